@@ -1,0 +1,2 @@
+/** Typed wrapper of the kernels. */
+export {};

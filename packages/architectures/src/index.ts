@@ -1,0 +1,2 @@
+/** One file per Hugging Face model_type: checkpoint to adapted graph. */
+export {};

@@ -1,0 +1,2 @@
+/** The tundish command. */
+export {};

@@ -1,0 +1,2 @@
+/** What goes out: manifest, Genie config, specializations, metadata. */
+export {};

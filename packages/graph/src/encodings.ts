@@ -1,0 +1,48 @@
+/**
+ * Quantization parameters, kept beside the graph and keyed by value name. File formats (0.6.1 … 2.1.0) are read and
+ * written elsewhere; this is the one form that stages hand to each other.
+ */
+
+/**
+ * Affine integer encoding of an activation or of a whole tensor: real = (code - zeroPoint) * scale.
+ * Unsigned types carry their zero point, signed types have zero point 0 (the convention of ONNX QuantizeLinear).
+ */
+export interface PerTensorEncoding {
+  readonly kind: 'per-tensor';
+  readonly dtype: 'uint8' | 'uint16' | 'int8' | 'int16';
+  /** float32 value. */
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** True for encodings that are symmetric by construction (KV: uint8 with zero point 128). */
+  readonly symmetric: boolean;
+}
+
+/** Symmetric weight encoding with one float32 scale per output channel (axis 0 of `[out,in]`). */
+export interface PerChannelEncoding {
+  readonly kind: 'per-channel';
+  readonly dtype: 'int4' | 'int8' | 'int16';
+  readonly axis: 0;
+  readonly scale: Float32Array;
+}
+
+/**
+ * Low-power blockwise quantization of a weight `[out,in]`: effective scale of block j of channel n is
+ * fround(channelScale[n] * blockScale[n * blocks + j]); codes are int4; blocks run along `in`.
+ */
+export interface LpbqEncoding {
+  readonly kind: 'lpbq';
+  readonly dtype: 'int4';
+  readonly blockSize: number;
+  /** float32 per output channel, [out]. */
+  readonly channelScale: Float32Array;
+  /** Integers 1..16, [out][in / blockSize]. */
+  readonly blockScale: Uint8Array;
+}
+
+export type ParameterEncoding = PerTensorEncoding | PerChannelEncoding | LpbqEncoding;
+
+/** Both tables of a quantized graph. A value without an entry stays in floating point. */
+export interface Encodings {
+  readonly activations: ReadonlyMap<string, PerTensorEncoding>;
+  readonly parameters: ReadonlyMap<string, ParameterEncoding>;
+}

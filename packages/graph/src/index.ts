@@ -1,0 +1,7 @@
+/** ONNX in memory: the IR, tensors as byte ranges, encodings. */
+export { DataType, bitsOf, byteLength, dataTypeName, elementCount, isDataType } from './data-type.js';
+export type { Encodings, LpbqEncoding, ParameterEncoding, PerChannelEncoding, PerTensorEncoding } from './encodings.js';
+export { Graph, Node, Value } from './graph.js';
+export type { Attribute, Dim, Model, NodeSpec, Use } from './graph.js';
+export { bytesOf, floatTensor, inlineTensor, int64Tensor, integerValues, reshapeTensor, sliceRows } from './tensor.js';
+export type { ExternalTensor, InlineTensor, Tensor } from './tensor.js';

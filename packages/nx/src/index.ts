@@ -1,0 +1,2 @@
+/** The Nx plugin: inferred targets, executors, generators. */
+export {};

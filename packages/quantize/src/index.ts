@@ -1,0 +1,2 @@
+/** Quantization techniques, calibration, encodings formats. */
+export {};

@@ -1,0 +1,2 @@
+/** Generates text from a container: runner, sampler, sessions in workers. */
+export {};

@@ -1,0 +1,2 @@
+/** Where bytes live: content-addressed blobs, the action cache, digests, manifests. */
+export {};

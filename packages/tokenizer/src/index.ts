@@ -1,0 +1,2 @@
+/** Tokenizer and chat template of a checkpoint or container, with streaming decode. */
+export {};

@@ -1,0 +1,2 @@
+/** ONNX Runtime on the CPU behind the toolchain port. */
+export {};

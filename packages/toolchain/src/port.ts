@@ -1,0 +1,142 @@
+/**
+ * The port that every toolchain implements: from an adapted graph with encodings to something that executes.
+ * Nothing here assumes ONNX Runtime, and no file format crosses it but named bytes.
+ */
+import type { Reporter } from '@tundish/diagnostics';
+import type { Encodings, Model } from '@tundish/graph';
+
+/** Maps the logical file names inside a graph (`ExternalTensor.location`) to absolute paths. */
+export type FileResolver = (location: string) => string;
+
+/** What runs a stage, as far as it can change a result: part of every action key. */
+export interface ToolchainIdentity {
+  /** `host` or `qairt`. */
+  readonly name: string;
+  /** Version or build id of the libraries that do the work, for example `onnxruntime 1.30.0`. Pinned in the lock file. */
+  readonly version: string;
+  /** Properties of this machine on which the bytes of `compile` depend, for example `linux-x64 avx512`; empty when none. */
+  readonly machine: string;
+}
+
+/** One graph of the plan: AR tokens a pass, CL positions of attention, part `part` of `parts` (1-based). */
+export interface CellId {
+  readonly ar: number;
+  readonly cl: number;
+  readonly part: number;
+  readonly parts: number;
+}
+
+/** `ar128_cl4096_1_of_3`: the name of a graph, which runtimes parse. */
+export function graphName(cell: CellId): string {
+  return `ar${cell.ar}_cl${cell.cl}_${cell.part}_of_${cell.parts}`;
+}
+
+/** Hard limits that a plan is held against before any work. Absent means unlimited. */
+export interface ToolchainLimits {
+  /** Largest size of one compiled part, bytes. */
+  readonly partBytes?: number;
+  /** Largest number of graphs in one part. */
+  readonly graphsPerPart?: number;
+  /** Block sizes of LPBQ that can be compiled. */
+  readonly lpbqBlockSizes?: readonly number[];
+}
+
+/** Element types of a compiled graph's inputs and outputs. */
+export type IoType = 'float32' | 'uint8' | 'uint16' | 'int32';
+
+/** One input or output of a compiled graph. Quantized tensors carry real = (code - zeroPoint) * scale. */
+export interface IoTensor {
+  readonly name: string;
+  readonly dtype: IoType;
+  readonly shape: readonly number[];
+  readonly quantization?: { readonly scale: number; readonly zeroPoint: number };
+}
+
+/** Inputs and outputs of one graph in their declared order. */
+export interface GraphIo {
+  /** The name by `graphName`. */
+  readonly name: string;
+  readonly cell: CellId;
+  readonly inputs: readonly IoTensor[];
+  readonly outputs: readonly IoTensor[];
+}
+
+/** A file made by a toolchain: small ones as bytes, large ones already on disk (the caller moves them into the store). */
+export interface ProducedFile {
+  /** Relative name, unique inside the result, for example `part1.data`. */
+  readonly name: string;
+  readonly content: { readonly bytes: Uint8Array } | { readonly path: string };
+}
+
+export interface ToolchainContext {
+  readonly signal: AbortSignal;
+  readonly reporter: Reporter;
+  /** An empty folder that the caller removes afterwards, also after a failure. */
+  readonly scratch: string;
+}
+
+export interface ConvertRequest {
+  readonly cell: CellId;
+  readonly model: Model;
+  /** Absent for a floating-point build. */
+  readonly encodings?: Encodings;
+  /** Options of the recipe's convert stage, already validated by `convertOptions`. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface ConvertResult {
+  readonly io: GraphIo;
+  /** The toolchain's own form of the graph; weights stay byte ranges of the files named by the model. */
+  readonly files: readonly ProducedFile[];
+}
+
+export interface CompileRequest {
+  readonly part: number;
+  readonly parts: number;
+  /** The converted graphs of this part, AR ascending, then CL ascending. */
+  readonly graphs: readonly { readonly io: GraphIo; readonly files: ReadonlyMap<string, string> }[];
+  /** Resolves the weight files that the converted graphs refer to. */
+  readonly resolve: FileResolver;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface CompileResult {
+  readonly graphs: readonly GraphIo[];
+  /** Everything that executing this part needs; weights shared by its graphs appear once. */
+  readonly files: readonly ProducedFile[];
+}
+
+/** Tensor data by input or output name: typed arrays of the declared element type, row-major. */
+export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
+
+/** An opened part. Calls are serialised by the caller. */
+export interface Executable {
+  readonly graphs: readonly GraphIo[];
+  /**
+   * Runs one graph. Inputs are read in place; outputs are new arrays.
+   *
+   * @param outputs names to return; all when absent
+   */
+  run(graph: string, inputs: ReadonlyMap<string, TensorData>, outputs?: readonly string[]): Promise<Map<string, TensorData>>;
+  close(): Promise<void>;
+}
+
+export interface OpenRequest {
+  /** The graphs as `compile` returned them. */
+  readonly graphs: readonly GraphIo[];
+  /** Absolute path of each file of the compile result by its name. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Threads that one run may use. Never changes a result. */
+  readonly threads: number;
+}
+
+/** A compiler and an executor for one kind of target. */
+export interface Toolchain {
+  readonly name: string;
+  /** @throws TundishError when its libraries are not there */
+  identity(): Promise<ToolchainIdentity>;
+  limits(): ToolchainLimits;
+  convert(context: ToolchainContext, request: ConvertRequest): Promise<ConvertResult>;
+  compile(context: ToolchainContext, request: CompileRequest): Promise<CompileResult>;
+  open(request: OpenRequest): Promise<Executable>;
+}

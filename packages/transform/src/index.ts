@@ -1,0 +1,2 @@
+/** Graph in, graph out: AR/CL conversion, split, MHA to SHA. */
+export {};
