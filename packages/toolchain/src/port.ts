@@ -140,3 +140,17 @@ export interface Toolchain {
   compile(context: ToolchainContext, request: CompileRequest): Promise<CompileResult>;
   open(request: OpenRequest): Promise<Executable>;
 }
+
+/** An adapted graph opened in floating point. */
+export interface OpenedModel {
+  run(inputs: ReadonlyMap<string, TensorData>, outputs?: readonly string[]): Promise<Map<string, TensorData>>;
+  close(): Promise<void>;
+}
+
+/**
+ * Executes any valid graph exactly as it stands, in float32 where the graph says so: the reference that results are held
+ * against, and the engine of calibration. Weights are mapped, not copied, as far as their type allows.
+ */
+export interface ReferenceExecutor {
+  open(request: { readonly model: Model; readonly resolve: FileResolver; readonly threads: number }): Promise<OpenedModel>;
+}
