@@ -1,0 +1,127 @@
+/** Puts size checks and output allocation in front of raw kernels, so that both implementations refuse the same calls. */
+import { kernelError } from './errors.js';
+import type { AsymmetricTensor, KernelIdentity, Kernels, LpbqWeight, RawKernels } from './kernels.js';
+
+const DEFAULT_THREADS = 2;
+const MAX_THREADS = 64;
+
+/** @param reason why TypeScript computes although an addon was allowed */
+export function checkedKernels(raw: RawKernels, identity: KernelIdentity, reason: string | undefined): Kernels {
+  return { identity: () => identity, reason, ...weightKernels(raw), ...tensorKernels(raw) };
+}
+
+type WeightKernels = Pick<Kernels, 'quantizeLpbq' | 'dequantizeLpbq' | 'quantizePerChannel' | 'dequantizePerChannel'>;
+
+function weightKernels(raw: RawKernels): WeightKernels {
+  return {
+    quantizeLpbq(w, n, k, blockSize, threads) {
+      checkLpbqShape('quantizeLpbq', n, k, blockSize);
+      checkLength('quantizeLpbq', 'w', w.length, n * k);
+      const weight: LpbqWeight = { codes: new Uint8Array((n * k) / 2), blockScale: new Uint8Array((n * k) / blockSize), channelScale: new Float32Array(n) };
+      raw.quantizeLpbq(w, n, k, blockSize, weight.codes, weight.blockScale, weight.channelScale, threadCount('quantizeLpbq', threads));
+      return weight;
+    },
+    dequantizeLpbq(weight, n, k, blockSize, threads) {
+      checkLpbqShape('dequantizeLpbq', n, k, blockSize);
+      checkLength('dequantizeLpbq', 'codes', weight.codes.length, (n * k) / 2);
+      checkLength('dequantizeLpbq', 'blockScale', weight.blockScale.length, (n * k) / blockSize);
+      checkLength('dequantizeLpbq', 'channelScale', weight.channelScale.length, n);
+      const out = new Float32Array(n * k);
+      raw.dequantizeLpbq(weight.codes, weight.blockScale, weight.channelScale, n, k, blockSize, out, threadCount('dequantizeLpbq', threads));
+      return out;
+    },
+    quantizePerChannel(w, n, k, bits, threads) {
+      checkSizes('quantizePerChannel', { n, k });
+      checkLength('quantizePerChannel', 'w', w.length, n * k);
+      check('quantizePerChannel', [4, 8].includes(bits), `bits is ${bits}, known are 4 and 8`);
+      const weight = { codes: new Int8Array(n * k), scale: new Float32Array(n) };
+      raw.quantizePerChannel(w, n, k, bits, weight.codes, weight.scale, threadCount('quantizePerChannel', threads));
+      return weight;
+    },
+    dequantizePerChannel(weight, n, k, threads) {
+      checkSizes('dequantizePerChannel', { n, k });
+      checkLength('dequantizePerChannel', 'codes', weight.codes.length, n * k);
+      checkLength('dequantizePerChannel', 'scale', weight.scale.length, n);
+      const out = new Float32Array(n * k);
+      raw.dequantizePerChannel(weight.codes, weight.scale, n, k, out, threadCount('dequantizePerChannel', threads));
+      return out;
+    },
+  };
+}
+
+function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason'> {
+  return {
+    quantizeTensorAsymmetric: asymmetricKernel(raw),
+    minMax(x, threads) {
+      const out = new Float32Array(2);
+      raw.minMax(x, out, threadCount('minMax', threads));
+      return { min: out[0] as number, max: out[1] as number };
+    },
+    widenBf16(bits, threads) {
+      const out = new Float32Array(bits.length);
+      raw.widenBf16(bits, out, threadCount('widenBf16', threads));
+      return out;
+    },
+    widenF16(bits, threads) {
+      const out = new Float32Array(bits.length);
+      raw.widenF16(bits, out, threadCount('widenF16', threads));
+      return out;
+    },
+    sgemm(a, b, m, n, k, options = {}) {
+      checkSizes('sgemm', { m, n, k });
+      checkLength('sgemm', 'a', a.length, m * k);
+      checkLength('sgemm', 'b', b.length, k * n);
+      const out = new Float32Array(m * n);
+      raw.sgemm(a, b, out, m, n, k, options.transposeB ?? false, threadCount('sgemm', options.threads));
+      return out;
+    },
+    fwht(x, rows, n, threads) {
+      checkSizes('fwht', { rows, n });
+      check('fwht', n > 0 && Number.isInteger(Math.log2(n)), `n is ${n}, which is not a power of two`);
+      checkLength('fwht', 'x', x.length, rows * n);
+      raw.fwht(x, rows, n, threadCount('fwht', threads));
+    },
+  };
+}
+
+function asymmetricKernel(raw: RawKernels): Kernels['quantizeTensorAsymmetric'] {
+  function quantize(w: Float32Array, bits: 8, threads?: number): AsymmetricTensor<Uint8Array>;
+  function quantize(w: Float32Array, bits: 16, threads?: number): AsymmetricTensor<Uint16Array>;
+  function quantize(w: Float32Array, bits: 8 | 16, threads?: number): AsymmetricTensor;
+  function quantize(w: Float32Array, bits: 8 | 16, threads?: number): AsymmetricTensor {
+    check('quantizeTensorAsymmetric', [8, 16].includes(bits), `bits is ${bits}, known are 8 and 16`);
+    const parameters = new Float32Array(2);
+    const count = threadCount('quantizeTensorAsymmetric', threads);
+    const codes = bits === 8 ? new Uint8Array(w.length) : new Uint16Array(w.length);
+    if (codes instanceof Uint8Array) raw.quantizeAsymmetric8(w, codes, parameters, count);
+    else raw.quantizeAsymmetric16(w, codes, parameters, count);
+    return { codes, scale: parameters[0] as number, zeroPoint: parameters[1] as number };
+  }
+  return quantize;
+}
+
+function checkLpbqShape(kernel: string, n: number, k: number, blockSize: number): void {
+  checkSizes(kernel, { n, k, blockSize });
+  const fits = blockSize > 0 && blockSize % 2 === 0 && k % blockSize === 0;
+  check(kernel, fits, `blockSize ${blockSize} must be even and divide k = ${k}`);
+}
+
+function checkSizes(kernel: string, sizes: Readonly<Record<string, number>>): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    check(kernel, Number.isInteger(size) && size >= 0 && size <= 0x7fffffff, `${name} is ${size}, not a size`);
+  }
+}
+
+function checkLength(kernel: string, name: string, actual: number, expected: number): void {
+  check(kernel, actual === expected, `${name} has ${actual} elements, the sizes ask for ${expected}`);
+}
+
+function threadCount(kernel: string, threads: number = DEFAULT_THREADS): number {
+  check(kernel, Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS, `threads is ${threads}, not in 1..${MAX_THREADS}`);
+  return threads;
+}
+
+function check(kernel: string, holds: boolean, why: string): void {
+  if (holds) return;
+  throw kernelError('KERNEL_ARGUMENT', { what: `kernel ${kernel} was called with sizes that do not fit`, why, fix: 'pass row-major arrays of exactly the stated shapes' });
+}

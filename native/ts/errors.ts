@@ -1,0 +1,7 @@
+/** Error codes of the kernels package. */
+import { declareErrors } from '@tundish/diagnostics';
+
+export const kernelError = declareErrors({
+  KERNEL_ARGUMENT: 'A kernel was called with sizes that do not fit its arrays.',
+  KERNEL_UNAVAILABLE: 'The compiled kernels were required but cannot be loaded.',
+});

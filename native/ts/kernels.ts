@@ -1,0 +1,108 @@
+/** The contract of the numeric kernels: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
+
+/**
+ * 4-bit LPBQ weight of shape [n, k].
+ * `codes`: Uint8Array [n, k/2], low nibble first, nibble = code + 8. `blockScale`: Uint8Array [n, k/blockSize], 1..16.
+ * `channelScale`: Float32Array [n]. Element = code * fp32(blockScale * channelScale).
+ */
+export interface LpbqWeight {
+  readonly codes: Uint8Array;
+  readonly blockScale: Uint8Array;
+  readonly channelScale: Float32Array;
+}
+
+/** Symmetric weight of shape [n, k] with one scale a row; element = code * scale[row]. */
+export interface PerChannelWeight {
+  readonly codes: Int8Array;
+  readonly scale: Float32Array;
+}
+
+/** Unsigned asymmetric table with one scale; element = (code - zeroPoint) * scale, so 0 is exact. */
+export interface AsymmetricTensor<Codes extends Uint8Array | Uint16Array = Uint8Array | Uint16Array> {
+  readonly codes: Codes;
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+export interface MinMax {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** `avx512`, `avx2` and `portable` are variants of the addon; `typescript` is the fallback. All give the same bytes. */
+export type Isa = 'avx512' | 'avx2' | 'portable' | 'typescript';
+
+/** What computes; goes into the provenance of an artifact. `version` changes when any kernel's result may change. */
+export interface KernelIdentity {
+  readonly implementation: 'native' | 'typescript';
+  readonly version: string;
+  readonly isa: Isa;
+}
+
+/**
+ * Numeric kernels on row-major arrays. Results do not depend on the implementation, the instruction set or `threads`
+ * (default 2). Callers refuse NaN and infinite weights; given one anyway a kernel neither crashes nor hangs: a NaN
+ * never counts in a range, and a quotient that is NaN takes the lowest code. NaN payloads of `sgemm` and `fwht` are
+ * unspecified. Every method throws KERNEL_ARGUMENT when sizes do not fit.
+ */
+export interface Kernels {
+  identity(): KernelIdentity;
+  /** Why TypeScript computes although an addon was allowed; undefined for the addon and when TypeScript was asked for. */
+  readonly reason: string | undefined;
+
+  /**
+   * Min-max LPBQ, numerics of AIMET 2.42: see typescript/ranges.ts for the rule.
+   * @param w fp32 [n, k]; blockSize is even and divides k
+   */
+  quantizeLpbq(w: Float32Array, n: number, k: number, blockSize: number, threads?: number): LpbqWeight;
+  /** @returns fp32 [n, k], fp32(code * fp32(blockScale * channelScale)) */
+  dequantizeLpbq(weight: LpbqWeight, n: number, k: number, blockSize: number, threads?: number): Float32Array;
+
+  /** Min-max symmetric, full grid -2^(bits-1)..2^(bits-1)-1, one scale a row, numerics of AIMET 2.42. @param w fp32 [n, k] */
+  quantizePerChannel(w: Float32Array, n: number, k: number, bits: 4 | 8, threads?: number): PerChannelWeight;
+  /** @returns fp32 [n, k] */
+  dequantizePerChannel(weight: PerChannelWeight, n: number, k: number, threads?: number): Float32Array;
+
+  /** Min-max unsigned asymmetric over the whole array; code = clamp(rint(fp32(w / scale)) + zeroPoint, 0, 2^bits - 1). */
+  quantizeTensorAsymmetric(w: Float32Array, bits: 8, threads?: number): AsymmetricTensor<Uint8Array>;
+  quantizeTensorAsymmetric(w: Float32Array, bits: 16, threads?: number): AsymmetricTensor<Uint16Array>;
+  quantizeTensorAsymmetric(w: Float32Array, bits: 8 | 16, threads?: number): AsymmetricTensor;
+
+  /** NaN is ignored and -0 counts as +0; without any number the result is { min: Infinity, max: -Infinity }. */
+  minMax(x: Float32Array, threads?: number): MinMax;
+  /** bfloat16 bits -> fp32, exact, NaN payloads kept. */
+  widenBf16(bits: Uint16Array, threads?: number): Float32Array;
+  /** IEEE binary16 bits -> fp32, exact, NaN payloads kept. */
+  widenF16(bits: Uint16Array, threads?: number): Float32Array;
+
+  /**
+   * a [m, k] times b [k, n] (or b [n, k] with `transposeB`) -> fp32 [m, n]. Every element is one chain of fp32 fused
+   * multiply-adds over ascending k that starts from +0, so the result is defined to the last bit.
+   */
+  sgemm(a: Float32Array, b: Float32Array, m: number, n: number, k: number, options?: SgemmOptions): Float32Array;
+
+  /** Walsh-Hadamard transform of every row of x [rows, n], in place, unnormalised, natural order; n is a power of two. */
+  fwht(x: Float32Array, rows: number, n: number, threads?: number): void;
+}
+
+export interface SgemmOptions {
+  readonly transposeB?: boolean;
+  readonly threads?: number;
+}
+
+/** Entry points that write into arrays of the right size; both implementations have exactly these. */
+export interface RawKernels {
+  quantizeLpbq(w: Float32Array, n: number, k: number, blockSize: number, codes: Uint8Array, blockScale: Uint8Array, channelScale: Float32Array, threads: number): void;
+  dequantizeLpbq(codes: Uint8Array, blockScale: Uint8Array, channelScale: Float32Array, n: number, k: number, blockSize: number, out: Float32Array, threads: number): void;
+  quantizePerChannel(w: Float32Array, n: number, k: number, bits: number, codes: Int8Array, scale: Float32Array, threads: number): void;
+  dequantizePerChannel(codes: Int8Array, scale: Float32Array, n: number, k: number, out: Float32Array, threads: number): void;
+  /** `parameters` receives [scale, zeroPoint]. */
+  quantizeAsymmetric8(w: Float32Array, codes: Uint8Array, parameters: Float32Array, threads: number): void;
+  quantizeAsymmetric16(w: Float32Array, codes: Uint16Array, parameters: Float32Array, threads: number): void;
+  /** `out` receives [min, max]. */
+  minMax(x: Float32Array, out: Float32Array, threads: number): void;
+  widenBf16(bits: Uint16Array, out: Float32Array, threads: number): void;
+  widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;
+  sgemm(a: Float32Array, b: Float32Array, out: Float32Array, m: number, n: number, k: number, transposeB: boolean, threads: number): void;
+  fwht(x: Float32Array, rows: number, n: number, threads: number): void;
+}
