@@ -1,2 +1,14 @@
 /** What goes out: manifest, Genie config, specializations, metadata. */
-export {};
+export { genieConfig, genieObstacle } from './genie-config.js';
+export type { GenieFacts, RopeScaling } from './genie-config.js';
+export { MANIFEST_FILE, MANIFEST_SCHEMA, containerGraphName } from './manifest.js';
+export type {
+  ContainerArchitecture, ContainerGraph, ContainerIoType, ContainerPart, ContainerRope, ContainerTensor, FileDigest, GenerationDefaults, Manifest, ManifestFacts,
+} from './manifest.js';
+export { metadata, toolVersionsYaml } from './metadata.js';
+export type { MetadataFacts } from './metadata.js';
+export { partFiles, readContainer, verifyContainer } from './read.js';
+export type { Container } from './read.js';
+export { flatSpecializations, gridSpecializations, namedSpecializations } from './specializations.js';
+export type { FlatSpecialization, NamedSpecialization } from './specializations.js';
+export { composeManifest, manifestText, writeContainerManifest } from './write.js';

@@ -1,0 +1,61 @@
+/** Writes manifest.json of a container folder whose other files are in place. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { containerError } from './errors.js';
+import { MANIFEST_FILE, MANIFEST_SCHEMA } from './manifest.js';
+import type { FileDigest, Manifest, ManifestFacts } from './manifest.js';
+import { parseManifest } from './manifest-schema.js';
+
+/**
+ * Adds the file table to the facts and checks all rules.
+ *
+ * @param files digests of all other files of the container by relative path
+ * @throws TundishError CONTAINER_MANIFEST_INVALID
+ */
+export function composeManifest(facts: ManifestFacts, files: ReadonlyMap<string, FileDigest>): Manifest {
+  const table = Object.fromEntries([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const result = parseManifest({ schema: MANIFEST_SCHEMA, ...facts, files: table });
+  if ('manifest' in result) return result.manifest;
+  throw containerError('CONTAINER_MANIFEST_INVALID', {
+    what: `the container of ${facts.model} would break ${result.issues.length} rule(s) of its manifest`,
+    evidence: { detail: result.issues.slice(0, 8).map((i) => `${i.at}: ${i.message}`).join('; ') },
+  });
+}
+
+/** Text of manifest.json: two-space indent, keys in the order of the schema, trailing newline; equal manifests give equal bytes. */
+export function manifestText(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/**
+ * Writes manifest.json atomically. Files in `folder` without a known digest are read once to get it.
+ *
+ * @param known digests that the caller has already, by path in the container; they are not computed again
+ * @throws TundishError CONTAINER_MANIFEST_INVALID, for example when a part names a file that is not in the folder
+ */
+export async function writeContainerManifest(folder: string, facts: ManifestFacts, known: ReadonlyMap<string, FileDigest> = new Map()): Promise<Manifest> {
+  const files = new Map<string, FileDigest>();
+  for (const path of await filesBelow(folder)) {
+    files.set(path, known.get(path) ?? (await digestFile(join(folder, path))));
+  }
+  const manifest = composeManifest(facts, files);
+  const temporary = join(folder, `.${MANIFEST_FILE}.${process.pid}`);
+  await writeFile(temporary, manifestText(manifest));
+  await rename(temporary, join(folder, MANIFEST_FILE));
+  return manifest;
+}
+
+/** SHA-256 and size of a file, read as a stream. */
+export async function digestFile(path: string): Promise<FileDigest> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return { sha256: hash.digest('hex'), size: (await stat(path)).size };
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+  return paths.map((path) => path.replaceAll('\\', '/')).filter((path) => path !== MANIFEST_FILE).sort();
+}
