@@ -221,6 +221,19 @@ export class Graph {
     return name;
   }
 
+  /** Replaces the node that makes `value` by another one with the same single output; readers and name stay. */
+  replaceProducer(value: Value, spec: Omit<NodeSpec, 'outputs'>): Node {
+    const old = value.producer;
+    if (old === undefined || old.outputs.length !== 1) {
+      throw graphError('GRAPH_IN_USE', { what: `${value.name} is not the only output of a node` });
+    }
+    old.inputs.forEach((_, index) => old.replaceInput(index, undefined));
+    this.#nodes.delete(old);
+    this.#nodeNames.delete(old.name);
+    value.producer = undefined;
+    return this.addNode({ ...spec, outputs: [value.name] });
+  }
+
   /** Removes a node whose outputs nobody reads. @throws GRAPH_IN_USE */
   removeNode(node: Node): void {
     const used = node.outputs.find((output) => output.uses.length > 0 || this.outputs.includes(output));
