@@ -1,2 +1,13 @@
-/** Quantization techniques, calibration, encodings formats. */
-export {};
+/** Quantization: techniques, calibration, encodings formats. */
+export { activationValues, DATA_MOVEMENT } from './calibration/activations.js';
+export { assignEncodings } from './calibration/assign.js';
+export type { Assignment, AssignRequest } from './calibration/assign.js';
+export type { Range } from './calibration/encoding-rules.js';
+export { FLOAT_MASK, causalMask } from './calibration/windows.js';
+export type { CalibrationInputs } from './calibration/windows.js';
+export { writeEncodings100 } from './encodings-formats/v1-0-0.js';
+export { writeEncodings200 } from './encodings-formats/v2-0-0.js';
+export { quantizeModel } from './quantize-model.js';
+export type { QuantizeRequest, QuantizeResult } from './quantize-model.js';
+export type { WeightOptions } from './quantize-parameter.js';
+export type { SegmentPlan } from './segments.js';

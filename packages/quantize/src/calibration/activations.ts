@@ -1,0 +1,32 @@
+/** Which values of a graph are activations, and how each gets its encoding: observed, inherited or fixed. */
+import { DataType, type Graph, type Node, type Value } from '@tundish/graph';
+import { constantValues } from '../parameters.js';
+
+/** Ops that move data without computing: their output carries the encoding of the data they move. */
+export const DATA_MOVEMENT: ReadonlySet<string> = new Set([
+  'Reshape', 'Transpose', 'Split', 'Slice', 'Unsqueeze', 'Squeeze', 'Identity', 'Concat', 'Gather', 'Expand',
+]);
+
+/** Float values that depend on a graph input, graph inputs included, in topological order. */
+export function activationValues(graph: Graph): Value[] {
+  const constant = constantValues(graph);
+  const made = graph.sortedNodes().flatMap((node) => node.outputs);
+  return [...graph.inputs, ...made].filter((value) => value.dtype === DataType.FLOAT && !constant.has(value));
+}
+
+/** Values whose range must be measured: made by an op that computes, and read by something. */
+export function observedValues(graph: Graph): Value[] {
+  return activationValues(graph).filter((value) => value.producer !== undefined && !DATA_MOVEMENT.has(value.producer.opType) && value.producer.opType !== 'DequantizeLinear');
+}
+
+/** The value whose data a movement node hands on; undefined for Concat, which joins several. */
+export function movedInput(node: Node): Value | undefined {
+  if (!DATA_MOVEMENT.has(node.opType) || node.opType === 'Concat') return undefined;
+  return node.inputs[0];
+}
+
+/** The cache value that a Concat appends to, when this Concat is the cache update of attention. */
+export function cacheInput(node: Node): Value | undefined {
+  if (node.opType !== 'Concat') return undefined;
+  return node.inputs.find((input) => input !== undefined && /^past_(key|value)_\d+_in$/.test(input.name));
+}

@@ -1,0 +1,103 @@
+/** Gives every activation of a graph its encoding, from measured ranges and the rules for ties and fixed ranges. */
+import type { Graph, Node, PerTensorEncoding, Value } from '@tundish/graph';
+import { quantizeError } from '../errors.js';
+import { DATA_MOVEMENT, activationValues, cacheInput, movedInput } from './activations.js';
+import { type Range, asymmetricUint16, maskInput, maskValueFor, maskedScores, symmetricCache8, unite, unitInterval } from './encoding-rules.js';
+
+export interface AssignRequest {
+  readonly graph: Graph;
+  /** Range of every observed value, by name. */
+  readonly ranges: ReadonlyMap<string, Range>;
+  /** Factor on cos and sin (yarn); their encodings cover [-factor, factor]. */
+  readonly attentionScaling: number;
+  /** Encodings known beforehand: the embedding output has that of its table. */
+  readonly fixed: ReadonlyMap<string, PerTensorEncoding>;
+}
+
+export interface Assignment {
+  readonly activations: ReadonlyMap<string, PerTensorEncoding>;
+  /** Additive value of masked positions that suits all layers. */
+  readonly maskValue: number;
+}
+
+/**
+ * One pass over the graph in topological order.
+ *
+ * @throws QUANTIZE_RANGE_NOT_FINITE when a value has no finite range: an activation left without an encoding would run
+ *   in floating point and the simulation would no longer be the device's
+ */
+export function assignEncodings(request: AssignRequest): Assignment {
+  const { graph } = request;
+  const maskValue = maskValueFor(maskAdditions(graph).map(({ scores }) => rangeOf(request, scores)));
+  const encodings = new Map<string, PerTensorEncoding>(request.fixed);
+  for (const value of activationValues(graph)) {
+    if (encodings.has(value.name)) continue;
+    encodings.set(value.name, encodingOf(request, value, encodings, maskValue));
+    tieConcat(request, value, encodings);
+  }
+  return { activations: encodings, maskValue };
+}
+
+function encodingOf(request: AssignRequest, value: Value, known: ReadonlyMap<string, PerTensorEncoding>, maskValue: number): PerTensorEncoding {
+  const node = value.producer;
+  if (node === undefined) return inputEncoding(request, value, maskValue);
+  if (node.opType === 'Softmax' || node.opType === 'Sigmoid') return unitInterval();
+  const masked = maskedInput(node);
+  if (masked !== undefined) return maskedScores(rangeOf(request, masked));
+  if (/^past_(key|value)_\d+_out$/.test(value.name)) return symmetricCache8(rangeOf(request, value));
+  const cache = cacheInput(node);
+  const source = cache ?? movedInput(node);
+  const inherited = source === undefined ? undefined : known.get(source.name);
+  return inherited ?? asymmetricUint16(rangeOf(request, value));
+}
+
+function inputEncoding(request: AssignRequest, value: Value, maskValue: number): PerTensorEncoding {
+  if (value.name === 'attention_mask') return maskInput(maskValue);
+  if (value.name.startsWith('position_ids_')) return asymmetricUint16({ min: -request.attentionScaling, max: request.attentionScaling });
+  // The cache that comes in is the cache that went out: both names must carry one encoding.
+  return symmetricCache8(rangeOf(request, request.graph.value(value.name.replace(/_in$/, '_out'))));
+}
+
+/** The inputs of a Concat take the encoding of its output, so that joining them moves codes and computes nothing. */
+function tieConcat(request: AssignRequest, value: Value, encodings: Map<string, PerTensorEncoding>): void {
+  const node = value.producer;
+  const encoding = encodings.get(value.name);
+  if (node?.opType !== 'Concat' || encoding === undefined || cacheInput(node) !== undefined) return;
+  for (const input of node.inputs) if (input !== undefined && !request.fixed.has(input.name)) encodings.set(input.name, encoding);
+}
+
+/** Measured range, or that of the data that was moved into the value. */
+function rangeOf(request: AssignRequest, value: Value): Range {
+  const measured = request.ranges.get(value.name);
+  if (measured !== undefined) return finite(value, measured);
+  const node = value.producer;
+  const sources = node !== undefined && DATA_MOVEMENT.has(node.opType) ? (node.opType === 'Concat' ? node.inputs : node.inputs.slice(0, 1)) : [];
+  const ranges = sources.filter((input) => input !== undefined).map((input) => rangeOf(request, input));
+  const [first, ...rest] = ranges;
+  if (first === undefined) {
+    throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', { what: `no range was measured for ${value.name}`, why: 'it is made by an op that calibration does not observe' });
+  }
+  return rest.reduce(unite, first);
+}
+
+function finite(value: Value, range: Range): Range {
+  if (Number.isFinite(range.min) && Number.isFinite(range.max)) return range;
+  throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', {
+    what: `${value.name} ranges over [${range.min}, ${range.max}] on the calibration text`,
+    why: 'the checkpoint overflows, or its weights are damaged',
+    fix: 'evaluate the checkpoint after load; a healthy one has finite activations',
+  });
+}
+
+function maskAdditions(graph: Graph): { readonly node: Node; readonly scores: Value }[] {
+  return graph.nodes.flatMap((node) => {
+    const scores = maskedInput(node);
+    return scores === undefined ? [] : [{ node, scores }];
+  });
+}
+
+/** The scores that a node adds the attention mask to. */
+function maskedInput(node: Node): Value | undefined {
+  if (node.opType !== 'Add' || !node.inputs.some((input) => input?.name === 'attention_mask')) return undefined;
+  return node.inputs.find((input) => input !== undefined && input.name !== 'attention_mask');
+}

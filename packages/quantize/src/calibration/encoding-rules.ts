@@ -1,0 +1,78 @@
+/**
+ * From ranges to encodings. Activations are uint16 asymmetric min-max, the cache is uint8 with zero point 128, Softmax and
+ * Sigmoid are fixed to [0,1], and masked attention scores saturate 20 below the smallest score (a masked softmax without
+ * extra ops: at -20 a position keeps 2e-9 of the weight of the smallest visible score).
+ */
+import type { PerTensorEncoding } from '@tundish/graph';
+
+/** A closed interval that a value was seen in. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Smallest difference of two codes; keeps a dead tensor (all zero) representable. */
+const SMALLEST_SCALE = 2 ** -23;
+const UINT16_STEPS = 65535;
+
+/** Distance below the smallest visible score at which masked scores saturate. */
+export const MASK_MARGIN = 20;
+
+/** Smallest interval that holds both. */
+export function unite(a: Range, b: Range): Range {
+  return { min: Math.min(a.min, b.min), max: Math.max(a.max, b.max) };
+}
+
+/** Unsigned codes over [min, max] widened to hold 0, which gets a code of its own exactly. */
+export function asymmetricUnsigned(range: Range, bits: 8 | 16): PerTensorEncoding {
+  const steps = 2 ** bits - 1;
+  const min = Math.min(range.min, 0);
+  const max = Math.max(range.max, 0);
+  const scale = Math.fround(Math.max((max - min) / steps, SMALLEST_SCALE));
+  const zeroPoint = Math.min(Math.max(roundHalfEven(-min / scale), 0), steps);
+  return { kind: 'per-tensor', dtype: bits === 8 ? 'uint8' : 'uint16', scale, zeroPoint, symmetric: false };
+}
+
+/** The encoding of activations. */
+export function asymmetricUint16(range: Range): PerTensorEncoding {
+  return asymmetricUnsigned(range, 16);
+}
+
+/** Cache encoding: symmetric, full grid -128..127, stored as uint8 with zero point 128. */
+export function symmetricCache8(range: Range): PerTensorEncoding {
+  const scale = Math.fround(Math.max(Math.max(range.max, 0) / 127, -Math.min(range.min, 0) / 128, SMALLEST_SCALE));
+  return { kind: 'per-tensor', dtype: 'uint8', scale, zeroPoint: 128, symmetric: true };
+}
+
+/** Outputs of Softmax and Sigmoid: [0,1], known without measuring. */
+export function unitInterval(): PerTensorEncoding {
+  return { kind: 'per-tensor', dtype: 'uint16', scale: Math.fround(1 / UINT16_STEPS), zeroPoint: 0, symmetric: false };
+}
+
+/** Scores after the mask: the visible range, and MASK_MARGIN below it. */
+export function maskedScores(scores: Range): PerTensorEncoding {
+  return asymmetricUint16({ min: scores.min - MASK_MARGIN, max: scores.max });
+}
+
+/**
+ * The additive mask value of a model with these score ranges: it must push the largest score below the smallest by
+ * MASK_MARGIN. A multiple of 50, at least 50 in magnitude.
+ */
+export function maskValueFor(scores: readonly Range[]): number {
+  const span = scores.reduce((widest, range) => Math.max(widest, range.max - range.min), 0);
+  return -Math.max(50, Math.ceil((span + MASK_MARGIN) / 50) * 50);
+}
+
+/** Mask input: only the codes 0 (masked) and 65535 (visible, exactly 0) are used. */
+export function maskInput(maskValue: number): PerTensorEncoding {
+  return { kind: 'per-tensor', dtype: 'uint16', scale: Math.fround(-maskValue / UINT16_STEPS), zeroPoint: UINT16_STEPS, symmetric: false };
+}
+
+/** Nearest integer, ties to the even one, as ONNX QuantizeLinear rounds. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest < 0.5) return floor;
+  if (rest > 0.5) return floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}

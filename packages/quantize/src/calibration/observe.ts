@@ -1,0 +1,76 @@
+/** Runs one segment of a model (the embedding, a decoder block, the head) over all calibration windows and records ranges. */
+import type { Reporter } from '@tundish/diagnostics';
+import { type Model, type Value, cloneModel } from '@tundish/graph';
+import type { FileResolver, ReferenceExecutor, TensorData } from '@tundish/toolchain';
+import { quantizeError } from '../errors.js';
+import { observedValues } from './activations.js';
+import type { Range } from './encoding-rules.js';
+
+export interface ObserveRequest {
+  readonly segment: Model;
+  readonly executor: ReferenceExecutor;
+  readonly resolve: FileResolver;
+  readonly threads: number;
+  /** Inputs of the segment for window `index`. */
+  readonly feeds: (index: number) => ReadonlyMap<string, TensorData>;
+  readonly windows: number;
+  /** Value whose data the next segment reads; absent for the last. */
+  readonly output?: string;
+  readonly onOutput?: (index: number, data: Float32Array) => void;
+  readonly signal: AbortSignal;
+  readonly reporter: Reporter;
+}
+
+/** Ranges of every observed value of the segment, over all windows. */
+export async function observeSegment(request: ObserveRequest): Promise<Map<string, Range>> {
+  const { model, probes } = withProbes(request.segment);
+  const names = [...probes.flatMap((probe) => [probe.min, probe.max]), ...(request.output === undefined ? [] : [request.output])];
+  const ranges = new Map<string, Range>();
+  const opened = await request.executor.open({ model, resolve: request.resolve, threads: request.threads });
+  try {
+    for (let index = 0; index < request.windows; index++) {
+      request.signal.throwIfAborted();
+      const results = await opened.run(request.feeds(index), names);
+      for (const probe of probes) {
+        const seen = { min: scalar(results, probe.min), max: scalar(results, probe.max) };
+        const known = ranges.get(probe.value);
+        ranges.set(probe.value, known === undefined ? seen : { min: Math.min(known.min, seen.min), max: Math.max(known.max, seen.max) });
+      }
+      if (request.output !== undefined) request.onOutput?.(index, results.get(request.output) as Float32Array);
+    }
+  } finally {
+    await opened.close();
+  }
+  return ranges;
+}
+
+interface Probe {
+  readonly value: string;
+  readonly min: string;
+  readonly max: string;
+}
+
+/** The segment with a ReduceMin and a ReduceMax on every observed value, so that only scalars leave the engine. */
+function withProbes(segment: Model): { model: Model; probes: Probe[] } {
+  const model = cloneModel(segment);
+  const probes = observedValues(model.graph).map((value) => {
+    const probe = { value: value.name, min: `${value.name}/min`, max: `${value.name}/max` };
+    addReduction(value, 'ReduceMin', probe.min);
+    addReduction(value, 'ReduceMax', probe.max);
+    return probe;
+  });
+  return { model, probes };
+}
+
+function addReduction(value: Value, opType: 'ReduceMin' | 'ReduceMax', output: string): void {
+  const node = value.graph.addNode({ opType, name: output, inputs: [value], outputs: [output], attributes: { keepdims: { type: 'int', value: 0 } } });
+  node.output().dtype = value.dtype;
+  node.output().shape = [];
+  value.graph.outputs.push(node.output());
+}
+
+function scalar(results: ReadonlyMap<string, TensorData>, name: string): number {
+  const value = results.get(name)?.[0];
+  if (value === undefined) throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', { what: `the executor returned no ${name}` });
+  return value;
+}

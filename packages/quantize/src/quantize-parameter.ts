@@ -1,0 +1,46 @@
+/** Chooses the technique for one parameter by its role and runs it. */
+import { DataType, bytesOf } from '@tundish/graph';
+import type { Kernels } from '@tundish/native';
+import { type ZeroPointRange, quantizeLpbq } from './lpbq/lpbq.js';
+import type { Parameter } from './parameters.js';
+import { quantizePerChannel8 } from './per-channel/per-channel.js';
+import { quantizePerTensor } from './per-tensor/per-tensor.js';
+import type { QuantizedWeight } from './quantized-weight.js';
+import type { WeightFile } from './weight-file.js';
+import { type TensorFiles, weightSource } from './weight-source.js';
+
+/** The weight part of the recipe's quantize section. */
+export interface WeightOptions {
+  /** Input channels per LPBQ block of the decoder's projections. */
+  readonly blockSize: number;
+  /** Width of the embedding table. */
+  readonly embeddingBits: 8 | 16;
+}
+
+export interface ParameterRequest {
+  readonly kernels: Kernels;
+  readonly options: WeightOptions;
+  readonly parameter: Parameter;
+  /** True in the head segment, whose projection is the language-model head. */
+  readonly head: boolean;
+  readonly files: TensorFiles;
+  readonly file: WeightFile;
+  readonly zeroPoints: ZeroPointRange;
+}
+
+/** Quantizes one parameter and appends it to the segment's weight file. */
+export async function quantizeParameter(request: ParameterRequest): Promise<QuantizedWeight> {
+  const { kernels, options, parameter, files, file } = request;
+  const source = weightSource(parameter.name, parameter.root, files);
+  const dims = (parameter.root.shape ?? []).map(Number);
+  switch (parameter.role) {
+    case 'projection':
+      return request.head ? quantizePerChannel8(kernels, source, file) : quantizeLpbq(kernels, source, { blockSize: options.blockSize }, file, request.zeroPoints);
+    case 'embedding':
+      return quantizePerTensor(kernels, source, options.embeddingBits, dims, file);
+    case 'gain':
+      return quantizePerTensor(kernels, source, 16, dims, file);
+    case 'bias':
+      return { kind: 'float', values: await file.append(DataType.FLOAT, dims, bytesOf(source.read(0, source.rows))) };
+  }
+}
