@@ -1,0 +1,49 @@
+/** Writing files so that a reader sees the old content or the new, never a part, also after a crash. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { diskError } from './errors.js';
+
+/**
+ * Fills a new file and puts it in place with one rename after an fsync. On any failure nothing is left behind.
+ *
+ * @param temporary path of the file while it is incomplete; on the same file system as `path`
+ * @param fill writes the content; its result is returned
+ */
+export async function writeThenRename<T>(temporary: string, path: string, mode: number, fill: (file: FileHandle) => Promise<T>): Promise<T> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(temporary, 'wx', 0o644);
+    const result = await fill(file);
+    await file.chmod(mode);
+    // Without it a crash may leave a file of the right size with other bytes.
+    await file.sync();
+    await file.close();
+    await rename(temporary, path);
+    return result;
+  } catch (error) {
+    await file?.close().catch(() => undefined);
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Writes a file, making its folder when needed; concurrent writers do not mix.
+ *
+ * @throws STORE_DISK_FULL, STORE_READ_ONLY, STORE_NO_PERMISSION, STORE_IO
+ */
+export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeThenRename(join(dirname(path), `.${basename(path)}.${uniqueSuffix()}`), path, 0o644, (file) => file.writeFile(bytes));
+  } catch (error) {
+    throw diskError(error, 'write a file', path);
+  }
+}
+
+/** Unique among processes and calls; the process id lets a person see who left a file after a kill. */
+export function uniqueSuffix(): string {
+  return `${process.pid}-${randomBytes(6).toString('hex')}`;
+}

@@ -1,0 +1,137 @@
+/** The manifest of a stage (`stage.json`): which files it made, by digest. Small and deterministic, so equal work gives equal bytes. */
+import { readFileSync } from 'node:fs';
+import { printable } from '@tundish/diagnostics';
+import { z } from 'zod';
+import { canonicalJson } from './canonical-json.js';
+import type { JsonValue } from './canonical-json.js';
+import { diskError, errnoOf, storeError } from './errors.js';
+import { sha256 } from './sha256.js';
+
+/** Version of the form below; a manifest with another number is refused. */
+export const MANIFEST_SCHEMA = 1;
+
+/** Some bytes by content: a sha256 in lower-case hexadecimal and a length. */
+export interface BlobRef {
+  readonly sha256: string;
+  readonly size: number;
+}
+
+/** A file that a stage made; `name` is a relative path with forward slashes, unique inside the manifest. */
+export interface StageOutput extends BlobRef {
+  readonly name: string;
+  readonly mediaType: string;
+}
+
+/** A file that graphs of the stage refer to by `location`, but that the stage did not make. */
+export interface StageExternal extends BlobRef {
+  readonly location: string;
+}
+
+/** The content of stage.json. It holds no clock, no absolute path and no action key. */
+export interface StageManifest {
+  readonly schema: typeof MANIFEST_SCHEMA;
+  readonly stage: string;
+  /** The cell, part or pair that the stage worked on; null for a stage of the whole model. */
+  readonly subject: string | null;
+  readonly outputs: readonly StageOutput[];
+  readonly externals: readonly StageExternal[];
+  /** Small results that later stages or summaries read. */
+  readonly facts: { readonly [name: string]: JsonValue };
+}
+
+/** Names of the entry's own files, which an output must not shadow. */
+const RESERVED_NAMES = ['stage.json', 'builder_cache_info.json'];
+
+const relativeName = z
+  .string()
+  .min(1)
+  .max(512)
+  // eslint-disable-next-line no-control-regex
+  .refine((name) => !/[\u0000-\u001f\u007f\\]/.test(name) && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'), 'must be a relative path with forward slashes');
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
+const size = z.int().min(0);
+const jsonValue = z.json();
+
+const manifestSchema = z
+  .strictObject({
+    schema: z.literal(MANIFEST_SCHEMA),
+    stage: z.string().min(1),
+    subject: z.string().min(1).nullable(),
+    outputs: z.array(z.strictObject({ name: relativeName.refine((name) => !RESERVED_NAMES.includes(name), 'is a reserved name'), sha256: digest, size, mediaType: z.string().min(1) })),
+    externals: z.array(z.strictObject({ location: relativeName, sha256: digest, size })),
+    facts: z.record(z.string(), jsonValue),
+  })
+  .superRefine((manifest, context) => {
+    reportRepeats(manifest.outputs.map((output) => output.name), 'outputs', context);
+    reportRepeats(manifest.externals.map((external) => external.location), 'externals', context);
+  });
+
+function reportRepeats(names: readonly string[], list: string, context: z.RefinementCtx): void {
+  names.forEach((name, i) => {
+    if (names.indexOf(name) !== i) context.addIssue({ code: 'custom', path: [list, i], message: `repeats the name ${printable(name)}` });
+  });
+}
+
+/**
+ * Reads and checks a stage manifest.
+ *
+ * @throws STORE_MANIFEST_READ, STORE_MANIFEST_SCHEMA, STORE_MANIFEST_INVALID
+ */
+export function readManifest(path: string): StageManifest {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw diskError(error, 'read a stage manifest', path);
+    throw storeError('STORE_MANIFEST_READ', { what: 'a stage manifest is missing', why: 'the stage has not run here, or its output was deleted', evidence: { path }, fix: 'run the stage that writes it', cause: error });
+  }
+  return decodeManifest(bytes, path);
+}
+
+/**
+ * Checks the bytes of a stage manifest.
+ *
+ * @param path where the bytes come from, for messages
+ * @throws STORE_MANIFEST_READ, STORE_MANIFEST_SCHEMA, STORE_MANIFEST_INVALID
+ */
+export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
+  const fix = 'delete the file and run its stage again';
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw storeError('STORE_MANIFEST_READ', { what: 'a stage manifest is not JSON', why: printable(cause instanceof Error ? cause.message : String(cause)), evidence: { path }, fix, cause });
+  }
+  const schema = z.object({ schema: z.number() }).safeParse(value);
+  if (schema.success && schema.data.schema !== MANIFEST_SCHEMA) {
+    throw storeError('STORE_MANIFEST_SCHEMA', { what: `a stage manifest has schema ${schema.data.schema}, this version reads ${MANIFEST_SCHEMA}`, evidence: { path }, fix });
+  }
+  return checkManifest(value, { path }, fix);
+}
+
+/**
+ * The bytes of stage.json: canonical JSON with two spaces, outputs sorted by name and externals by location, a final newline.
+ *
+ * @throws STORE_MANIFEST_INVALID when `readManifest` would refuse the result
+ */
+export function encodeManifest(manifest: StageManifest): Uint8Array {
+  const checked = checkManifest(manifest, {}, 'correct the stage that made it');
+  const sorted = {
+    ...checked,
+    outputs: [...checked.outputs].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    externals: [...checked.externals].sort((a, b) => (a.location < b.location ? -1 : 1)),
+  };
+  return new TextEncoder().encode(`${canonicalJson(sorted, 2)}\n`);
+}
+
+/** sha256 of `encodeManifest`: equal for equal results, whatever order they were listed in. */
+export function manifestDigest(manifest: StageManifest): string {
+  return sha256(encodeManifest(manifest));
+}
+
+function checkManifest(value: unknown, evidence: { readonly path?: string }, fix: string): StageManifest {
+  const result = manifestSchema.safeParse(value);
+  if (result.success) return result.data;
+  const why = result.error.issues.slice(0, 5).map((issue) => printable(`${issue.path.join('.')}: ${issue.message}`));
+  throw storeError('STORE_MANIFEST_INVALID', { what: 'a stage manifest does not have the expected form', why: why.join('; '), evidence, fix });
+}

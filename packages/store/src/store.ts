@@ -1,0 +1,219 @@
+/** Content-addressed blobs: `blobs/sha256/ab/<hex>`, immutable, each written at most once. */
+import { existsSync, statSync } from 'node:fs';
+import { chmod, link, mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { printable } from '@tundish/diagnostics';
+import { uniqueSuffix, writeThenRename } from './durable-write.js';
+import { diskError, errnoOf, storeError } from './errors.js';
+import type { BlobRef } from './manifest.js';
+import { isSha256, sha256, sha256File, sha256Handle } from './sha256.js';
+import { prepareTemporaryFolder } from './temporary-folder.js';
+
+/** Errors of link(2) after which a copy is the answer: other device, no links on this file system, too many links. */
+const LINK_IMPOSSIBLE = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
+
+export interface PutFileOptions {
+  /** The file belongs to the store afterwards: it is renamed when it lies on the same file system, and always gone. */
+  readonly move?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Store {
+  /** Absolute path of the cache root. */
+  readonly root: string;
+  /** Bytes of blobs that this instance added; a blob that was there counts nothing. */
+  readonly bytesWritten: number;
+  putBytes(bytes: Uint8Array): Promise<BlobRef>;
+  /** @throws STORE_SOURCE_CHANGED when the file changes meanwhile */
+  putFile(path: string, options?: PutFileOptions): Promise<BlobRef>;
+  /** Whether the blob is there with the right size. */
+  has(ref: BlobRef): boolean;
+  /**
+   * Absolute path of a blob, to read or map.
+   *
+   * @throws STORE_BLOB_MISSING, STORE_BLOB_SIZE
+   */
+  pathOf(ref: BlobRef): string;
+  /** The bytes of a blob, digest verified. For small ones; large ones are mapped by `pathOf`. */
+  read(ref: BlobRef): Promise<Uint8Array>;
+  /** Puts a blob at `destination` (which must not exist) as a hard link; as a copy where links are impossible. */
+  link(ref: BlobRef, destination: string): Promise<void>;
+  /** @throws STORE_BLOB_CORRUPT when the bytes do not have the digest */
+  verify(ref: BlobRef, signal?: AbortSignal): Promise<void>;
+  /** Runs `use` with a new empty folder on the file system of the store; the folder is removed afterwards, also after a failure. */
+  withScratch<T>(use: (folder: string) => Promise<T>): Promise<T>;
+}
+
+/** Opens a store; nothing is read or written until it is used. */
+export function openStore(root: string): Store {
+  return new BlobStore(resolve(root));
+}
+
+class BlobStore implements Store {
+  #written = 0;
+  #temporary: Promise<string> | undefined;
+
+  constructor(readonly root: string) {}
+
+  get bytesWritten(): number {
+    return this.#written;
+  }
+
+  async putBytes(bytes: Uint8Array): Promise<BlobRef> {
+    const ref = { sha256: sha256(bytes), size: bytes.length };
+    if (this.has(ref)) return ref;
+    await this.#add(ref, (file) => file.writeFile(bytes));
+    return ref;
+  }
+
+  async putFile(path: string, options: PutFileOptions = {}): Promise<BlobRef> {
+    try {
+      const before = await stat(path);
+      if (!before.isFile()) throw storeError('STORE_SOURCE_NOT_A_FILE', { what: 'only a regular file can become a blob', evidence: { path } });
+      const ref = { sha256: await sha256File(path, options.signal), size: before.size };
+      if (!this.has(ref)) await this.#addFile(path, ref, options);
+      if (options.move === true) await rm(path, { force: true });
+      return ref;
+    } catch (error) {
+      throw diskError(error, 'put a file into the store', path);
+    }
+  }
+
+  has(ref: BlobRef): boolean {
+    return this.#sizeOf(ref) === ref.size;
+  }
+
+  pathOf(ref: BlobRef): string {
+    const size = this.#sizeOf(ref);
+    const path = this.#blobPath(ref);
+    if (size === ref.size) return path;
+    const fix = 'run the stage that made it again: it is rebuilt when its cache entry is incomplete';
+    if (size === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
+    throw storeError('STORE_BLOB_SIZE', { what: `blob ${ref.sha256} has ${size} bytes instead of ${ref.size}`, why: 'the file was cut or changed after it was stored', evidence: { path }, fix });
+  }
+
+  async read(ref: BlobRef): Promise<Uint8Array> {
+    const path = this.pathOf(ref);
+    try {
+      const bytes = await readFile(path);
+      this.#checkDigest(ref, sha256(bytes));
+      return bytes;
+    } catch (error) {
+      throw diskError(error, 'read a blob', path);
+    }
+  }
+
+  async link(ref: BlobRef, destination: string): Promise<void> {
+    const path = this.pathOf(ref);
+    try {
+      await mkdir(dirname(destination), { recursive: true });
+      await link(path, destination).catch(async (error: unknown) => {
+        if (!LINK_IMPOSSIBLE.has(errnoOf(error) ?? '')) throw error;
+        await copyInto(path, destination);
+      });
+    } catch (error) {
+      throw diskError(error, 'link a blob', destination);
+    }
+  }
+
+  async verify(ref: BlobRef, signal?: AbortSignal): Promise<void> {
+    this.#checkDigest(ref, await sha256File(this.pathOf(ref), signal));
+  }
+
+  async withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
+    const folder = await mkdtemp(join(await this.#temporaryFolder(), `${uniqueSuffix()}-`)).catch((error: unknown) => {
+      throw diskError(error, 'make a scratch folder', this.root);
+    });
+    try {
+      return await use(folder);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  #blobPath(ref: BlobRef): string {
+    if (!isSha256(ref.sha256)) throw storeError('STORE_SHA256', { what: 'a blob is named by 64 lower-case hexadecimal digits', evidence: { detail: printable(String(ref.sha256)) } });
+    return join(this.root, 'blobs', 'sha256', ref.sha256.slice(0, 2), ref.sha256);
+  }
+
+  #sizeOf(ref: BlobRef): number | undefined {
+    const found = statSync(this.#blobPath(ref), { throwIfNoEntry: false });
+    return found?.isFile() === true ? found.size : undefined;
+  }
+
+  /** A rename when the caller gives the file away and it lies on our file system, else a copy that is verified while it is made. */
+  async #addFile(path: string, ref: BlobRef, options: PutFileOptions): Promise<void> {
+    if (options.move === true && (await this.#adopt(path, ref))) return;
+    const source = await open(path, 'r');
+    try {
+      await this.#add(ref, async (file) => {
+        const copied = await sha256Handle(source, options.signal, (chunk) => file.writeFile(chunk));
+        if (copied !== ref.sha256) throw storeError('STORE_SOURCE_CHANGED', { what: 'a file changed while it was put into the store', evidence: { path }, fix: 'let nothing write to it and run again' });
+      });
+    } finally {
+      await source.close();
+    }
+  }
+
+  /** @returns false when the file lies on another file system */
+  async #adopt(path: string, ref: BlobRef): Promise<boolean> {
+    const blob = await this.#makeRoom(ref);
+    await chmod(path, 0o444);
+    const file = await open(path, 'r');
+    await file.sync().finally(() => file.close());
+    try {
+      await rename(path, blob);
+    } catch (error) {
+      if (errnoOf(error) === 'EXDEV') return false;
+      throw error;
+    }
+    this.#written += ref.size;
+    return true;
+  }
+
+  async #add(ref: BlobRef, fill: (file: FileHandle) => Promise<void>): Promise<void> {
+    const blob = this.#blobPath(ref);
+    try {
+      await this.#makeRoom(ref);
+      await writeThenRename(join(await this.#temporaryFolder(), uniqueSuffix()), blob, 0o444, fill);
+      this.#written += ref.size;
+    } catch (error) {
+      throw diskError(error, `write a blob of ${ref.size} bytes`, blob);
+    }
+  }
+
+  async #makeRoom(ref: BlobRef): Promise<string> {
+    const blob = this.#blobPath(ref);
+    await mkdir(dirname(blob), { recursive: true });
+    return blob;
+  }
+
+  /** Made once per instance; what killed processes left there is removed on that occasion. */
+  #temporaryFolder(): Promise<string> {
+    this.#temporary ??= prepareTemporaryFolder(join(this.root, 'tmp')).catch((error: unknown) => {
+      this.#temporary = undefined;
+      throw diskError(error, 'make the folder for temporary files', this.root);
+    });
+    return this.#temporary;
+  }
+
+  #checkDigest(ref: BlobRef, found: string): void {
+    if (found === ref.sha256) return;
+    const path = this.#blobPath(ref);
+    throw storeError('STORE_BLOB_CORRUPT', { what: `blob ${ref.sha256} holds other bytes`, why: `its content has digest ${found}`, evidence: { path }, fix: 'delete that file and run the stage that made it again; check the disk' });
+  }
+}
+
+/** Copies a blob to a name that must not exist, complete or not at all. */
+async function copyInto(blob: string, destination: string): Promise<void> {
+  const source = await open(blob, 'r');
+  try {
+    if (existsSync(destination)) throw storeError('STORE_LINK_EXISTS', { what: 'a blob cannot be put where a file is', evidence: { path: destination }, fix: 'remove that file' });
+    await writeThenRename(`${destination}.${uniqueSuffix()}`, destination, 0o444, async (file) => {
+      await sha256Handle(source, undefined, (chunk) => file.writeFile(chunk));
+    });
+  } finally {
+    await source.close();
+  }
+}
