@@ -1,0 +1,29 @@
+// The module tundish.node: { version, variants, kernels(isa) }.
+#include <napi.h>
+
+#include "calls.h"
+#include "variants.h"
+#include "version.h"
+
+namespace {
+
+Napi::Value kernels(const Napi::CallbackInfo& info) {
+  const std::string isa = info[0].ToString().Utf8Value();
+  const tundish::KernelTable* table = tundish::find_variant(isa);
+  if (table == nullptr) throw Napi::RangeError::New(info.Env(), "variant " + isa + " cannot run on this machine");
+  return tundish::bind_kernels(info.Env(), *table);
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  Napi::Array names = Napi::Array::New(env);
+  uint32_t index = 0;
+  for (const tundish::KernelTable* table : tundish::variants()) names.Set(index++, table->isa);
+  exports.Set("version", TUNDISH_KERNEL_VERSION);
+  exports.Set("variants", names);
+  exports.Set("kernels", Napi::Function::New(env, kernels, "kernels"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(tundish, initialize)

@@ -1,0 +1,178 @@
+// From JavaScript arguments to kernels: checks lengths, splits the work between threads, allocates nothing for results.
+#include "calls.h"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "arguments.h"
+#include "parallel.h"
+
+namespace tundish {
+namespace {
+
+// Elements below which a thread of its own costs more than it brings.
+constexpr size_t kElementGrain = 1 << 16;
+
+size_t row_grain(size_t row_elements) { return std::max<size_t>(1, kElementGrain / std::max<size_t>(1, row_elements)); }
+
+void require(const Napi::CallbackInfo& info, bool holds, const char* why) {
+  if (!holds) throw Napi::RangeError::New(info.Env(), why);
+}
+
+void quantize_lpbq(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t n = arguments.size(1), k = arguments.size(2), block = arguments.size(3);
+  require(info, block > 0 && block % 2 == 0 && k % block == 0, "the block size must be even and divide k");
+  const LpbqArrays arrays{arguments.data<float>(0, n * k), k, block, arguments.data<uint8_t>(4, n * k / 2),
+                          arguments.data<uint8_t>(5, n * k / block), arguments.data<float>(6, n)};
+  parallel(n, row_grain(k), arguments.size(7), [&](size_t, size_t begin, size_t end) { table.quantize_lpbq(arrays, begin, end); });
+}
+
+void dequantize_lpbq(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t n = arguments.size(3), k = arguments.size(4), block = arguments.size(5);
+  require(info, block > 0 && block % 2 == 0 && k % block == 0, "the block size must be even and divide k");
+  const LpbqWeight weight{arguments.data<uint8_t>(0, n * k / 2), arguments.data<uint8_t>(1, n * k / block), arguments.data<float>(2, n), k, block};
+  float* out = arguments.data<float>(6, n * k);
+  parallel(n, row_grain(k), arguments.size(7), [&](size_t, size_t begin, size_t end) { table.dequantize_lpbq(weight, out, begin, end); });
+}
+
+void quantize_per_channel(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t n = arguments.size(1), k = arguments.size(2), bits = arguments.size(3);
+  require(info, bits == 4 || bits == 8, "bits must be 4 or 8");
+  const float* w = arguments.data<float>(0, n * k);
+  int8_t* codes = arguments.data<int8_t>(4, n * k);
+  float* scale = arguments.data<float>(5, n);
+  parallel(n, row_grain(k), arguments.size(6), [&](size_t, size_t begin, size_t end) {
+    table.quantize_per_channel(w, k, static_cast<int>(bits), codes, scale, begin, end);
+  });
+}
+
+void dequantize_per_channel(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t n = arguments.size(2), k = arguments.size(3);
+  const int8_t* codes = arguments.data<int8_t>(0, n * k);
+  const float* scale = arguments.data<float>(1, n);
+  float* out = arguments.data<float>(4, n * k);
+  parallel(n, row_grain(k), arguments.size(5), [&](size_t, size_t begin, size_t end) {
+    table.dequantize_per_channel(codes, scale, k, out, begin, end);
+  });
+}
+
+// The union of the ranges of the parts; `range` is associative, so the split does not show.
+Range range_of(Range (*range)(const float*, size_t), const float* x, size_t count, size_t threads) {
+  std::vector<Range> ranges(std::max<size_t>(1, threads), range(x, 0));
+  parallel(count, kElementGrain, threads, [&](size_t index, size_t begin, size_t end) { ranges[index] = range(x + begin, end - begin); });
+  Range whole = ranges[0];
+  for (const Range& part : ranges) whole = {std::min(whole.min, part.min), std::max(whole.max, part.max)};
+  return whole;
+}
+
+template <typename Code>
+void quantize_asymmetric(const Napi::CallbackInfo& info, const KernelTable& table, void (*round)(const float*, size_t, float, float, Code*)) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<float>(0).ElementLength(), threads = arguments.size(3);
+  const float* w = arguments.data<float>(0, count);
+  Code* codes = arguments.data<Code>(1, count);
+  float* parameters = arguments.data<float>(2, 2);
+  const float steps = sizeof(Code) == 1 ? 255.0f : 65535.0f;
+  const Range range = range_of(table.range_with_zero, w, count, threads);
+  const float scale = table.asymmetric_scale(range, steps);
+  const float zero_point = table.asymmetric_zero_point(range, scale, steps);
+  parameters[0] = scale;
+  parameters[1] = zero_point;
+  parallel(count, kElementGrain, threads, [&](size_t, size_t begin, size_t end) { round(w + begin, end - begin, scale, zero_point, codes + begin); });
+}
+
+void quantize_asymmetric8(const Napi::CallbackInfo& info, const KernelTable& table) { quantize_asymmetric(info, table, table.asymmetric_codes8); }
+
+void quantize_asymmetric16(const Napi::CallbackInfo& info, const KernelTable& table) { quantize_asymmetric(info, table, table.asymmetric_codes16); }
+
+void min_max(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<float>(0).ElementLength();
+  float* out = arguments.data<float>(1, 2);
+  const Range range = range_of(table.min_max, arguments.data<float>(0, count), count, arguments.size(2));
+  out[0] = range.min;
+  out[1] = range.max;
+}
+
+void widen(const Napi::CallbackInfo& info, void (*kernel)(const uint16_t*, size_t, float*)) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<uint16_t>(0).ElementLength();
+  const uint16_t* bits = arguments.data<uint16_t>(0, count);
+  float* out = arguments.data<float>(1, count);
+  parallel(count, kElementGrain, arguments.size(2), [&](size_t, size_t begin, size_t end) { kernel(bits + begin, end - begin, out + begin); });
+}
+
+void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_bf16); }
+
+void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_f16); }
+
+struct AlignedDelete {
+  void operator()(float* memory) const { ::operator delete(memory, std::align_val_t(64)); }
+};
+
+// The longer side is split, so that each thread packs its own part of one matrix and all of the smaller one.
+void sgemm(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t m = arguments.size(3), n = arguments.size(4), k = arguments.size(5);
+  const MatrixProduct product{arguments.data<float>(0, m * k), arguments.data<float>(1, k * n), arguments.data<float>(2, m * n), m, n, k, arguments.flag(6)};
+  const size_t threads = std::max<size_t>(1, arguments.size(7));
+  std::vector<std::unique_ptr<float, AlignedDelete>> scratch;
+  for (size_t i = 0; i < threads; i++) {
+    scratch.emplace_back(static_cast<float*>(::operator new(table.sgemm_scratch * sizeof(float), std::align_val_t(64))));
+  }
+  const bool by_rows = m > n;
+  parallel(by_rows ? m : n, by_rows ? table.sgemm_rows : table.sgemm_columns, threads, [&](size_t index, size_t begin, size_t end) {
+    const Tile tile = by_rows ? Tile{begin, end, 0, n} : Tile{0, m, begin, end};
+    table.sgemm(product, tile, scratch[index].get());
+  });
+}
+
+void fwht(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t rows = arguments.size(1), n = arguments.size(2);
+  require(info, n > 0 && (n & (n - 1)) == 0, "n must be a power of two");
+  float* x = arguments.data<float>(0, rows * n);
+  parallel(rows, row_grain(n), arguments.size(3), [&](size_t, size_t begin, size_t end) { table.fwht(x, n, begin, end); });
+}
+
+using Call = void (*)(const Napi::CallbackInfo&, const KernelTable&);
+
+template <Call call>
+void enter(const Napi::CallbackInfo& info) {
+  try {
+    call(info, *static_cast<const KernelTable*>(info.Data()));
+  } catch (const std::bad_alloc&) {
+    throw Napi::Error::New(info.Env(), "out of memory");
+  }
+}
+
+template <Call call>
+void bind(Napi::Object& target, const char* name, const KernelTable& table) {
+  target.Set(name, Napi::Function::New<enter<call>>(target.Env(), name, const_cast<KernelTable*>(&table)));
+}
+
+}  // namespace
+
+Napi::Object bind_kernels(Napi::Env env, const KernelTable& table) {
+  Napi::Object kernels = Napi::Object::New(env);
+  bind<quantize_lpbq>(kernels, "quantizeLpbq", table);
+  bind<dequantize_lpbq>(kernels, "dequantizeLpbq", table);
+  bind<quantize_per_channel>(kernels, "quantizePerChannel", table);
+  bind<dequantize_per_channel>(kernels, "dequantizePerChannel", table);
+  bind<quantize_asymmetric8>(kernels, "quantizeAsymmetric8", table);
+  bind<quantize_asymmetric16>(kernels, "quantizeAsymmetric16", table);
+  bind<min_max>(kernels, "minMax", table);
+  bind<widen_bf16>(kernels, "widenBf16", table);
+  bind<widen_f16>(kernels, "widenF16", table);
+  bind<sgemm>(kernels, "sgemm", table);
+  bind<fwht>(kernels, "fwht", table);
+  return kernels;
+}
+
+}  // namespace tundish

@@ -1,0 +1,31 @@
+// Fills a table with the kernels as compiled for the including variant.
+#pragma once
+
+#include "elements.h"
+#include "sgemm.h"
+#include "weights.h"
+
+namespace {
+
+constexpr tundish::KernelTable make_table(const char* isa) {
+  return {isa,
+          quantize_lpbq,
+          dequantize_lpbq,
+          quantize_per_channel,
+          dequantize_per_channel,
+          range_with_zero,
+          asymmetric_scale,
+          asymmetric_zero_point,
+          asymmetric_codes8,
+          asymmetric_codes16,
+          min_max,
+          widen_bf16,
+          widen_f16,
+          sgemm,
+          kScratch,
+          kTileRows,
+          kTileColumns,
+          fwht};
+}
+
+}  // namespace

@@ -1,0 +1,88 @@
+// The entry points of one instruction-set variant. Each works on a range of rows or elements, so that a caller may split
+// the work between threads; results never depend on the split.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tundish {
+
+struct Range {
+  float min;
+  float max;
+};
+
+// fp32 [n, k] -> packed codes [n, k/2], integers [n, k/block], channel scales [n].
+struct LpbqArrays {
+  const float* w;
+  size_t k;
+  size_t block;
+  uint8_t* codes;
+  uint8_t* block_scale;
+  float* channel_scale;
+};
+
+struct LpbqWeight {
+  const uint8_t* codes;
+  const uint8_t* block_scale;
+  const float* channel_scale;
+  size_t k;
+  size_t block;
+};
+
+// out [m, n] = a [m, k] times b [k, n], or b [n, k] when transpose_b is set.
+struct MatrixProduct {
+  const float* a;
+  const float* b;
+  float* out;
+  size_t m;
+  size_t n;
+  size_t k;
+  bool transpose_b;
+};
+
+// Rows [row_begin, row_end) and columns [column_begin, column_end) of a product.
+struct Tile {
+  size_t row_begin;
+  size_t row_end;
+  size_t column_begin;
+  size_t column_end;
+};
+
+struct KernelTable {
+  const char* isa;
+
+  void (*quantize_lpbq)(const LpbqArrays& arrays, size_t row_begin, size_t row_end);
+  void (*dequantize_lpbq)(const LpbqWeight& weight, float* out, size_t row_begin, size_t row_end);
+  void (*quantize_per_channel)(const float* w, size_t k, int bits, int8_t* codes, float* scale, size_t row_begin, size_t row_end);
+  void (*dequantize_per_channel)(const int8_t* codes, const float* scale, size_t k, float* out, size_t row_begin, size_t row_end);
+
+  // The range of w[0..count) widened to contain 0.
+  Range (*range_with_zero)(const float* w, size_t count);
+  float (*asymmetric_scale)(Range range, float steps);
+  float (*asymmetric_zero_point)(Range range, float scale, float steps);
+  void (*asymmetric_codes8)(const float* w, size_t count, float scale, float zero_point, uint8_t* codes);
+  void (*asymmetric_codes16)(const float* w, size_t count, float scale, float zero_point, uint16_t* codes);
+
+  // NaN is ignored; without a number the result is {+inf, -inf}.
+  Range (*min_max)(const float* x, size_t count);
+  void (*widen_bf16)(const uint16_t* bits, size_t count, float* out);
+  void (*widen_f16)(const uint16_t* bits, size_t count, float* out);
+
+  // One tile of a product. `scratch` holds sgemm_scratch floats, 64-byte aligned, and belongs to one thread.
+  void (*sgemm)(const MatrixProduct& product, const Tile& tile, float* scratch);
+  size_t sgemm_scratch;
+  // Multiples at which rows and columns are cut between threads without wasting part of a register tile.
+  size_t sgemm_rows;
+  size_t sgemm_columns;
+
+  void (*fwht)(float* x, size_t n, size_t row_begin, size_t row_end);
+};
+
+extern const KernelTable portable_kernels;
+#if defined(__x86_64__)
+extern const KernelTable avx2_kernels;
+extern const KernelTable avx512_kernels;
+#endif
+
+}  // namespace tundish
