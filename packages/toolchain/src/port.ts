@@ -152,5 +152,7 @@ export interface OpenedModel {
  * against, and the engine of calibration. Weights are mapped, not copied, as far as their type allows.
  */
 export interface ReferenceExecutor {
+  /** Part of the key of everything that is measured with it. */
+  identity(): Promise<ToolchainIdentity>;
   open(request: { readonly model: Model; readonly resolve: FileResolver; readonly threads: number }): Promise<OpenedModel>;
 }

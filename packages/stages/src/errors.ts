@@ -1,0 +1,15 @@
+/** Error codes of the stages package. */
+import { declareErrors } from '@tundish/diagnostics';
+
+export const stageError = declareErrors({
+  STAGE_OUTPUT_UNKNOWN: 'A stage asks for a file that the stage before it did not make.',
+  STAGE_INPUT_MISSING: 'A stage has not run that this one needs.',
+  STAGE_REQUIRES: 'The input of a stage does not have the form that the stage needs.',
+  STAGE_ENSURES: 'A stage made a result that breaks its own promise; nothing was kept.',
+  STAGE_REBUILD_DIFFERS: 'A stage that was run again gave other bytes than its manifest names.',
+  STAGE_SUBJECT_UNKNOWN: 'The lock file knows no cell, part or pair of this name.',
+  STAGE_LOCK_MISSING: 'A model has no recipe.lock.json.',
+  STAGE_LOCK_STALE: 'recipe.lock.json does not match the recipe, the checkpoint or the installed tools.',
+  STAGE_SOURCE_CHANGED: 'A file of the checkpoint is not the one that the lock file pins.',
+  STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
+});

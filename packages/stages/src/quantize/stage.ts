@@ -1,0 +1,94 @@
+/** quantize: block by block, weights become codes and scales; activations get their encodings from the calibration text. */
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Adaptation } from '@tundish/architectures';
+import type { Encodings } from '@tundish/graph';
+import { loadKernels } from '@tundish/native';
+import { quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
+import { convertArCl } from '@tundish/transform';
+import { stageError } from '../errors.js';
+import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
+import { requireInput } from '../inputs.js';
+import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts } from '../load/stage.js';
+import { ropeTables } from '../rope-tables.js';
+import { MEDIA, type Stage, type StageContext, type StageFile, type StageRequest, type StageResult } from '../stage.js';
+import { calibrationWindows } from './calibration-windows.js';
+
+/** The quantize section of the lock; null builds in floating point. */
+export type QuantizeOptions = {
+  readonly weights: { readonly scheme: 'lpbq'; readonly bits: 4; readonly blockSize: number };
+  readonly lmHead: { readonly bits: 8 };
+  readonly embedding: { readonly bits: 8 | 16 };
+  readonly activations: { readonly bits: 16 };
+  readonly kvCache: { readonly bits: 8 };
+  readonly calibration: { readonly text: string; readonly sha256: string; readonly windows: number; readonly windowLength: number };
+} | null;
+
+export const ENCODINGS_100 = 'encodings-1.0.0.json';
+export const ENCODINGS_200 = 'encodings-2.0.0.json';
+
+export const quantize: Stage<QuantizeOptions> = {
+  name: 'quantize',
+  implementation: 'quantize@1',
+  description: 'Quantizes one decoder block after the other and measures activations on the calibration text: codes, scales, encodings.',
+  profile: async ({ reference }, options) => {
+    if (options === null) return undefined;
+    const { version, machine } = await reference().identity();
+    return `${loadKernels().identity().version}; ${version}; ${machine}`;
+  },
+  requires: (request) => void requireInput(request, 'optimize'),
+  run: (context, request) => (request.options === null ? passThrough(request) : quantizeBlocks(context, request, request.options)),
+  ensures: ({ files, externals }, { options }) => {
+    if (options === null) return;
+    if ((externals ?? []).length > 0) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${externals?.[0]?.location}` });
+    for (const name of [ENCODINGS_100, ENCODINGS_200]) if (!files.some((file) => file.name === name)) throw stageError('STAGE_ENSURES', { what: `quantize made no ${name}` });
+  },
+};
+
+async function passThrough(request: StageRequest<QuantizeOptions>): Promise<StageResult> {
+  const input = requireInput(request, 'optimize');
+  const model = await readGraph(input);
+  return { files: [graphFile(model)], externals: externalsOf(model, input.manifest), facts: { precision: 'float' } };
+}
+
+async function quantizeBlocks(context: StageContext, request: StageRequest<QuantizeOptions>, options: NonNullable<QuantizeOptions>): Promise<StageResult> {
+  const input = requireInput(request, 'optimize');
+  const facts = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
+  const adaptation = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
+  const model = await readGraph(input);
+  const { windowLength } = options.calibration;
+  const windows = await calibrationWindows(await context.checkpoint(), context.projectFile(options.calibration.text), facts.tokens.bos, options.calibration);
+  const kernels = loadKernels();
+  if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
+  const result = await quantizeModel({
+    model,
+    calibrationModel: convertArCl(model, adaptation.base, { ar: windowLength, cl: windowLength + 1 }),
+    plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
+    weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits },
+    calibration: { windows, ...ropeTables(facts.rope, 0, windowLength), attentionScaling: facts.rope.attentionScaling },
+    kernels,
+    executor: context.adapters.reference(),
+    resolve: (location) => input.resolve(location),
+    folder: context.scratch,
+    threads: context.threads,
+    signal: context.signal,
+    reporter: context.reporter,
+  });
+  const weights = [...result.files].map(([name, path]): StageFile => ({ name, mediaType: MEDIA.weights, path }));
+  return {
+    files: [graphFile(result.model), activationsFile(result.encodings.activations), ...weights, ...(await encodingsFiles(context.scratch, result.encodings))],
+    facts: { precision: 'w4a16', maskValue: result.maskValue, activations: result.encodings.activations.size, parameters: result.encodings.parameters.size },
+  };
+}
+
+async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {
+  const files: StageFile[] = [];
+  for (const [name, pieces] of [[ENCODINGS_100, writeEncodings100(encodings)], [ENCODINGS_200, writeEncodings200(encodings)]] as const) {
+    const path = join(folder, name);
+    await pipeline(Readable.from(pieces), createWriteStream(path));
+    files.push({ name, mediaType: MEDIA.json, path });
+  }
+  return files;
+}

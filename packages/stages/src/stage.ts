@@ -1,0 +1,85 @@
+/** What a stage is: requires, run, ensures; and what it gets and gives. */
+import type { Reporter } from '@tundish/diagnostics';
+import type { ReferenceExecutor, Toolchain, ToolchainIdentity } from '@tundish/toolchain';
+import type { JsonValue, StageManifest } from '@tundish/store';
+
+export type StageName = 'load' | 'optimize' | 'quantize' | 'arcl' | 'transform' | 'convert' | 'compile' | 'package';
+
+/** What the surface supplies: stages know ports, never an adapter. */
+export interface Adapters {
+  /** @throws TundishError for a name that the surface does not know */
+  readonly toolchain: (name: string) => Toolchain;
+  /** Executes graphs in floating point for calibration. */
+  readonly reference: () => ReferenceExecutor;
+}
+
+/** What every stage works with. A stage never prints, never reads the environment, never looks at the clock. */
+export interface StageContext {
+  readonly signal: AbortSignal;
+  readonly reporter: Reporter;
+  readonly adapters: Adapters;
+  /** Empty folder on the store's file system; removed afterwards. */
+  readonly scratch: string;
+  /** Threads that numeric work may use; never changes a result. */
+  readonly threads: number;
+  /** The checkpoint's folder, for stages whose files still lie there. */
+  readonly checkpoint: () => Promise<string>;
+  /** Absolute path of a file that the recipe names, relative to the model project. */
+  readonly projectFile: (relative: string) => string;
+}
+
+/** The result of an earlier stage with its files on disk. */
+export interface StageInput {
+  readonly manifest: StageManifest;
+  /** Absolute path of an output by its name. @throws STAGE_OUTPUT_UNKNOWN */
+  path(name: string): string;
+  /** Absolute path of any file that graphs of this stage refer to: its own outputs and its externals. */
+  resolve(location: string): string;
+}
+
+/** A file that a stage made: bytes, a file in its scratch folder, or an output of an earlier stage handed on unchanged. */
+export type StageFile =
+  | { readonly name: string; readonly mediaType: string; readonly bytes: Uint8Array }
+  | { readonly name: string; readonly mediaType: string; readonly path: string }
+  | { readonly name: string; readonly mediaType: string; readonly from: { readonly sha256: string; readonly size: number } };
+
+export interface StageResult {
+  readonly files: readonly StageFile[];
+  /** Weight files that the stage's graphs refer to and that it did not make. */
+  readonly externals?: StageManifest['externals'];
+  readonly facts?: Readonly<Record<string, JsonValue>>;
+}
+
+/** What the planner knows of one unit of work. */
+export interface StageRequest<Options> {
+  readonly options: Options;
+  /** The cell, part or pair; null for a stage of the whole model. */
+  readonly subject: string | null;
+  /** Results of earlier stages by unit name, for example `quantize` or `convert/ar1-cl512-1of2`. */
+  readonly inputs: ReadonlyMap<string, StageInput>;
+  /** Digests of the checkpoint's files, for stages that read it. */
+  readonly source: ReadonlyMap<string, { readonly sha256: string; readonly size: number }>;
+  readonly toolchain: ToolchainIdentity | undefined;
+}
+
+/** One stage of the pipeline. `requires` and `ensures` throw a TundishError that says which promise is broken. */
+export interface Stage<Options> {
+  readonly name: StageName;
+  /** Version of the code: raise it when the same inputs give other bytes. Part of every key and of the lock. */
+  readonly implementation: string;
+  /** One sentence for `nx show` and the docs. */
+  readonly description: string;
+  /** Name and version of the numeric code, for stages whose bytes depend on it. */
+  readonly profile?: (adapters: Adapters, options: Options) => Promise<string | undefined>;
+  requires(request: StageRequest<Options>): void;
+  run(context: StageContext, request: StageRequest<Options>): Promise<StageResult>;
+  ensures(result: StageResult, request: StageRequest<Options>): void;
+}
+
+/** Media types of stage outputs. */
+export const MEDIA = {
+  onnx: 'application/onnx',
+  json: 'application/json',
+  weights: 'application/octet-stream',
+  text: 'text/plain',
+} as const;
