@@ -5,3 +5,7 @@ export { Graph, Node, Value } from './graph.js';
 export type { Attribute, Dim, Model, NodeSpec, Use } from './graph.js';
 export { bytesOf, floatTensor, inlineTensor, int64Tensor, integerValues, reshapeTensor, sliceRows } from './tensor.js';
 export type { ExternalTensor, InlineTensor, Tensor } from './tensor.js';
+export { decodeModel } from './decode-model.js';
+export type { DecodeOptions } from './decode-model.js';
+export { encodeModel } from './encode-model.js';
+export { checkExternalFiles, externalLocations, rewriteLocations } from './external-data.js';
