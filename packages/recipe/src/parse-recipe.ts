@@ -1,0 +1,71 @@
+/** From the bytes of recipe.yaml to a checked recipe with its defaults; errors name the key, the line and the remedy. */
+import { printable } from '@tundish/diagnostics';
+import type { TundishError } from '@tundish/diagnostics';
+import { recipeError } from './errors.js';
+import { schemaError } from './schema-error.js';
+import { recipeSchema } from './schema.js';
+import type { Recipe } from './schema.js';
+import { parseCheckpointReference } from './source-reference.js';
+import { parseYaml } from './yaml-document.js';
+import type { KeyPath, Position, YamlDocument } from './yaml-document.js';
+
+export interface RecipeFile {
+  readonly recipe: Recipe;
+  /** As given to `parseRecipe`. */
+  readonly path: string;
+  /** Where a key of the recipe stands, or its nearest parent. */
+  locate(key: KeyPath): Position;
+}
+
+/** Graphs are built one by one; more than this is a slip of the pen. */
+const MAX_PAIRS = 64;
+
+/**
+ * @param bytes the content of recipe.yaml
+ * @param path where it comes from, for messages
+ * @throws RECIPE_* with line and column; see errors.ts
+ */
+export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
+  const document = parseYaml(bytes, path);
+  checkMapping(document, path);
+  const result = recipeSchema.safeParse(document.value);
+  if (!result.success) throw schemaError(result.error.issues, document, path);
+  const { graphs } = result.data;
+  checkGraphs(result.data, document, path);
+  const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
+  return { recipe, path, locate: (key) => document.locate(key) };
+}
+
+function checkMapping(document: YamlDocument, path: string): void {
+  const { value } = document;
+  const evidence = { path, line: 1, column: 1 };
+  const fix = 'begin with: checkpoint: ./checkpoint';
+  if (value === undefined) throw recipeError('RECIPE_EMPTY', { what: 'the recipe is empty', why: 'it must at least name a checkpoint', evidence, fix });
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
+  throw recipeError('RECIPE_NOT_A_MAPPING', { what: `the recipe must be a mapping, not ${Array.isArray(value) ? 'a list' : 'a single value'}`, why: 'options are written as key: value', evidence, fix });
+}
+
+function checkGraphs(recipe: Recipe, document: YamlDocument, path: string): void {
+  const refuse = (key: KeyPath, what: string, fix: string): TundishError => recipeError('RECIPE_GRAPHS', { what, evidence: { path, ...document.locate(key) }, fix });
+  const { ar, cl } = recipe.graphs;
+  for (const [name, list] of [['ar', ar], ['cl', cl ?? []]] as const) {
+    const repeated = list.findIndex((value, i) => list.indexOf(value) !== i);
+    if (repeated >= 0) throw refuse(['graphs', name, repeated], `graphs.${name} names ${list[repeated]} twice`, 'remove one of them');
+  }
+  const longest = Math.max(...ar);
+  const short = (cl ?? []).findIndex((length) => length <= longest);
+  if (short >= 0) throw refuse(['graphs', 'cl', short], `graphs.cl ${cl?.[short]} is not above the largest ar, ${longest}: a context holds the tokens of a pass and at least one before them`, `write a cl above ${longest}, or a smaller ar`);
+  const pairs = ar.length * (cl?.length ?? 1);
+  if (pairs > MAX_PAIRS) throw refuse(['graphs'], `graphs asks for ${pairs} pairs of ar and cl, ${MAX_PAIRS} are allowed`, 'name fewer');
+  if (parseCheckpointReference(recipe.checkpoint) === undefined) {
+    throw recipeError('RECIPE_VALUE', {
+      what: `checkpoint: ${printable(recipe.checkpoint, 80)} is neither a folder nor a hub id`,
+      evidence: { path, ...document.locate(['checkpoint']) },
+      fix: 'write ./FOLDER for a folder beside the recipe, or ORG/NAME for a repository of the hub',
+    });
+  }
+}
+
+function ascending(numbers: readonly number[]): number[] {
+  return [...numbers].sort((a, b) => a - b);
+}

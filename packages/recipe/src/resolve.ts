@@ -1,0 +1,118 @@
+/** From a recipe and the facts of its checkpoint to the lock: every default decided, every impossible wish refused. */
+import type { BlobRef } from '@tundish/store';
+import { recipeError } from './errors.js';
+import { LOCK_SCHEMA } from './lock.js';
+import type { Lock, LockSource, QuantizeOptions, StageName } from './lock.js';
+import type { RecipeFile } from './parse-recipe.js';
+import { planCells, planParts } from './plan.js';
+import type { GraphPlan } from './plan.js';
+import { DEFAULT_CL } from './schema.js';
+import { calibrationText, evaluationText } from './source-reference.js';
+import type { KeyPath } from './yaml-document.js';
+
+/** What the caller found out by reading files; resolving itself reads nothing. */
+export interface ResolveRequest {
+  readonly file: RecipeFile;
+  /** Name of the model project. */
+  readonly model: string;
+  readonly source: LockSource;
+  /** Digest of the file at `calibrationText(recipe)`; absent for a floating-point build. */
+  readonly calibration?: BlobRef;
+  readonly maxPositionEmbeddings: number;
+  /** Decoder blocks of the model. */
+  readonly layers: number;
+  /** Version of the toolchain that the recipe names, for example `onnxruntime 1.30.0`. */
+  readonly toolchainVersion: string;
+  /** Version of each stage's code, for example `load@1`. */
+  readonly implementations: Readonly<Record<StageName, string>>;
+}
+
+/**
+ * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING with the line of the recipe
+ */
+export function resolveRecipe(request: ResolveRequest): Lock {
+  const { recipe } = request.file;
+  const plan = resolveGraphs(request);
+  const { implementations } = request;
+  const toolchain = { name: recipe.toolchain, version: request.toolchainVersion };
+  return {
+    schema: LOCK_SCHEMA,
+    model: request.model,
+    source: request.source,
+    cells: Object.fromEntries(planCells(plan).map(({ name, ar, cl, part, parts }) => [name, { ar, cl, part, parts }])),
+    parts: Object.fromEntries(planParts(plan).map(({ name, part, parts, cells }) => [name, { part, parts, cells: [...cells] }])),
+    stages: {
+      load: { implementation: implementations.load, options: {} },
+      optimize: { implementation: implementations.optimize, options: recipe.optimize },
+      quantize: { implementation: implementations.quantize, options: resolveQuantize(request) },
+      arcl: { implementation: implementations.arcl, options: { ar: [...plan.ar], cl: [...plan.cl] } },
+      transform: { implementation: implementations.transform, options: recipe.transform },
+      convert: { implementation: implementations.convert, options: {}, toolchain },
+      compile: { implementation: implementations.compile, options: {}, toolchain },
+      package: { implementation: implementations.package, options: {} },
+    },
+    evaluate: { text: evaluationText(recipe) ?? null, windowLength: recipe.evaluate.windowLength },
+    generation: recipe.generation,
+  };
+}
+
+function resolveGraphs(request: ResolveRequest): GraphPlan {
+  const { graphs } = request.file.recipe;
+  const { layers } = request;
+  if (graphs.parts > layers) {
+    throw recipeError('RECIPE_PARTS_ABOVE_LAYERS', {
+      what: `graphs.parts is ${graphs.parts}, but the model has ${layers} layers`,
+      why: 'each part holds at least one layer',
+      evidence: evidenceOf(request.file, ['graphs', 'parts']),
+      fix: `write parts: ${layers} or less`,
+    });
+  }
+  return { ar: graphs.ar, cl: graphs.cl === undefined ? defaultCl(request) : checkedCl(request, graphs.cl), parts: graphs.parts };
+}
+
+function checkedCl(request: ResolveRequest, cl: readonly number[]): readonly number[] {
+  const limit = request.maxPositionEmbeddings;
+  const above = cl.filter((length) => length > limit);
+  if (above.length === 0) return cl;
+  throw recipeError('RECIPE_CL_ABOVE_MODEL', {
+    what: `graphs.cl ${above.join(', ')}: the model has max_position_embeddings ${limit}`,
+    why: 'positions beyond it were never trained and give no sensible text',
+    evidence: evidenceOf(request.file, ['graphs', 'cl']),
+    fix: `keep every cl at ${limit} or below`,
+  });
+}
+
+/** The usual lengths that the model and the largest AR allow; a model shorter than all of them gets its own limit. */
+function defaultCl(request: ResolveRequest): readonly number[] {
+  const limit = request.maxPositionEmbeddings;
+  const longestPass = Math.max(...request.file.recipe.graphs.ar);
+  const usual = DEFAULT_CL.filter((length) => length <= limit && length > longestPass);
+  if (usual.length > 0) return usual;
+  if (limit > longestPass) return [limit];
+  throw recipeError('RECIPE_GRAPHS', {
+    what: `graphs.ar ${longestPass} leaves no context length below max_position_embeddings ${limit}`,
+    why: 'a context holds the tokens of a pass and at least one before them',
+    evidence: evidenceOf(request.file, ['graphs', 'ar']),
+    fix: `write an ar below ${limit}`,
+  });
+}
+
+function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
+  const { quantize } = request.file.recipe;
+  if (quantize === 'none') return 'none';
+  const text = calibrationText(request.file.recipe);
+  if (text === undefined || request.calibration === undefined) {
+    throw recipeError('RECIPE_CALIBRATION_MISSING', {
+      what: 'a quantized build needs a calibration text',
+      why: text === undefined ? 'a checkpoint of the hub brings none' : `${text} was not found`,
+      evidence: evidenceOf(request.file, ['quantize', 'calibration', 'text']),
+      fix: 'write quantize.calibration.text: PATH of a UTF-8 text file, or quantize: none',
+    });
+  }
+  const { windows, windowLength } = quantize.calibration;
+  return { ...quantize, calibration: { sha256: request.calibration.sha256, size: request.calibration.size, text, windows, windowLength } };
+}
+
+function evidenceOf(file: RecipeFile, key: KeyPath): { path: string; line?: number; column?: number } {
+  return { path: file.path, ...file.locate(key) };
+}

@@ -1,0 +1,73 @@
+/** What a recipe may say: every option with its default, its range and the sentence that the documentation prints for it. */
+import { z } from 'zod';
+
+/** Toolchains that a recipe can name. */
+export const TOOLCHAINS = ['host'] as const;
+
+/** Context lengths of a recipe that names none, as far as the model's positions reach. */
+export const DEFAULT_CL: readonly number[] = [512, 1024, 2048, 3072, 4096];
+
+const count = (meaning: string, min: number, max: number): z.ZodNumber => z.int().min(min).max(max).describe(meaning);
+const oneOf = <const Values extends readonly [number, ...number[]]>(...values: Values): z.ZodLiteral<Values[number]> => z.literal([...values]);
+const flag = (meaning: string): z.ZodBoolean => z.boolean().describe(meaning);
+
+const graphs = z
+  .strictObject({
+    ar: z.array(count('tokens a pass', 1, 65_536)).min(1).default([1, 128]).describe('Tokens that one pass takes (AR): 1 for decoding, a larger one for prefill. Unique.'),
+    cl: z.array(count('positions of attention', 2, 1_048_576)).min(1).optional().describe(`Context lengths (CL), each above the largest AR. Default: those of ${DEFAULT_CL.join(', ')} that the model's positions allow.`),
+    parts: count('Parts that the decoder blocks are split into; each part has at least one block.', 1, 1024).default(1),
+  })
+  .describe('Which graphs are built: every AR with every CL, each split into parts.');
+
+const weights = z
+  .strictObject({
+    scheme: z.literal('lpbq').default('lpbq').describe('Low-power blockwise quantization: integer block scales under a scale per output channel.'),
+    bits: oneOf(4).default(4).describe('Bits of a weight code.'),
+    blockSize: oneOf(16, 32, 64).default(32).describe('Input channels that share one block scale.'),
+  })
+  .describe('Weights of the decoder projections.');
+
+const quantizeOptions = z
+  .strictObject({
+    weights: weights.prefault({}),
+    lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),
+    embedding: z.strictObject({ bits: oneOf(16, 8).default(16).describe('Bits of an embedding code; one scale and zero point for the table.') }).prefault({}).describe('The token embedding.'),
+    activations: z.strictObject({ bits: oneOf(16).default(16).describe('Bits of an activation; asymmetric, range by minimum and maximum over the calibration text.') }).prefault({}).describe('Values between operations.'),
+    kvCache: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of a cached key or value; zero point 128.') }).prefault({}).describe('The key and value cache.'),
+    calibration: z
+      .strictObject({
+        text: z.string().min(1).optional().describe('UTF-8 text file, relative to the recipe. Default: calibration.txt in the checkpoint folder.'),
+        windows: count('Windows of the text that are run, from its start.', 1, 100_000).default(32),
+        windowLength: count('Tokens of one window.', 2, 1_048_576).default(512),
+      })
+      .prefault({})
+      .describe('The text on which activation ranges are measured.'),
+  })
+  .describe('Quantization; `quantize: none` builds in floating point.');
+
+/** The recipe as a user writes it; parsing fills in the defaults. */
+export const recipeSchema = z.strictObject({
+  checkpoint: z.string().min(1).describe('Folder of the checkpoint, beginning with ./ or ../ or /, relative to the recipe; or a hub id `org/name`, optionally `org/name@revision`.'),
+  toolchain: z.enum(TOOLCHAINS).default('host').describe('What compiles and runs the graphs.'),
+  graphs: graphs.prefault({}),
+  optimize: z.strictObject({ foldNormGains: flag('Fold the gains of the norms into the projections that follow; equal in function.').default(true) }).prefault({}).describe('Rewrites that keep the function.'),
+  quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
+  transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own.').default(true) }).prefault({}).describe('Rewrites of the graphs for the target.'),
+  convert: z.strictObject({}).prefault({}).describe('Lowering to the form of the toolchain; it has no options yet.'),
+  compile: z.strictObject({}).prefault({}).describe('Compilation of a part; it has no options yet.'),
+  package: z.strictObject({}).prefault({}).describe('The container; it has no options yet.'),
+  evaluate: z
+    .strictObject({
+      text: z.string().min(1).optional().describe('UTF-8 text file, relative to the recipe. Default: eval.txt in the checkpoint folder.'),
+      windowLength: count('Tokens of one scored window.', 2, 1_048_576).default(512),
+    })
+    .prefault({})
+    .describe('How quality is measured.'),
+  generation: z.strictObject({ maxTokens: count('Tokens generated when the command does not say.', 1, 1_048_576).default(256) }).prefault({}).describe('Defaults of text generation.'),
+});
+
+/** A recipe with every default filled in; AR and CL ascending. `graphs.cl` stays absent when the model decides. */
+export type Recipe = z.infer<typeof recipeSchema>;
+
+/** Options of the quantize stage as the recipe gives them. */
+export type QuantizeRecipe = z.infer<typeof quantizeOptions>;

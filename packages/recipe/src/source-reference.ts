@@ -1,0 +1,31 @@
+/** What `checkpoint:` and the text options of a recipe refer to. */
+import type { Recipe } from './schema.js';
+
+/** A checkpoint folder as written in the recipe, or a repository of the hub at a branch, tag or commit. */
+export type CheckpointReference =
+  | { readonly kind: 'folder'; readonly location: string }
+  | { readonly kind: 'hub'; readonly location: string; readonly revision: string | undefined };
+
+/** @returns undefined when the text is neither a folder (`./`, `../`, `/`) nor a hub id (`org/name`, `org/name@revision`) */
+export function parseCheckpointReference(checkpoint: string): CheckpointReference | undefined {
+  if (/^(\.\.?)?(\/|$)/.test(checkpoint)) return { kind: 'folder', location: checkpoint };
+  const hub = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w][\w./-]*))?$/.exec(checkpoint);
+  if (hub?.[1] === undefined) return undefined;
+  return { kind: 'hub', location: hub[1], revision: hub[2] };
+}
+
+/** Path of the calibration text, relative to the recipe; undefined for a floating-point build or when nothing says where it is. */
+export function calibrationText(recipe: Recipe): string | undefined {
+  if (recipe.quantize === 'none') return undefined;
+  return recipe.quantize.calibration.text ?? besideWeights(recipe, 'calibration.txt');
+}
+
+/** Path of the evaluation text, relative to the recipe; undefined when nothing says where it is. */
+export function evaluationText(recipe: Recipe): string | undefined {
+  return recipe.evaluate.text ?? besideWeights(recipe, 'eval.txt');
+}
+
+function besideWeights(recipe: Recipe, name: string): string | undefined {
+  const reference = parseCheckpointReference(recipe.checkpoint);
+  return reference?.kind === 'folder' ? `${reference.location.replace(/\/+$/, '')}/${name}` : undefined;
+}
