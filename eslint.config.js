@@ -18,7 +18,7 @@ const MAY_IMPORT = {
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph'],
   'toolchain-host': ['diagnostics', 'graph', 'toolchain'],
-  stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
+  stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
   cli: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container'],
   nx: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'container', 'tokenizer', 'cli'],

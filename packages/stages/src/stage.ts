@@ -1,9 +1,10 @@
 /** What a stage is: requires, run, ensures; and what it gets and gives. */
 import type { Reporter } from '@tundish/diagnostics';
 import type { ReferenceExecutor, Toolchain, ToolchainIdentity } from '@tundish/toolchain';
+import type { StageName } from '@tundish/recipe';
 import type { JsonValue, StageManifest } from '@tundish/store';
 
-export type StageName = 'load' | 'optimize' | 'quantize' | 'arcl' | 'transform' | 'convert' | 'compile' | 'package';
+export type { StageName };
 
 /** What the surface supplies: stages know ports, never an adapter. */
 export interface Adapters {
@@ -65,10 +66,8 @@ export interface StageRequest<Options> {
 /** One stage of the pipeline. `requires` and `ensures` throw a TundishError that says which promise is broken. */
 export interface Stage<Options> {
   readonly name: StageName;
-  /** Version of the code: raise it when the same inputs give other bytes. Part of every key and of the lock. */
-  readonly implementation: string;
-  /** One sentence for `nx show` and the docs. */
-  readonly description: string;
+  /** Which of the checkpoint's files the stage reads itself; their digests enter its key. None when absent. */
+  readonly readsSource?: (file: string) => boolean;
   /** Name and version of the numeric code, for stages whose bytes depend on it. */
   readonly profile?: (adapters: Adapters, options: Options) => Promise<string | undefined>;
   requires(request: StageRequest<Options>): void;

@@ -15,8 +15,6 @@ export interface ArclOptions {
 
 export const arcl: Stage<ArclOptions> = {
   name: 'arcl',
-  implementation: 'arcl@1',
-  description: 'Makes one graph per AR x CL pair by substituting the base numbers; writes no weight bytes.',
   requires: ({ options: { ar, cl } }) => {
     if (ar < 1 || ar >= cl) throw stageError('STAGE_REQUIRES', { what: `AR ${ar} and CL ${cl}: a pass must leave room for the cache (1 <= AR < CL)` });
   },

@@ -1,6 +1,7 @@
 /** load: a Hugging Face checkpoint becomes the adapted graph, whose weights are byte ranges of the checkpoint's own files. */
 import { architectureFor, architectures, chooseBase, type Adaptation } from '@tundish/architectures';
 import { openCheckpoint, ropeFrequencies, type Checkpoint } from '@tundish/checkpoint';
+import { loadTokenizer } from '@tundish/tokenizer';
 import { stageError } from '../errors.js';
 import { graphFile, jsonFile } from '../graph-files.js';
 import type { Stage, StageContext, StageFile, StageRequest, StageResult } from '../stage.js';
@@ -23,13 +24,14 @@ export const MODEL_FILE = 'model.json';
 
 export const load: Stage<LoadOptions> = {
   name: 'load',
-  implementation: 'load@1',
-  description: 'Reads config.json and the safetensors headers and writes the adapted graph; weights stay where they are.',
+  readsSource: (file) => file !== 'chat_template.jinja' && file !== 'special_tokens_map.json',
   requires: ({ source }) => {
     if (!source.has('config.json')) throw stageError('STAGE_REQUIRES', { what: 'the lock file pins no config.json', fix: 'write the lock again: npx nx g @tundish/nx:lock' });
   },
   run: async (context, request) => {
-    const checkpoint = await openCheckpoint(await context.checkpoint(), { knownModelTypes: [...architectures.keys()], reporter: context.reporter, signal: context.signal });
+    const folder = await context.checkpoint();
+    const checkpoint = await openCheckpoint(folder, { knownModelTypes: [...architectures.keys()], reporter: context.reporter, signal: context.signal });
+    if (request.source.has('tokenizer.json')) await loadTokenizer(folder, { vocabSize: checkpoint.config.vocabSize, eosTokenIds: modelFacts(checkpoint).tokens.eos });
     return loadCheckpoint(context, checkpoint, request);
   },
   ensures: ({ files }) => {

@@ -12,8 +12,6 @@ export interface OptimizeOptions {
 
 export const optimize: Stage<OptimizeOptions> = {
   name: 'optimize',
-  implementation: 'optimize@1',
-  description: 'Rewrites that leave the function unchanged: folds norm gains into projections, as expressions over the checkpoint bytes.',
   requires: (request) => void inputOf(request),
   run: async (_context, request) => {
     const input = inputOf(request);

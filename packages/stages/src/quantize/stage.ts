@@ -7,6 +7,7 @@ import type { Adaptation } from '@tundish/architectures';
 import type { Encodings } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
 import { quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
+import type { LockStages } from '@tundish/recipe';
 import { convertArCl } from '@tundish/transform';
 import { stageError } from '../errors.js';
 import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
@@ -16,32 +17,24 @@ import { ropeTables } from '../rope-tables.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageRequest, type StageResult } from '../stage.js';
 import { calibrationWindows } from './calibration-windows.js';
 
-/** The quantize section of the lock; null builds in floating point. */
-export type QuantizeOptions = {
-  readonly weights: { readonly scheme: 'lpbq'; readonly bits: 4; readonly blockSize: number };
-  readonly lmHead: { readonly bits: 8 };
-  readonly embedding: { readonly bits: 8 | 16 };
-  readonly activations: { readonly bits: 16 };
-  readonly kvCache: { readonly bits: 8 };
-  readonly calibration: { readonly text: string; readonly sha256: string; readonly windows: number; readonly windowLength: number };
-} | null;
+/** The quantize section of the lock; `'none'` builds in floating point. */
+export type QuantizeOptions = LockStages['quantize']['options'];
 
 export const ENCODINGS_100 = 'encodings-1.0.0.json';
 export const ENCODINGS_200 = 'encodings-2.0.0.json';
 
 export const quantize: Stage<QuantizeOptions> = {
   name: 'quantize',
-  implementation: 'quantize@1',
-  description: 'Quantizes one decoder block after the other and measures activations on the calibration text: codes, scales, encodings.',
+  readsSource: (file) => file.startsWith('tokenizer') || file === 'special_tokens_map.json',
   profile: async ({ reference }, options) => {
-    if (options === null) return undefined;
+    if (options === 'none') return undefined;
     const { version, machine } = await reference().identity();
     return `${loadKernels().identity().version}; ${version}; ${machine}`;
   },
   requires: (request) => void requireInput(request, 'optimize'),
-  run: (context, request) => (request.options === null ? passThrough(request) : quantizeBlocks(context, request, request.options)),
+  run: (context, request) => (request.options === 'none' ? passThrough(request) : quantizeBlocks(context, request, request.options)),
   ensures: ({ files, externals }, { options }) => {
-    if (options === null) return;
+    if (options === 'none') return;
     if ((externals ?? []).length > 0) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${externals?.[0]?.location}` });
     for (const name of [ENCODINGS_100, ENCODINGS_200]) if (!files.some((file) => file.name === name)) throw stageError('STAGE_ENSURES', { what: `quantize made no ${name}` });
   },
@@ -53,7 +46,7 @@ async function passThrough(request: StageRequest<QuantizeOptions>): Promise<Stag
   return { files: [graphFile(model)], externals: externalsOf(model, input.manifest), facts: { precision: 'float' } };
 }
 
-async function quantizeBlocks(context: StageContext, request: StageRequest<QuantizeOptions>, options: NonNullable<QuantizeOptions>): Promise<StageResult> {
+async function quantizeBlocks(context: StageContext, request: StageRequest<QuantizeOptions>, options: Exclude<QuantizeOptions, 'none'>): Promise<StageResult> {
   const input = requireInput(request, 'optimize');
   const facts = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
   const adaptation = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);

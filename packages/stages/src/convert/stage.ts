@@ -1,0 +1,40 @@
+/** convert: one graph in the form of the toolchain; weights stay byte ranges. */
+import { type GraphIo, graphName } from '@tundish/toolchain';
+import { stageError } from '../errors.js';
+import { jsonFile, readActivations, readGraph } from '../graph-files.js';
+import { requireInput } from '../inputs.js';
+import { MEDIA, type Stage, type StageFile, type StageRequest } from '../stage.js';
+import type { CellOptions } from '../transform/stage.js';
+
+export const IO_FILE = 'io.json';
+
+/** Files that a toolchain returned, as files of the stage. */
+export function producedFiles(files: readonly { readonly name: string; readonly content: { readonly bytes: Uint8Array } | { readonly path: string } }[]): StageFile[] {
+  return files.map(({ name, content }) => ({ name, mediaType: name.endsWith('.onnx') ? MEDIA.onnx : MEDIA.weights, ...content }));
+}
+
+export const convert: Stage<CellOptions & { readonly toolchainName: string }> = {
+  name: 'convert',
+  requires: (request) => void inputOf(request),
+  run: async (context, request) => {
+    const input = inputOf(request);
+    const { cell, toolchainName } = request.options;
+    const encodings = await readActivations(input);
+    const result = await context.adapters.toolchain(toolchainName).convert(context, {
+      cell,
+      model: await readGraph(input),
+      ...(encodings === undefined ? {} : { encodings: { activations: encodings, parameters: new Map() } }),
+      options: {},
+    });
+    return { files: [...producedFiles(result.files), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };
+  },
+  ensures: ({ files }, { options }) => {
+    const io = files.find((file) => file.name === IO_FILE);
+    const described = io !== undefined && 'bytes' in io ? (JSON.parse(new TextDecoder().decode(io.bytes)) as GraphIo) : undefined;
+    if (described?.name !== graphName(options.cell)) throw stageError('STAGE_ENSURES', { what: `convert described the graph ${described?.name ?? '(none)'}, not ${graphName(options.cell)}` });
+  },
+};
+
+function inputOf(request: StageRequest<unknown>): ReturnType<typeof requireInput> {
+  return requireInput(request, `transform/${request.subject}`);
+}

@@ -1,0 +1,57 @@
+/** Puts the container of a packaged model where people look for it: hard links into the store, rebuilt on demand. */
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type StageManifest, openStore, readManifest } from '@tundish/store';
+import { modelLayout } from './layout.js';
+
+export interface MaterializeRequest {
+  readonly workspaceRoot: string;
+  readonly modelRoot: string;
+  readonly cacheRoot: string;
+}
+
+export interface MaterializedContainer {
+  /** Absolute path. */
+  readonly folder: string;
+  /** Bytes of all files. */
+  readonly bytes: number;
+}
+
+/**
+ * Makes `artifacts/container` hold exactly the files of the package stage. A container that does already is left alone.
+ *
+ * @throws STORE_MANIFEST_READ before `package` has run, STORE_BLOB_MISSING when the store lost a file
+ */
+export async function materializeContainer(request: MaterializeRequest): Promise<MaterializedContainer> {
+  const layout = modelLayout(request.workspaceRoot, request.modelRoot);
+  const manifest = readManifest(layout.manifest('package', null));
+  const bytes = manifest.outputs.reduce((sum, { size }) => sum + size, 0);
+  const store = openStore(request.cacheRoot);
+  if (await isCurrent(layout.container, manifest, store)) return { folder: layout.container, bytes };
+  const building = `${layout.container}.${process.pid}`;
+  await rm(building, { recursive: true, force: true });
+  try {
+    for (const output of manifest.outputs) {
+      const destination = join(building, output.name);
+      await mkdir(dirname(destination), { recursive: true });
+      await store.link(output, destination);
+    }
+    await rm(layout.container, { recursive: true, force: true });
+    await rename(building, layout.container);
+  } finally {
+    await rm(building, { recursive: true, force: true });
+  }
+  return { folder: layout.container, bytes };
+}
+
+/** Every file is there and is the very blob (or, across file systems, has its size). */
+async function isCurrent(folder: string, manifest: StageManifest, store: ReturnType<typeof openStore>): Promise<boolean> {
+  for (const output of manifest.outputs) {
+    const found = await stat(join(folder, output.name)).catch(() => undefined);
+    if (found === undefined || found.size !== output.size) return false;
+    if (!store.has(output)) continue;
+    const blob = await stat(store.pathOf(output));
+    if (blob.dev === found.dev && blob.ino !== found.ino) return false;
+  }
+  return true;
+}

@@ -1,0 +1,216 @@
+/**
+ * Runs units of work: exact key, action cache, stage, publication. The same code serves Nx executors, which find earlier
+ * results in their stage.json, and programs, which have them made.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Reporter } from '@tundish/diagnostics';
+import { type Lock, parseLock } from '@tundish/recipe';
+import { type ActionCache, type StageManifest, type Store, actionKey, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
+import type { ToolchainIdentity } from '@tundish/toolchain';
+import { stageError } from './errors.js';
+import { type ModelLayout, modelLayout } from './layout.js';
+import { type Unit, inputsOf, unitName } from './plan.js';
+import { publishResult } from './publish.js';
+import { Source } from './source.js';
+import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
+import { optionsOf, stageOf } from './registry.js';
+
+export interface PipelineRequest {
+  readonly workspaceRoot: string;
+  /** Folder of the model project, relative to the workspace. */
+  readonly modelRoot: string;
+  readonly cacheRoot: string;
+  /** Where hub checkpoints are kept: the folder that Hugging Face tools use. */
+  readonly hubCache: string;
+  readonly adapters: Adapters;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+  readonly threads: number;
+  /** True when earlier results are in place because Nx ran or restored them; else they are looked up or made. */
+  readonly inputsInPlace: boolean;
+}
+
+/** What became of one unit. */
+export interface UnitRun {
+  readonly unit: Unit;
+  readonly status: 'run' | 'cached';
+  readonly seconds: number;
+  /** Bytes of new content that went to disk. */
+  readonly bytesWritten: number;
+  readonly manifest: StageManifest;
+}
+
+/** A model's units over one store. */
+export class Pipeline {
+  readonly layout: ModelLayout;
+  readonly lock: Lock;
+  readonly store: Store;
+  readonly #cache: ActionCache;
+  readonly #source: Source;
+  readonly #done = new Map<string, Promise<UnitRun>>();
+
+  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock) {
+    this.layout = layout;
+    this.lock = lock;
+    this.store = openStore(request.cacheRoot);
+    this.#cache = openActionCache(this.store, layout.model);
+    this.#source = new Source(request, layout, lock);
+  }
+
+  /** @throws STAGE_LOCK_MISSING and the errors of `parseLock` */
+  static async open(request: PipelineRequest): Promise<Pipeline> {
+    const layout = modelLayout(request.workspaceRoot, request.modelRoot);
+    const bytes = await readFile(layout.lock).catch((cause: unknown) => {
+      throw stageError('STAGE_LOCK_MISSING', { what: `${layout.model} has no recipe.lock.json`, evidence: { path: layout.lock }, fix: 'write it from the recipe: npx nx g @tundish/nx:lock', cause });
+    });
+    return new Pipeline(request, layout, parseLock(bytes, layout.lock));
+  }
+
+  /** Runs a unit, or finds its result; each unit at most once per pipeline. */
+  run(unit: Unit): Promise<UnitRun> {
+    const name = unitName(unit);
+    const known = this.#done.get(name);
+    if (known !== undefined) return known;
+    const started = this.#runOnce(unit);
+    this.#done.set(name, started);
+    return started;
+  }
+
+  /** The result of a unit with its files on disk; made again when the store has lost them. */
+  async input(unit: Unit): Promise<StageInput> {
+    const manifest = this.request.inputsInPlace ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
+    return this.#stageInput(manifest);
+  }
+
+  async #inPlace(unit: Unit): Promise<StageManifest> {
+    const manifest = readManifest(this.layout.manifest(unit.stage, unit.subject));
+    if (this.#isWhole(manifest)) return manifest;
+    const again = await this.run(unit);
+    if (manifestDigest(again.manifest) === manifestDigest(manifest)) return manifest;
+    throw stageError('STAGE_REBUILD_DIFFERS', {
+      what: `${unitName(unit)} was run again, because its files are gone from the store, and gave other bytes than its stage.json names`,
+      why: 'the stage.json comes from another machine or another version',
+      evidence: { path: this.layout.manifest(unit.stage, unit.subject) },
+      fix: `take the new result: npx nx run ${this.layout.model}:${unit.stage} --skip-nx-cache`,
+    });
+  }
+
+  #isWhole(manifest: StageManifest): boolean {
+    const own = manifest.outputs.every((output) => this.store.has(output));
+    return own && manifest.externals.every((external) => this.#source.holds(external) || this.store.has(external));
+  }
+
+  #stageInput(manifest: StageManifest): StageInput {
+    const output = (name: string): StageManifest['outputs'][number] | undefined => manifest.outputs.find((file) => file.name === name);
+    return {
+      manifest,
+      path: (name) => {
+        const file = output(name);
+        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} made no ${name}` });
+        return this.store.pathOf(file);
+      },
+      resolve: (location) => {
+        const file = output(location) ?? manifest.externals.find((external) => external.location === location);
+        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} refers to no file ${location}` });
+        return this.#source.pathOf(location, file) ?? this.store.pathOf(file);
+      },
+    };
+  }
+
+  async #runOnce(unit: Unit): Promise<UnitRun> {
+    const began = performance.now();
+    const written = this.store.bytesWritten;
+    const inputs = new Map<string, StageInput>();
+    for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
+    const result = await this.#produce(unit, inputs);
+    await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
+    return { unit, ...result, seconds: (performance.now() - began) / 1000, bytesWritten: this.store.bytesWritten - written };
+  }
+
+  async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<{ status: UnitRun['status']; manifest: StageManifest }> {
+    const stage = stageOf(unit.stage);
+    const request: StageRequest<unknown> = {
+      options: optionsOf(this.lock, unit),
+      subject: unit.subject,
+      inputs,
+      source: this.#source.files,
+      toolchain: await this.#toolchain(unit),
+    };
+    const { key, fields } = await this.#keyOf(stage, request);
+    const found = await this.#cache.lookup(unit.stage, key);
+    if (found !== undefined) return { status: 'cached', manifest: found };
+    stage.requires(request);
+    const began = performance.now();
+    const createdAt = new Date().toISOString();
+    const manifest = await this.store.withScratch(async (scratch) => {
+      const result = await this.#runStage(stage, request, scratch);
+      return publishResult(this.store, stage.name, unit.subject, result, scratch);
+    });
+    const published = await this.#cache.publish(unit.stage, key, {
+      manifest,
+      info: {
+        source: sourceOf(inputs, this.lock),
+        config: fields,
+        createdAt,
+        ...(request.toolchain === undefined ? {} : { tool: request.toolchain }),
+        inputs: upstreamDigests(inputs),
+        wallSeconds: (performance.now() - began) / 1000,
+        peakRssBytes: process.resourceUsage().maxRSS * 1024,
+      },
+    });
+    return { status: 'run', manifest: published };
+  }
+
+  async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string): Promise<StageResult> {
+    const { signal, reporter, adapters, threads } = this.request;
+    const context: StageContext = {
+      signal, reporter, adapters, threads, scratch,
+      checkpoint: () => this.#source.folder(),
+      projectFile: (relative) => this.#source.projectFile(relative),
+    };
+    const result = await stage.run(context, request);
+    stage.ensures(result, request);
+    return result;
+  }
+
+  async #keyOf(stage: Stage<unknown>, request: StageRequest<unknown>): Promise<ReturnType<typeof actionKey>> {
+    const profile = await stage.profile?.(this.request.adapters, request.options);
+    const { toolchain } = request;
+    return actionKey({
+      stage: stage.name,
+      implementation: this.lock.stages[stage.name].implementation,
+      options: { ...(request.options as object), subject: request.subject },
+      ...(toolchain === undefined ? {} : { tool: stage.name === 'compile' ? toolchain : { name: toolchain.name, version: toolchain.version } }),
+      upstream: { ...upstreamDigests(request.inputs), ...sourceDigests(stage, request) },
+      ...(profile === undefined ? {} : { profile }),
+    });
+  }
+
+  /** The installed toolchain, which must be the pinned one, for stages that use it. */
+  async #toolchain(unit: Unit): Promise<ToolchainIdentity | undefined> {
+    if (unit.stage !== 'convert' && unit.stage !== 'compile') return undefined;
+    const pin = this.lock.stages[unit.stage].toolchain;
+    const identity = await this.request.adapters.toolchain(pin.name).identity();
+    if (identity.version === pin.version) return identity;
+    throw stageError('STAGE_TOOL_DIFFERS', {
+      what: `${this.layout.model} is pinned to ${pin.name} ${pin.version}; installed is ${identity.version}`,
+      evidence: { path: this.layout.lock },
+      fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
+    });
+  }
+}
+
+function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {
+  return Object.fromEntries([...inputs].map(([name, { manifest }]) => [name, manifestDigest(manifest)]));
+}
+
+/** Digests of the checkpoint's files that the stage reads itself. */
+function sourceDigests(stage: Stage<unknown>, request: StageRequest<unknown>): Record<string, string> {
+  const read = stage.readsSource;
+  if (read === undefined) return {};
+  return Object.fromEntries([...request.source].filter(([name]) => read(name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
+}
+
+function sourceOf(inputs: ReadonlyMap<string, StageInput>, lock: Lock): string {
+  return [...inputs.keys()].at(-1) ?? lock.source.location;
+}

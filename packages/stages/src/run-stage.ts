@@ -1,0 +1,43 @@
+/** One call for a surface: run a stage, all its pairs included, and say what it cost. */
+import { Pipeline, type PipelineRequest, type UnitRun } from './pipeline.js';
+import { type Unit, pairsOf, unitsOf } from './plan.js';
+import type { StageName } from './stage.js';
+
+export interface RunStageRequest extends PipelineRequest {
+  readonly stage: StageName;
+  /** The cell or part, for stages that work on one. */
+  readonly subject?: string;
+}
+
+/** What one task of Nx did. */
+export interface StageRun {
+  /** `cached` when the store had every result. */
+  readonly status: 'run' | 'cached';
+  readonly seconds: number;
+  readonly bytesWritten: number;
+  readonly outputs: number;
+}
+
+/** Runs the units of one Nx task: all pairs of `arcl`, one unit of any other stage. */
+export async function runStage(request: RunStageRequest): Promise<StageRun> {
+  const pipeline = await Pipeline.open(request);
+  const units: Unit[] = request.stage === 'arcl' && request.subject === undefined
+    ? pairsOf(pipeline.lock).map((subject) => ({ stage: 'arcl', subject }))
+    : [{ stage: request.stage, subject: request.subject ?? null }];
+  const runs: UnitRun[] = [];
+  for (const unit of units) runs.push(await pipeline.run(unit));
+  return {
+    status: runs.some(({ status }) => status === 'run') ? 'run' : 'cached',
+    seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0),
+    bytesWritten: pipeline.store.bytesWritten,
+    outputs: runs.reduce((sum, { manifest }) => sum + manifest.outputs.length, 0),
+  };
+}
+
+/** Runs every unit that the container needs, without Nx: same keys, same cache. */
+export async function buildModel(request: Omit<PipelineRequest, 'inputsInPlace'>): Promise<UnitRun[]> {
+  const pipeline = await Pipeline.open({ ...request, inputsInPlace: false });
+  const runs: UnitRun[] = [];
+  for (const unit of unitsOf(pipeline.lock)) runs.push(await pipeline.run(unit));
+  return runs;
+}

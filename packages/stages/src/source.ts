@@ -1,0 +1,66 @@
+/** The checkpoint that a lock pins: found, verified once, and looked up by file. */
+import { join, resolve } from 'node:path';
+import { locateCheckpoint } from '@tundish/checkpoint';
+import type { Reporter } from '@tundish/diagnostics';
+import type { Lock } from '@tundish/recipe';
+import { type BlobRef, openFileDigests } from '@tundish/store';
+import { stageError } from './errors.js';
+import type { ModelLayout } from './layout.js';
+
+export interface SourceRequest {
+  readonly cacheRoot: string;
+  readonly hubCache: string;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
+export class Source {
+  readonly files: ReadonlyMap<string, BlobRef>;
+  #folder: Promise<string> | undefined;
+  #found: string | undefined;
+
+  constructor(private readonly request: SourceRequest, private readonly layout: ModelLayout, private readonly lock: Lock) {
+    this.files = new Map(Object.entries(lock.source.files));
+    if (lock.source.kind === 'folder') this.#found = resolve(layout.root, lock.source.location);
+  }
+
+  /** Absolute folder of the checkpoint, whose files have the digests of the lock. @throws STAGE_SOURCE_CHANGED */
+  folder(): Promise<string> {
+    return (this.#folder ??= this.#verified());
+  }
+
+  /** True when the lock pins these bytes as a file of the checkpoint. */
+  holds(external: BlobRef & { readonly location: string }): boolean {
+    return this.files.get(external.location)?.sha256 === external.sha256;
+  }
+
+  /** Path of a checkpoint file, when it is the one that is meant. */
+  pathOf(location: string, ref: BlobRef): string | undefined {
+    if (this.#found === undefined || this.files.get(location)?.sha256 !== ref.sha256) return undefined;
+    return join(this.#found, location);
+  }
+
+  projectFile(relative: string): string {
+    return resolve(this.layout.root, relative);
+  }
+
+  async #verified(): Promise<string> {
+    const { kind, location } = this.lock.source;
+    const spec = kind === 'hub' ? `${location}@${this.lock.source.revision}` : location;
+    const { folder } = await locateCheckpoint(spec, { baseFolder: this.layout.root, cacheFolder: this.request.hubCache, reporter: this.request.reporter });
+    const digests = openFileDigests(this.request.cacheRoot);
+    for (const [name, pin] of this.files) {
+      const found = await digests.digest(join(folder, name), this.request.signal);
+      if (found.sha256 === pin.sha256) continue;
+      throw stageError('STAGE_SOURCE_CHANGED', {
+        what: `${name} of the checkpoint is not the file that recipe.lock.json pins`,
+        why: `its sha256 is ${found.sha256.slice(0, 16)}…, the lock says ${pin.sha256.slice(0, 16)}…`,
+        evidence: { path: join(folder, name) },
+        fix: 'restore the file, or write the lock again: npx nx g @tundish/nx:lock',
+      });
+    }
+    await digests.save();
+    this.#found = folder;
+    return folder;
+  }
+}
