@@ -6,6 +6,7 @@ const WIDTHS = {
   I8: 1,
   F8_E5M2: 1,
   F8_E4M3: 1,
+  F8_E8M0: 1,
   I16: 2,
   U16: 2,
   F16: 2,
@@ -16,6 +17,7 @@ const WIDTHS = {
   I64: 8,
   U64: 8,
   F64: 8,
+  C64: 8,
 } as const;
 
 /** A dtype name as safetensors writes it. */
