@@ -1,2 +1,12 @@
-/** Generates text from a container: runner, sampler, sessions in workers. */
-export {};
+/** Generates text from a container: engine, sampler, sessions. */
+export { Engine } from './engine.js';
+export type { EngineModel } from './engine.js';
+export type { GenerateOptions, GeneratedToken, Generation, GenerationStats, Prompt, StopReason } from './generation.js';
+export { openContainer } from './open-container.js';
+export type { OpenContainerOptions } from './open-container.js';
+export { randomStream } from './random.js';
+export type { RandomStream } from './random.js';
+export type { Rope } from './rope.js';
+export { GREEDY, Sampler } from './sampler.js';
+export type { SamplingOptions } from './sampler.js';
+export type { Session } from './session.js';

@@ -1,0 +1,70 @@
+/** Real values to the element type of an input or output, and back. */
+import type { IoTensor, TensorData } from '@tundish/toolchain';
+import { runtimeError } from './errors.js';
+
+/** 1.5 * 2^52: adding and subtracting it rounds a float64 below 2^51 to an integer, ties to even. */
+const ROUNDER = 6755399441055744;
+
+const LARGEST: Readonly<Record<string, number>> = { uint8: 255, uint16: 65535 };
+
+/** An array of the tensor's element type, zero-filled. */
+export function allocate(tensor: IoTensor, length: number): TensorData {
+  switch (tensor.dtype) {
+    case 'float32':
+      return new Float32Array(length);
+    case 'uint8':
+      return new Uint8Array(length);
+    case 'uint16':
+      return new Uint16Array(length);
+    case 'int32':
+      return new Int32Array(length);
+  }
+}
+
+/**
+ * One real value as the tensor stores it: itself, or the code round(real / scale) + zeroPoint, ties to even, saturated.
+ *
+ * @throws TundishError RUNTIME_IO_MISMATCH for an integer tensor without quantization
+ */
+export function encode(tensor: IoTensor, real: number): number {
+  if (tensor.dtype === 'float32') return real;
+  const { scale, zeroPoint, largest } = parameters(tensor);
+  return quantize(real, scale, zeroPoint, largest);
+}
+
+/** As `encode`, for all values. */
+export function encodeAll(tensor: IoTensor, reals: Float64Array): TensorData {
+  const data = allocate(tensor, reals.length);
+  if (tensor.dtype === 'float32') {
+    data.set(reals);
+    return data;
+  }
+  const { scale, zeroPoint, largest } = parameters(tensor);
+  for (let i = 0; i < reals.length; i++) data[i] = quantize(reals[i] as number, scale, zeroPoint, largest);
+  return data;
+}
+
+/** Elements [start, start + count) as float32: (code - zeroPoint) * scale, or a copy. */
+export function decode(tensor: IoTensor, data: TensorData, start: number, count: number): Float32Array {
+  if (tensor.dtype === 'float32') return Float32Array.from(data.subarray(start, start + count));
+  const { scale, zeroPoint } = parameters(tensor);
+  const reals = new Float32Array(count);
+  for (let i = 0; i < count; i++) reals[i] = ((data[start + i] as number) - zeroPoint) * scale;
+  return reals;
+}
+
+function quantize(real: number, scale: number, zeroPoint: number, largest: number): number {
+  const scaled = real / scale;
+  // Saturate before rounding: beyond 2^51 the rounding trick is no longer exact.
+  if (scaled <= -zeroPoint) return 0;
+  if (scaled >= largest - zeroPoint) return largest;
+  return scaled + ROUNDER - ROUNDER + zeroPoint;
+}
+
+function parameters(tensor: IoTensor): { scale: number; zeroPoint: number; largest: number } {
+  const largest = LARGEST[tensor.dtype];
+  if (tensor.quantization === undefined || largest === undefined) {
+    throw runtimeError('RUNTIME_IO_MISMATCH', { what: `${tensor.name} is ${tensor.dtype} and has no quantization`, fix: 'build the container again' });
+  }
+  return { ...tensor.quantization, largest };
+}

@@ -1,0 +1,52 @@
+/** Opens a container folder with the toolchain that compiled it. */
+import { partFiles, readContainer } from '@tundish/container';
+import type { Container } from '@tundish/container';
+import { loadTokenizer } from '@tundish/tokenizer';
+import type { Executable, Toolchain } from '@tundish/toolchain';
+import { runtimeError } from './errors.js';
+import { Session } from './session.js';
+
+export interface OpenContainerOptions {
+  /** Finds the toolchain by the name in the manifest; throws when it is not known. The surface decides which exist. */
+  readonly toolchain: (name: string) => Toolchain | Promise<Toolchain>;
+  /** Threads of one run; never changes a result. */
+  readonly threads: number;
+}
+
+/**
+ * Reads the manifest, loads the tokenizer and opens every part.
+ *
+ * @throws TundishError CONTAINER_* for a damaged folder, RUNTIME_TOOLCHAIN_DIFFERS, RUNTIME_IO_MISMATCH, and what the
+ *   toolchain throws; nothing stays open after an error
+ */
+export async function openContainer(folder: string, options: OpenContainerOptions): Promise<Session> {
+  const container = await readContainer(folder);
+  const { manifest } = container;
+  const toolchain = await options.toolchain(manifest.toolchain.name);
+  await requireSameToolchain(container, toolchain);
+  const tokenizer = await loadTokenizer(container.folder, { vocabSize: manifest.vocabularySize, eosTokenIds: manifest.tokens.eos });
+  const executables: Executable[] = [];
+  try {
+    for (const { part, graphs } of manifest.parts) {
+      executables.push(await toolchain.open({ graphs, files: partFiles(container, part), threads: options.threads }));
+    }
+    return new Session(container, tokenizer, executables);
+  } catch (error) {
+    for (const executable of executables) await executable.close();
+    throw error;
+  }
+}
+
+// Compiled bytes are laid out for one version of the libraries and one kind of machine; others may read them wrongly in silence.
+async function requireSameToolchain(container: Container, toolchain: Toolchain): Promise<void> {
+  const made = container.manifest.toolchain;
+  const here = await toolchain.identity();
+  const different = (['name', 'version', 'machine'] as const).find((field) => made[field] !== here[field]);
+  if (different === undefined) return;
+  throw runtimeError('RUNTIME_TOOLCHAIN_DIFFERS', {
+    what: `the container needs ${made.name} ${made.version} on ${made.machine || 'any machine'}`,
+    why: `its ${different} is "${made[different]}" and this process has "${here[different]}"`,
+    evidence: { path: container.folder },
+    fix: 'build the container again here, or run it where it was built',
+  });
+}
