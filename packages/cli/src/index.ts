@@ -1,2 +1,12 @@
-/** The tundish command. */
-export {};
+/** The commands as functions, for the Nx executors. */
+export { evaluateCommand } from './commands/evaluate.js';
+export type { EvaluateOptions } from './commands/evaluate.js';
+export { generateCommand } from './commands/generate.js';
+export type { GenerateOptions, GenerateReport } from './commands/generate.js';
+export { parityCommand } from './commands/parity.js';
+export type { ParityOptions, ParityReport } from './commands/parity.js';
+export { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
+export { processIo } from './io.js';
+export type { Io } from './io.js';
+export { main } from './main.js';
+export { adapters, toolchainNamed } from './toolchains.js';

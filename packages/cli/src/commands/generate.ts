@@ -1,0 +1,72 @@
+/** generate: text from a container, streamed as it is made. */
+import { type GenerateOptions as Sampling, type GenerationStats, type Prompt, openContainer } from '@tundish/runtime';
+import { cliError } from '../errors.js';
+import type { Io } from '../io.js';
+import { toolchainNamed } from '../toolchains.js';
+
+export interface GenerateOptions {
+  /** Container folder. */
+  readonly container: string;
+  readonly prompt: string;
+  /** The prompt is a user message for the container's chat template; else it is text to continue. */
+  readonly chat?: boolean;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly threads: number;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What `--json` prints. */
+export interface GenerateReport {
+  readonly prompt: string;
+  readonly ids: readonly number[];
+  readonly text: string;
+  readonly stats: GenerationStats;
+}
+
+/** Streams the continuation to `io.out` and one line of figures to `io.err`; with `json` one object at the end instead. */
+export async function generateCommand(options: GenerateOptions, io: Io): Promise<GenerateReport> {
+  if (options.prompt === '' && options.chat !== true) throw cliError('CLI_USAGE', { what: 'the prompt is empty', fix: 'give some text: --prompt "And God said"' });
+  const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads });
+  try {
+    const prompt: Prompt = options.chat === true ? { messages: [{ role: 'user', content: options.prompt }] } : options.prompt;
+    const generation = session.generate(prompt, samplingOf(options));
+    const ids: number[] = [];
+    let text = '';
+    for await (const token of generation) {
+      if (token.id !== null) ids.push(token.id);
+      text += token.text;
+      if (!options.json) io.out(token.text);
+    }
+    const report: GenerateReport = { prompt: options.prompt, ids, text, stats: generation.stats as GenerationStats };
+    if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
+    else {
+      io.out('\n');
+      io.err(`${describe(report.stats)}\n`);
+    }
+    return report;
+  } finally {
+    await session.close();
+  }
+}
+
+function samplingOf(options: GenerateOptions): Sampling {
+  const { maxTokens, temperature, topK, topP, seed, signal } = options;
+  return {
+    signal,
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topK === undefined ? {} : { topK }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(seed === undefined ? {} : { seed }),
+  };
+}
+
+function describe(stats: GenerationStats): string {
+  const rate = (value: number): string => `${value.toFixed(1)} tok/s`;
+  return `${stats.promptTokens} prompt tokens at ${rate(stats.prefillTokensPerSecond)}, ${stats.generatedTokens} generated at ${rate(stats.decodeTokensPerSecond)}, first token after ${(1000 * stats.timeToFirstToken).toFixed(0)} ms, stopped by ${stats.stopReason}`;
+}

@@ -1,0 +1,157 @@
+/** parity: the load graph of a checkpoint against reference results, value by value. */
+import { architectures } from '@tundish/architectures';
+import { openCheckpoint } from '@tundish/checkpoint';
+import { DataType, type Model } from '@tundish/graph';
+import { causalMask } from '@tundish/quantize';
+import { adaptCheckpoint, modelFacts, ropeTables } from '@tundish/stages';
+import type { OpenedModel, TensorData } from '@tundish/toolchain';
+import { hostReference } from '@tundish/toolchain-host';
+import { convertArCl } from '@tundish/transform';
+import { join } from 'node:path';
+import { type Golden, openGolden } from '../golden.js';
+import { type Io, ioReporter } from '../io.js';
+
+export interface ParityOptions {
+  readonly checkpoint: string;
+  readonly golden: string;
+  readonly tolerance: number;
+  readonly threads: number;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Maximal absolute error of one kind of value. */
+export interface ParityRow {
+  readonly what: string;
+  readonly error: number;
+}
+
+export interface ParityReport {
+  readonly checkpoint: string;
+  readonly tokens: number;
+  readonly tolerance: number;
+  readonly rows: readonly ParityRow[];
+  /** Tokens of the greedy continuation that agree, and how many the reference has. */
+  readonly greedy: { readonly equal: number; readonly of: number };
+  readonly ok: boolean;
+}
+
+/** @returns exit code: 0 when every error is within the tolerance and the continuation is equal, else 1 */
+export async function parityCommand(options: ParityOptions, io: Io): Promise<number> {
+  const report = await measureParity(options, io);
+  if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
+  else io.out(describe(report));
+  return report.ok ? 0 : 1;
+}
+
+/** Runs the graph once over the reference's tokens and once per token of its continuation. */
+export async function measureParity(options: ParityOptions, io: Io): Promise<ParityReport> {
+  const reporter = ioReporter(io);
+  const checkpoint = await openCheckpoint(options.checkpoint, { knownModelTypes: [...architectures.keys()], reporter, signal: options.signal });
+  const golden = await openGolden(options.golden);
+  const ids = golden.integers('input_ids');
+  const continuation = golden.has('greedy_ids') ? golden.integers('greedy_ids') : [];
+  const { model, adaptation } = adaptCheckpoint(checkpoint, { reporter });
+  const tokens = ids.length + continuation.length;
+  const sized = convertArCl(model, adaptation.base, { ar: tokens, cl: tokens + 1 });
+  const blocks = adaptation.layers.map(({ hiddenOut }) => hiddenOut);
+  exposeOutputs(sized, blocks);
+  const opened = await hostReference().open({ model: sized, resolve: (location) => join(options.checkpoint, location), threads: options.threads });
+  try {
+    const feeds = feedsFor(sized, ropeTables(modelFacts(checkpoint).rope, 0, tokens));
+    const results = await runTokens(opened, feeds, ids, tokens);
+    const rows = compare(golden, results, blocks, ids.length, tokens, adaptation.dims);
+    const greedy = { equal: await agreeing(opened, feeds, ids, continuation, tokens, adaptation.dims.vocab), of: continuation.length };
+    const ok = rows.every(({ error }) => error <= options.tolerance) && greedy.equal === greedy.of;
+    return { checkpoint: options.checkpoint, tokens: ids.length, tolerance: options.tolerance, rows, greedy, ok };
+  } finally {
+    await opened.close();
+  }
+}
+
+function exposeOutputs({ graph }: Model, names: readonly string[]): void {
+  for (const name of names) graph.outputs.push(graph.value(name));
+}
+
+/** Inputs that do not depend on the tokens: rope tables, the causal mask, an empty cache behind it. */
+function feedsFor(model: Model, rope: { readonly cos: Float32Array; readonly sin: Float32Array }): Map<string, TensorData> {
+  const feeds = new Map<string, TensorData>();
+  for (const { name, shape, dtype } of model.graph.inputs) {
+    if (dtype === DataType.FLOAT) feeds.set(name, new Float32Array((shape ?? []).reduce<number>((count, dim) => count * Number(dim), 1)));
+  }
+  const ar = Number(model.graph.value('attention_mask').shape?.[2]);
+  return feeds.set('attention_mask', causalMask(ar)).set('position_ids_cos', rope.cos).set('position_ids_sin', rope.sin);
+}
+
+/** Rows behind the last token are padding: causal attention keeps them out of every earlier row. */
+function runTokens(opened: OpenedModel, feeds: ReadonlyMap<string, TensorData>, ids: readonly number[], length: number, outputs?: readonly string[]): Promise<Map<string, TensorData>> {
+  const padded = new Int32Array(length);
+  padded.set(ids);
+  return opened.run(new Map([...feeds, ['input_ids', padded]]), outputs);
+}
+
+interface Dims {
+  readonly hidden: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly vocab: number;
+}
+
+function compare(golden: Golden, results: ReadonlyMap<string, TensorData>, blocks: readonly string[], tokens: number, padded: number, dims: Dims): ParityRow[] {
+  const get = (name: string): TensorData => results.get(name) ?? new Float32Array();
+  const rows: ParityRow[] = [{ what: 'logits', error: maxError(golden.floats('logits', tokens * dims.vocab), get('logits')) }];
+  const hidden = golden.floats('hidden_states', blocks.length * tokens * dims.hidden);
+  blocks.forEach((name, i) => rows.push({ what: `hidden states of block ${i}`, error: maxError(hidden.subarray(i * tokens * dims.hidden, (i + 1) * tokens * dims.hidden), get(name)) }));
+  blocks.forEach((_, i) => {
+    const size = dims.kvHeads * tokens * dims.headDim;
+    rows.push({ what: `keys of block ${i}`, error: maxError(golden.floats(`past_key_${i}`, size), rowsOfKeys(get(`past_key_${i}_out`), tokens, padded, dims)) });
+    rows.push({ what: `values of block ${i}`, error: maxError(golden.floats(`past_value_${i}`, size), rowsOfValues(get(`past_value_${i}_out`), tokens, padded, dims)) });
+  });
+  return rows;
+}
+
+/** Keys leave the graph as [g,1,D,T']; the reference has [g,T,D]. */
+function rowsOfKeys(keys: TensorData, tokens: number, padded: number, { kvHeads, headDim }: Dims): Float32Array {
+  const rows = new Float32Array(kvHeads * tokens * headDim);
+  for (let g = 0; g < kvHeads; g++) for (let t = 0; t < tokens; t++) for (let d = 0; d < headDim; d++) rows[(g * tokens + t) * headDim + d] = keys[(g * headDim + d) * padded + t] ?? NaN;
+  return rows;
+}
+
+/** Values leave the graph as [g,1,T',D]. */
+function rowsOfValues(values: TensorData, tokens: number, padded: number, { kvHeads, headDim }: Dims): Float32Array {
+  const rows = new Float32Array(kvHeads * tokens * headDim);
+  for (let g = 0; g < kvHeads; g++) rows.set((values as Float32Array).subarray(g * padded * headDim, g * padded * headDim + tokens * headDim), g * tokens * headDim);
+  return rows;
+}
+
+/** Compares as many elements as the reference has; NaN anywhere is an infinite error. */
+function maxError(reference: Float32Array, found: TensorData): number {
+  let worst = 0;
+  for (let i = 0; i < reference.length; i++) {
+    const error = Math.abs((reference[i] as number) - (found[i] ?? NaN));
+    if (!(error <= worst)) worst = Number.isNaN(error) ? Infinity : error;
+  }
+  return worst;
+}
+
+/** How many tokens of the greedy continuation agree before the first that does not. */
+async function agreeing(opened: OpenedModel, feeds: ReadonlyMap<string, TensorData>, prompt: readonly number[], continuation: readonly number[], length: number, vocab: number): Promise<number> {
+  const ids = [...prompt];
+  for (const [step, expected] of continuation.entries()) {
+    const logits = (await runTokens(opened, feeds, ids, length, ['logits'])).get('logits') ?? new Float32Array();
+    if (argmax(logits.subarray((ids.length - 1) * vocab, ids.length * vocab)) !== expected) return step;
+    ids.push(expected);
+  }
+  return continuation.length;
+}
+
+function argmax(row: TensorData): number {
+  return row.reduce((best, value, i) => (value > (row[best] as number) ? i : best), 0);
+}
+
+function describe(report: ParityReport): string {
+  const width = Math.max(...report.rows.map(({ what }) => what.length));
+  const lines = report.rows.map(({ what, error }) => `${what.padEnd(width)}  ${error.toExponential(2)}${error <= report.tolerance ? '' : '  above the tolerance'}`);
+  const verdict = report.ok ? 'parity holds' : 'parity does not hold';
+  return `${report.tokens} tokens, maximal absolute error, tolerance ${report.tolerance}\n${lines.join('\n')}\ngreedy continuation: ${report.greedy.equal} of ${report.greedy.of} tokens equal\n${verdict}\n`;
+}

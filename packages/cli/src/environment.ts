@@ -1,0 +1,22 @@
+/** What the environment may say: the only place of this package that reads it. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Root of the store and the action cache. TUNDISH_CACHE_ROOT moves it out of the workspace. */
+export function cacheRootOf(workspaceRoot: string): string {
+  const moved = process.env['TUNDISH_CACHE_ROOT'];
+  return moved === undefined || moved === '' ? join(workspaceRoot, '.tundish', 'cache') : resolve(workspaceRoot, moved);
+}
+
+/** The folder in which Hugging Face tools keep checkpoints: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub. */
+export function hubCacheOf(): string {
+  const { HF_HUB_CACHE: cache, HF_HOME: home } = process.env;
+  if (cache !== undefined && cache !== '') return cache;
+  return join(home !== undefined && home !== '' ? home : join(homedir(), '.cache', 'huggingface'), 'hub');
+}
+
+/** Access to the hub: HF_TOKEN and HF_HUB_OFFLINE. */
+export function hubAccess(): { readonly token?: string; readonly offline: boolean } {
+  const { HF_TOKEN: token, HF_HUB_OFFLINE: offline } = process.env;
+  return { offline: offline === '1' || offline === 'true', ...(token === undefined || token === '' ? {} : { token }) };
+}

@@ -1,0 +1,9 @@
+/** Error codes of the command line. */
+import { declareErrors } from '@tundish/diagnostics';
+
+export const cliError = declareErrors({
+  CLI_USAGE: 'A command was called with words that it does not take.',
+  CLI_PARITY_TENSOR: 'A golden file lacks a tensor, or has one of another shape.',
+  CLI_EVALUATE_TEXT: 'The evaluation text is missing.',
+  CLI_TOOLCHAIN_UNKNOWN: 'A container or a recipe names a toolchain that is not installed.',
+});

@@ -1,0 +1,119 @@
+/** Opens what an evaluation compares: the checkpoint itself, the graphs of a stage, the compiled container. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Adaptation, architectures } from '@tundish/architectures';
+import { openCheckpoint } from '@tundish/checkpoint';
+import { silentReporter } from '@tundish/diagnostics';
+import type { LogitSource } from '@tundish/evaluate';
+import { FLOAT_MASK, causalMask } from '@tundish/quantize';
+import { Engine, openContainer } from '@tundish/runtime';
+import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheckpoint, materializeContainer, modelFacts, readActivations, readGraph, ropeTables } from '@tundish/stages';
+import type { CompileResult, TensorData } from '@tundish/toolchain';
+import { convertArCl } from '@tundish/transform';
+import { cacheRootOf } from './environment.js';
+import { adapters, toolchainNamed } from './toolchains.js';
+
+export interface OpenedSource extends LogitSource {
+  close(): Promise<void>;
+}
+
+export interface SourceOptions {
+  readonly workspaceRoot: string;
+  readonly modelRoot: string;
+  readonly threads: number;
+  readonly signal: AbortSignal;
+}
+
+/** Tokens a pass when a stage's graph is evaluated: the prefill size that recipes use. */
+const CHUNK = 128;
+
+/** The checkpoint read anew, all tokens of a window in one pass: no artifact of the pipeline is involved. */
+export async function checkpointSource(pipeline: Pipeline, tokens: number, options: SourceOptions): Promise<OpenedSource> {
+  const folder = await pipeline.checkpoint();
+  const checkpoint = await openCheckpoint(folder, { knownModelTypes: [...architectures.keys()], reporter: silentReporter, signal: options.signal });
+  const { model, adaptation } = adaptCheckpoint(checkpoint, { reporter: silentReporter });
+  const sized = convertArCl(model, adaptation.base, { ar: tokens, cl: tokens + 1 });
+  const opened = await adapters.reference().open({ model: sized, resolve: (location) => join(folder, location), threads: options.threads });
+  const rope = ropeTables(modelFacts(checkpoint).rope, 0, tokens);
+  const feeds = new Map<string, TensorData>();
+  for (const { name, shape } of sized.graph.inputs) if (name.startsWith('past_')) feeds.set(name, new Float32Array((shape ?? []).reduce<number>((count, dim) => count * Number(dim), 1)));
+  feeds.set('attention_mask', causalMask(tokens)).set('position_ids_cos', rope.cos).set('position_ids_sin', rope.sin);
+  return {
+    vocabularySize: adaptation.dims.vocab,
+    score: async function* (ids) {
+      const padded = new Int32Array(tokens);
+      padded.set(ids);
+      const logits = (await opened.run(new Map([...feeds, ['input_ids', padded]]), ['logits'])).get('logits') as Float32Array;
+      yield logits.subarray(0, ids.length * adaptation.dims.vocab);
+    },
+    close: () => opened.close(),
+  };
+}
+
+/** The graph of a stage with its encodings, lowered and compiled by the model's toolchain at one AR and CL. */
+export async function stageSource(pipeline: Pipeline, stage: 'load' | 'quantize', tokens: number, options: SourceOptions): Promise<OpenedSource> {
+  const load = await pipeline.input({ stage: 'load', subject: null });
+  const facts = JSON.parse(await readFile(load.path(MODEL_FILE), 'utf8')) as ModelFacts;
+  const { base } = JSON.parse(await readFile(load.path(ADAPTATION_FILE), 'utf8')) as Adaptation;
+  const input = await pipeline.input({ stage, subject: null });
+  const cell = { ar: CHUNK, cl: Math.ceil((tokens + CHUNK) / 32) * 32, part: 1, parts: 1 };
+  const encodings = await readActivations(input);
+  const toolchain = toolchainNamed(pipeline.lock.stages.convert.toolchain.name);
+  const folder = await mkdtemp(join(tmpdir(), 'tundish-evaluate-'));
+  try {
+    const context = { signal: options.signal, reporter: silentReporter, scratch: await made(join(folder, 'scratch')) };
+    const converted = await toolchain.convert(context, {
+      cell,
+      model: convertArCl(await readGraph(input), base, cell),
+      ...(encodings === undefined ? {} : { encodings: { activations: encodings, parameters: new Map() } }),
+      options: {},
+    });
+    const files = await placeFiles(await made(join(folder, 'converted')), converted.files);
+    const compiled = await toolchain.compile(context, { part: 1, parts: 1, graphs: [{ io: converted.io, files }], resolve: (location) => input.resolve(location), options: pipeline.lock.stages.compile.options });
+    const executable = await toolchain.open({ graphs: compiled.graphs, files: await placeFiles(await made(join(folder, 'compiled')), compiled.files), threads: options.threads });
+    const maskValue = input.manifest.facts['maskValue'];
+    const engine = new Engine([executable], { vocabularySize: facts.vocabularySize, rope: facts.rope, maskValue: typeof maskValue === 'number' ? maskValue : FLOAT_MASK, padToken: facts.tokens.pad ?? facts.tokens.eos[0] ?? 0 });
+    return engineSource(engine, async () => {
+      await executable.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The finished container, run as `generate` runs it. */
+export async function containerSource(options: SourceOptions): Promise<OpenedSource> {
+  const { folder } = await materializeContainer({ workspaceRoot: options.workspaceRoot, modelRoot: options.modelRoot, cacheRoot: cacheRootOf(options.workspaceRoot) });
+  const session = await openContainer(folder, { toolchain: toolchainNamed, threads: options.threads });
+  return engineSource(session.engine, () => session.close());
+}
+
+/** Every window starts from an empty cache. */
+function engineSource(engine: Engine, close: () => Promise<void>): OpenedSource {
+  return {
+    vocabularySize: engine.vocabularySize,
+    score: (tokens) => {
+      engine.reset();
+      return engine.score(tokens);
+    },
+    close,
+  };
+}
+
+async function placeFiles(folder: string, files: CompileResult['files']): Promise<Map<string, string>> {
+  const placed = new Map<string, string>();
+  for (const { name, content } of files) {
+    const path = 'path' in content ? content.path : join(folder, name);
+    if ('bytes' in content) await writeFile(path, content.bytes);
+    placed.set(name, path);
+  }
+  return placed;
+}
+
+async function made(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  return folder;
+}

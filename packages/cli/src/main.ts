@@ -1,0 +1,123 @@
+/** The `tundish` command: verbs, options, help, exit codes. */
+import { readFileSync } from 'node:fs';
+import { TundishError } from '@tundish/diagnostics';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type Io, processIo } from './io.js';
+
+/** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
+export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3, interrupted: 130 } as const;
+
+/** Runs one command line. @param words what follows `tundish` */
+export async function main(words: readonly string[], io: Io = processIo): Promise<number> {
+  const interrupt = new AbortController();
+  const onSignal = (): void => interrupt.abort(new Error('interrupted'));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  let code: number = EXIT.ok;
+  const program = describeProgram(io, interrupt.signal, (result) => (code = result));
+  try {
+    await program.parseAsync([...words], { from: 'user' });
+    return interrupt.signal.aborted ? EXIT.interrupted : code;
+  } catch (error) {
+    return exitCodeOf(error, interrupt.signal, io);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+function exitCodeOf(error: unknown, signal: AbortSignal, io: Io): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (signal.aborted) {
+    io.err('interrupted\n');
+    return EXIT.interrupted;
+  }
+  io.err(error instanceof TundishError ? `${error.message}\n` : `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return error instanceof TundishError && error.code === 'CLI_USAGE' ? EXIT.usage : EXIT.failed;
+}
+
+function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => void): Command {
+  const program = new Command('tundish')
+    .description('Turns LLM checkpoints into artifacts for devices, and runs and measures them.')
+    .version(versionOf())
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .addHelpText('after', '\nExit codes: 0 success, 1 the answer is no, 2 wrong usage, 3 failure, 130 interrupted.');
+  addGenerate(program, io, signal);
+  addParity(program, io, signal, done);
+  return program;
+}
+
+function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
+  program
+    .command('generate')
+    .description('Generates text from a container folder.')
+    .argument('<container>', 'folder that the package stage made')
+    .requiredOption('--prompt <text>', 'text to continue')
+    .option('--chat', 'send the prompt as a user message through the chat template')
+    .option('--max-tokens <n>', 'tokens to generate at most', wholeNumber)
+    .option('--temperature <t>', 'randomness; 0 is greedy', realNumber)
+    .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber)
+    .option('--top-p <p>', 'keep the most likely tokens up to this total probability', realNumber)
+    .option('--seed <n>', 'seed of the draws', wholeNumber)
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON object with text, token ids and figures', false)
+    .addHelpText('after', '\nExample:\n  npx tundish generate models/llama32/artifacts/container --prompt "And God said" --max-tokens 64')
+    .action(async (container: string, options: GenerateFlags) => {
+      const { generateCommand } = await import('./commands/generate.js');
+      await generateCommand({ ...options, container, signal }, io);
+    });
+}
+
+function addParity(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
+  program
+    .command('parity')
+    .description('Compares the load graph of a checkpoint with reference results: logits, hidden states, keys and values, greedy continuation.')
+    .argument('<checkpoint>', 'Hugging Face checkpoint folder')
+    .requiredOption('--golden <file>', 'safetensors file with input_ids, logits, hidden_states, past_key_i, past_value_i, greedy_ids')
+    .option('--tolerance <x>', 'largest absolute error that is accepted', realNumber, 1e-4)
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON object', false)
+    .addHelpText('after', '\nExample:\n  npx tundish parity models/llama32/checkpoint --golden models/llama32/checkpoint/golden.safetensors\n\nExits with 1 when an error is above the tolerance or the continuation differs.')
+    .action(async (checkpoint: string, options: ParityFlags) => {
+      const { parityCommand } = await import('./commands/parity.js');
+      done(await parityCommand({ ...options, checkpoint, signal }, io));
+    });
+}
+
+interface GenerateFlags {
+  readonly prompt: string;
+  readonly chat?: boolean;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly threads: number;
+  readonly json: boolean;
+}
+
+interface ParityFlags {
+  readonly golden: string;
+  readonly tolerance: number;
+  readonly threads: number;
+  readonly json: boolean;
+}
+
+function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number of 0 or more.');
+  return value;
+}
+
+function realNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number of 0 or more.');
+  return value;
+}
+
+function versionOf(): string {
+  return (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+}
