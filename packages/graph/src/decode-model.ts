@@ -7,6 +7,7 @@ import { checkExternalFiles } from './external-data.js';
 import type { Model } from './graph.js';
 import { located } from './located.js';
 import { type ModelProto, ModelProtoSchema } from './onnx_pb.js';
+import { inferShapes } from './shape-inference/infer-shapes.js';
 import { checkWire } from './wire-check.js';
 
 /** Newest versions that this package and ONNX Runtime 1.30 both know. */
@@ -23,7 +24,7 @@ export interface DecodeOptions {
 }
 
 /**
- * The model in `bytes`. Inline tensors alias `bytes`. Declared shapes are kept; `inferShapes` completes them.
+ * The model in `bytes`, with all shapes that can be inferred. Inline tensors alias `bytes`.
  *
  * @throws ONNX_MALFORMED, ONNX_INVALID, ONNX_UNSUPPORTED, ONNX_EXTERNAL_DATA, GRAPH_CYCLE, GRAPH_OP, GRAPH_SHAPE_CONFLICT
  */
@@ -32,6 +33,7 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Mod
     checkWire(bytes);
     const proto = fromBinary(ModelProtoSchema, bytes);
     const model = readModel(proto, options.reporter ?? silentReporter);
+    inferShapes(model);
     if (options.checkExternal !== undefined) checkExternalFiles(model, options.checkExternal);
     return model;
   });

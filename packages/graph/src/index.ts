@@ -9,3 +9,8 @@ export { decodeModel } from './decode-model.js';
 export type { DecodeOptions } from './decode-model.js';
 export { encodeModel } from './encode-model.js';
 export { checkExternalFiles, externalLocations, rewriteLocations } from './external-data.js';
+export { cloneModel, extractGraph } from './clone.js';
+export { evaluateParameter } from './parameter.js';
+export type { RowRange } from './parameter.js';
+export { inferShapes } from './shape-inference/infer-shapes.js';
+export { knownOps } from './shape-inference/op-table.js';

@@ -1,0 +1,32 @@
+/** Matrix products: MatMul as numpy.matmul, and ONNX Runtime's MatMulNBits over packed weights. */
+import type { Dim } from '../graph.js';
+import { type ShapeRule, broadcast, commonType, compatible, conflict, formatShape, shapeOf, typeOf } from './rule.js';
+
+/** [..., M, K] x [..., K, N] -> [..., M, N]; a vector is a row on the left and a column on the right, and drops out. */
+export const inferMatMul: ShapeRule = (node) => {
+  const [a, b] = [shapeOf(node, 0), shapeOf(node, 1)];
+  if (a.length === 0 || b.length === 0) throw conflict(node, 'a scalar is no matrix');
+  const left = a.length === 1 ? [1, ...a] : a;
+  const right = b.length === 1 ? [...b, 1] : b;
+  const [inner, other] = [left[left.length - 1] as Dim, right[right.length - 2] as Dim];
+  if (!compatible(inner, other)) throw conflict(node, `inner dims ${inner} and ${other}`);
+  const batch = broadcast(node, [left.slice(0, -2), right.slice(0, -2)]);
+  const rows = a.length === 1 ? [] : [left[left.length - 2] as Dim];
+  const columns = b.length === 1 ? [] : [right[right.length - 1] as Dim];
+  return [{ dtype: commonType(node, [0, 1]), shape: [...batch, ...rows, ...columns] }];
+};
+
+/** [..., K] x packed [N, K / block_size, block_size * bits / 8] -> [..., N] (onnxruntime docs/ContribOperators.md). */
+export const inferMatMulNBits: ShapeRule = (node) => {
+  const a = shapeOf(node, 0);
+  const [k, n] = [node.int('K'), node.int('N')];
+  if (k === undefined || n === undefined) throw conflict(node, 'attributes K and N are needed');
+  if (a.length === 0 || !compatible(a[a.length - 1], k)) throw conflict(node, `K is ${k}, the input is ${formatShape(a)}`);
+  const packed = shapeOf(node, 1);
+  const [blockSize, bits] = [node.int('block_size') ?? 0, node.int('bits') ?? 4];
+  const expected = [n, Math.ceil(k / blockSize), (blockSize * bits) / 8];
+  if (packed.length !== 3 || !expected.every((dim, i) => compatible(dim, packed[i]))) {
+    throw conflict(node, `packed weight is ${formatShape(packed)}, ${formatShape(expected)} expected`);
+  }
+  return [{ dtype: typeOf(node, 0), shape: [...a.slice(0, -1), n] }];
+};
