@@ -1,4 +1,5 @@
 /** The action cache: results of stages under the key of everything they depend on, laid out for a person to read. */
+import { statSync } from 'node:fs';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '@tundish/diagnostics';
@@ -36,8 +37,8 @@ export interface ActionCache {
   /** The folder of an entry, whether it exists or not. */
   entryPath(operation: string, key: string): string;
   /**
-   * A stored result, or undefined when there is none that is whole: entry damaged, of another schema or key, or an output's
-   * blob missing or of the wrong size.
+   * A stored result, or undefined when there is none that is whole: entry damaged, of another schema or key, or an output
+   * missing or of the wrong size, as a blob or in the entry.
    *
    * @param key 64 hexadecimal digits
    */
@@ -93,7 +94,9 @@ class FolderActionCache implements ActionCache {
       const sidecar = sidecarSchema.parse(JSON.parse(info));
       if (sidecar.hash !== key || sidecar.operation !== operation || sidecar.manifest !== sha256(bytes)) return undefined;
       const manifest = decodeManifest(bytes, join(entry, MANIFEST_FILE));
-      return manifest.outputs.every((output) => this.#store.has(output)) ? manifest : undefined;
+      // A person reads the links of the entry: they must be whole too, not only the blobs.
+      const isWhole = manifest.outputs.every((output) => this.#store.has(output) && statSync(join(entry, output.name)).size === output.size);
+      return isWhole ? manifest : undefined;
     } catch {
       // Whatever is wrong with an entry, the answer is to do the work again; publish replaces it.
       return undefined;

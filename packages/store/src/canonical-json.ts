@@ -59,7 +59,7 @@ export function leavesOf(value: unknown): Map<string, string> {
 function collect(value: unknown, path: string, leaves: Map<string, string>, depth: number): void {
   if (depth > MAX_DEPTH) throw refuse(path, `it is nested deeper than ${MAX_DEPTH} levels or contains itself`);
   const items = Array.isArray(value)
-    ? value.map((item: unknown, i): [string, unknown] => [`${path}[${i}]`, item])
+    ? Array.from(value, (item: unknown, i): [string, unknown] => [`${path}[${i}]`, item])
     : typeof value === 'object' && value !== null
       ? sortedEntries(value, path).map(([key, item]): [string, unknown] => [joinPath(path, key), item])
       : [];

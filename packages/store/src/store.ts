@@ -1,6 +1,7 @@
 /** Content-addressed blobs: `blobs/sha256/ab/<hex>`, immutable, each written at most once. */
 import { existsSync, statSync } from 'node:fs';
-import { chmod, link, mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
@@ -72,7 +73,7 @@ class BlobStore implements Store {
       const before = await stat(path);
       if (!before.isFile()) throw storeError('STORE_SOURCE_NOT_A_FILE', { what: 'only a regular file can become a blob', evidence: { path } });
       const ref = { sha256: await sha256File(path, options.signal), size: before.size };
-      if (!this.has(ref)) await this.#addFile(path, ref, options);
+      if (!this.has(ref)) await this.#addFile(path, ref, before, options);
       if (options.move === true) await rm(path, { force: true });
       return ref;
     } catch (error) {
@@ -138,30 +139,43 @@ class BlobStore implements Store {
   }
 
   #sizeOf(ref: BlobRef): number | undefined {
-    const found = statSync(this.#blobPath(ref), { throwIfNoEntry: false });
-    return found?.isFile() === true ? found.size : undefined;
+    const path = this.#blobPath(ref);
+    try {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found?.isFile() === true ? found.size : undefined;
+    } catch (error) {
+      throw diskError(error, 'look for a blob', path);
+    }
   }
 
   /** A rename when the caller gives the file away and it lies on our file system, else a copy that is verified while it is made. */
-  async #addFile(path: string, ref: BlobRef, options: PutFileOptions): Promise<void> {
-    if (options.move === true && (await this.#adopt(path, ref))) return;
+  async #addFile(path: string, ref: BlobRef, before: Stats, options: PutFileOptions): Promise<void> {
+    if (options.move === true && (await this.#adopt(path, ref, before))) return;
     const source = await open(path, 'r');
     try {
       await this.#add(ref, async (file) => {
         const copied = await sha256Handle(source, options.signal, (chunk) => file.writeFile(chunk));
-        if (copied !== ref.sha256) throw storeError('STORE_SOURCE_CHANGED', { what: 'a file changed while it was put into the store', evidence: { path }, fix: 'let nothing write to it and run again' });
+        if (copied !== ref.sha256) throw sourceChanged(path);
       });
     } finally {
       await source.close();
     }
   }
 
-  /** @returns false when the file lies on another file system */
-  async #adopt(path: string, ref: BlobRef): Promise<boolean> {
+  /** @returns false when a rename is impossible: another file system, a symbolic link, or a file that has other names too */
+  async #adopt(path: string, ref: BlobRef, before: Stats): Promise<boolean> {
+    const own = await lstat(path);
+    if (!own.isFile() || own.nlink > 1) return false;
     const blob = await this.#makeRoom(ref);
     await chmod(path, 0o444);
     const file = await open(path, 'r');
-    await file.sync().finally(() => file.close());
+    try {
+      await file.sync();
+      const now = await file.stat();
+      if (now.size !== before.size || now.mtimeMs !== before.mtimeMs || now.ino !== before.ino) throw sourceChanged(path);
+    } finally {
+      await file.close();
+    }
     try {
       await rename(path, blob);
     } catch (error) {
@@ -203,6 +217,10 @@ class BlobStore implements Store {
     const path = this.#blobPath(ref);
     throw storeError('STORE_BLOB_CORRUPT', { what: `blob ${ref.sha256} holds other bytes`, why: `its content has digest ${found}`, evidence: { path }, fix: 'delete that file and run the stage that made it again; check the disk' });
   }
+}
+
+function sourceChanged(path: string): Error {
+  return storeError('STORE_SOURCE_CHANGED', { what: 'a file changed while it was put into the store', evidence: { path }, fix: 'let nothing write to it and run again' });
 }
 
 /** Copies a blob to a name that must not exist, complete or not at all. */

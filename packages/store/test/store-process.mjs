@@ -1,0 +1,45 @@
+/** A separate process that works on a store: `node store-process.mjs JOB ROOT`; prints one JSON line. Not a test. */
+import { openActionCache, openStore, sha256 } from '../dist/index.js';
+
+const [job, root] = process.argv.slice(2);
+const store = openStore(root);
+const report = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const content = (i) => Buffer.alloc(50_000, `blob ${i} `);
+
+const JOBS = {
+  /** Puts and publishes the same twenty results as every other process. */
+  async publish() {
+    const cache = openActionCache(store, 'llama32');
+    const keys = [];
+    for (let i = 0; i < 20; i++) {
+      const blob = await store.putBytes(content(i));
+      const key = sha256(`key ${i}`);
+      const manifest = { schema: 1, stage: 'compile', subject: null, outputs: [{ name: 'part.bin', ...blob, mediaType: 'x/y' }], externals: [], facts: { process: process.pid } };
+      const info = { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, peakRssBytes: 0 };
+      const agreed = await cache.publish('compile', key, { manifest, info });
+      keys.push([key, agreed.facts.process]);
+    }
+    report(keys);
+  },
+  /** Puts a blob that is larger than the limit on file sizes of this process. */
+  async overflow() {
+    process.on('SIGXFSZ', () => undefined);
+    report(await attempt(() => store.putBytes(Buffer.alloc(4_000_000, 'x'))));
+  },
+  /** Puts a blob as a user who may not write there. */
+  async unprivileged() {
+    if (process.getuid() === 0) process.setuid(65534);
+    report(await attempt(() => store.putBytes(content(0))));
+  },
+};
+
+async function attempt(action) {
+  try {
+    await action();
+    return { code: 'nothing was thrown' };
+  } catch (error) {
+    return { code: error.code, message: error.message };
+  }
+}
+
+await JOBS[job]();
