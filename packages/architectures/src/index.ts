@@ -1,2 +1,6 @@
 /** One file per Hugging Face model_type: checkpoint to adapted graph. */
-export {};
+export type { Adaptation, AdaptedLayer, TensorOrigin } from './adaptation.js';
+export type { AdaptOptions, Adapted, Architecture } from './architecture.js';
+export { chooseBase } from './base-size.js';
+export type { GraphSize } from './base-size.js';
+export { architectureFor, architectures } from './registry.js';
