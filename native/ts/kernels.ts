@@ -42,8 +42,8 @@ export interface KernelIdentity {
 /**
  * Numeric kernels on row-major arrays. Results do not depend on the implementation, the instruction set or `threads`
  * (default 2). Callers refuse NaN and infinite weights; given one anyway a kernel neither crashes nor hangs: a NaN
- * never counts in a range, and a quotient that is NaN takes the lowest code. NaN payloads of `sgemm` and `fwht` are
- * unspecified. Every method throws KERNEL_ARGUMENT when sizes do not fit.
+ * never counts in a range, and a quotient that is NaN takes the lowest code. The payload of a
+ * computed NaN is unspecified. Every method throws KERNEL_ARGUMENT when sizes do not fit.
  */
 export interface Kernels {
   identity(): KernelIdentity;

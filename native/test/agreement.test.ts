@@ -1,0 +1,141 @@
+/** Every variant of the addon gives the bytes of the TypeScript kernels, whatever the thread count. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { loadKernels, variants } from '../ts/index.js';
+import type { Kernels } from '../ts/index.js';
+import { ensureAddon } from './built-addon.js';
+import { FLAVOURS, sample } from './samples.js';
+import type { Flavour } from './samples.js';
+
+ensureAddon();
+const reference = loadKernels({ allow: 'typescript' });
+const THREADS = [1, 2, 3];
+
+const seed = fc.integer({ min: 0, max: 0xffffffff });
+const flavour = fc.constantFrom(...FLAVOURS);
+const finiteFlavour = fc.constantFrom<Flavour>('weights', 'ties', 'subnormal');
+
+type Result = Float32Array | Uint8Array | Int8Array | Uint16Array | number;
+
+/** Bytes of a result; a NaN stands for every NaN, because the payload of a computed NaN is unspecified. */
+function bytes(result: Result): Buffer {
+  const array = typeof result === 'number' ? new Float64Array([result]) : result;
+  if (array instanceof Float32Array && array.some(Number.isNaN)) {
+    const words = new Uint32Array(array.slice().buffer);
+    array.forEach((x, i) => { if (Number.isNaN(x)) words[i] = 0x7fc00000; });
+    return Buffer.from(words.buffer);
+  }
+  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function expectSame(native: Kernels, compute: (kernels: Kernels, threads: number) => readonly Result[]): void {
+  const expected = compute(reference, 1).map(bytes);
+  for (const threads of THREADS) {
+    const actual = compute(native, threads).map(bytes);
+    expected.forEach((want, i) => { expect(actual[i]?.equals(want), `result ${i} with ${threads} threads`).toBe(true); });
+  }
+}
+
+it('the addon runs at least its portable variant here', () => {
+  expect(variants()).toContain('portable');
+});
+
+describe.each(variants())('%s', (isa) => {
+  const native = loadKernels({ allow: 'native', isa });
+
+  const lpbqShape = fc.record({ n: fc.integer({ min: 1, max: 9 }), blocks: fc.integer({ min: 1, max: 7 }), block: fc.constantFrom(2, 6, 16, 32, 64, 300) });
+
+  it('quantizes and expands LPBQ', () => {
+    fc.assert(fc.property(seed, flavour, lpbqShape, (s, f, { n, blocks, block }) => {
+      const w = sample(s, n * blocks * block, f);
+      expectSame(native, (kernels, threads) => {
+        const q = kernels.quantizeLpbq(w, n, blocks * block, block, threads);
+        return [q.codes, q.blockScale, q.channelScale, kernels.dequantizeLpbq(q, n, blocks * block, block, threads)];
+      });
+    }), { numRuns: 150 });
+  });
+
+  it('quantizes and expands per channel', () => {
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 150 }), fc.constantFrom(4 as const, 8 as const), (s, f, n, k, bits) => {
+      const w = sample(s, n * k, f);
+      expectSame(native, (kernels, threads) => {
+        const q = kernels.quantizePerChannel(w, n, k, bits, threads);
+        return [q.codes, q.scale, kernels.dequantizePerChannel(q, n, k, threads)];
+      });
+    }), { numRuns: 150 });
+  });
+
+  it('quantizes asymmetric tables', () => {
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 200 }), fc.constantFrom(8 as const, 16 as const), (s, f, length, bits) => {
+      const w = sample(s, length, f);
+      expectSame(native, (kernels, threads) => {
+        const q = kernels.quantizeTensorAsymmetric(w, bits, threads);
+        return [q.codes, q.scale, q.zeroPoint];
+      });
+    }), { numRuns: 150 });
+  });
+
+  it('finds ranges', () => {
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 200 }), (s, f, length) => {
+      const x = sample(s, length, f);
+      expectSame(native, (kernels, threads) => Object.values(kernels.minMax(x, threads)));
+    }));
+    expect(native.minMax(new Float32Array([NaN, -0, -0]))).toEqual({ min: 0, max: 0 });
+    expect(native.minMax(new Float32Array([NaN]))).toEqual({ min: Infinity, max: -Infinity });
+  });
+
+  it('multiplies matrices', () => {
+    const size = fc.integer({ min: 1, max: 45 });
+    fc.assert(fc.property(seed, flavour, size, size, fc.integer({ min: 0, max: 40 }), fc.boolean(), (s, f, m, n, k, transposeB) => {
+      const a = sample(s, m * k, f);
+      const b = sample(s + 1, k * n, f);
+      expectSame(native, (kernels, threads) => [kernels.sgemm(a, b, m, n, k, { transposeB, threads })]);
+    }), { numRuns: 60 });
+  });
+
+  it('continues the chains of a product across cache blocks', () => {
+    for (const [m, n, k] of [[1, 70, 600], [13, 1100, 257], [260, 33, 300]] as const) {
+      const a = sample(m, m * k, 'weights');
+      const b = sample(n, k * n, 'wide');
+      for (const transposeB of [false, true]) expectSame(native, (kernels, threads) => [kernels.sgemm(a, b, m, n, k, { transposeB, threads })]);
+    }
+  });
+
+  it('transforms by Walsh-Hadamard', () => {
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 9 }), (s, f, rows, log) => {
+      const x = sample(s, rows * 2 ** log, f);
+      expectSame(native, (kernels, threads) => {
+        const copy = x.slice();
+        kernels.fwht(copy, rows, 2 ** log, threads);
+        return [copy];
+      });
+    }));
+  });
+
+  it('widens every 16-bit pattern', () => {
+    const patterns = Uint16Array.from({ length: 65536 + 5 }, (_, i) => i);
+    for (const kernel of ['widenBf16', 'widenF16'] as const) {
+      const words = (kernels: Kernels, threads: number): Uint8Array => new Uint8Array(kernels[kernel](patterns, threads).buffer);
+      for (const threads of THREADS) expect(Buffer.compare(words(native, threads), words(reference, 1))).toBe(0);
+    }
+  });
+
+  it('gives the same bytes when the work is large enough to be split between threads', () => {
+    fc.assert(fc.property(seed, finiteFlavour, (s, f) => {
+      const [n, k] = [301, 768];
+      const w = sample(s, n * k, f);
+      expectSame(native, (kernels, threads) => {
+        const lpbq = kernels.quantizeLpbq(w, n, k, 32, threads);
+        const channel = kernels.quantizePerChannel(w, n, k, 8, threads);
+        const table = kernels.quantizeTensorAsymmetric(w, 16, threads);
+        const rotated = w.slice();
+        kernels.fwht(rotated, n * 3, 256, threads);
+        return [
+          lpbq.codes, lpbq.blockScale, lpbq.channelScale, kernels.dequantizeLpbq(lpbq, n, k, 32, threads),
+          channel.codes, channel.scale, kernels.dequantizePerChannel(channel, n, k, threads),
+          table.codes, table.scale, table.zeroPoint, ...Object.values(kernels.minMax(w, threads)), rotated,
+        ];
+      });
+    }), { numRuns: 3 });
+  });
+});
