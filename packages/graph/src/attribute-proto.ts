@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { printable } from '@tundish/diagnostics';
 import { graphError } from './errors.js';
-import type { Attribute } from './graph.js';
+import type { Attribute } from './node.js';
 import { type AttributeProto, AttributeProtoSchema, AttributeProto_AttributeType as Type } from './onnx_pb.js';
 import { decodeTensor, encodeTensor } from './tensor-proto.js';
 

@@ -1,7 +1,8 @@
 /** Copies of models: whole ones, and the part of one that computes given outputs from given inputs. */
 import { printable } from '@tundish/diagnostics';
 import { graphError } from './errors.js';
-import { type Attribute, Graph, type Model, type Node, type Value } from './graph.js';
+import { Graph, type Model } from './graph.js';
+import type { Attribute, Node, Value } from './node.js';
 
 /** A model with its own graph; tensors are shared, since they never change. Names and orders are equal. */
 export function cloneModel(model: Model): Model {

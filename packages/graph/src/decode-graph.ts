@@ -3,7 +3,8 @@ import { type Reporter, printable } from '@tundish/diagnostics';
 import { decodeAttribute } from './attribute-proto.js';
 import { type DataType, isDataType } from './data-type.js';
 import { graphError } from './errors.js';
-import { type Dim, Graph, type Value } from './graph.js';
+import { Graph } from './graph.js';
+import type { Dim, Value } from './node.js';
 import type { GraphProto, NodeProto, ValueInfoProto } from './onnx_pb.js';
 import { decodeTensor } from './tensor-proto.js';
 

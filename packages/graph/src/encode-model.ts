@@ -1,7 +1,8 @@
 /** Writes a model as ONNX bytes: equal models give equal bytes. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { encodeAttribute } from './attribute-proto.js';
-import type { Dim, Graph, Model, Node, Value } from './graph.js';
+import type { Graph, Model } from './graph.js';
+import type { Dim, Node, Value } from './node.js';
 import {
   type GraphProto, GraphProtoSchema, ModelProtoSchema, type NodeProto, NodeProtoSchema, OperatorSetIdProtoSchema, StringStringEntryProtoSchema,
   TensorShapeProto_DimensionSchema, TensorShapeProtoSchema, TypeProto_TensorSchema, TypeProtoSchema, type ValueInfoProto, ValueInfoProtoSchema,

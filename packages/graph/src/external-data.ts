@@ -5,7 +5,8 @@ import { create } from '@bufbuild/protobuf';
 import { printable } from '@tundish/diagnostics';
 import { type DataType, dataTypeName } from './data-type.js';
 import { graphError } from './errors.js';
-import type { Model, Value } from './graph.js';
+import type { Model } from './graph.js';
+import type { Value } from './node.js';
 import { type StringStringEntryProto, StringStringEntryProtoSchema } from './onnx_pb.js';
 import type { ExternalTensor } from './tensor.js';
 

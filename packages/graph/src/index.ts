@@ -1,8 +1,10 @@
 /** ONNX in memory: the IR, tensors as byte ranges, encodings. */
 export { DataType, bitsOf, byteLength, dataTypeName, elementCount, isDataType } from './data-type.js';
 export type { Encodings, LpbqEncoding, ParameterEncoding, PerChannelEncoding, PerTensorEncoding } from './encodings.js';
-export { Graph, Node, Value } from './graph.js';
-export type { Attribute, Dim, Model, NodeSpec, Use } from './graph.js';
+export { Graph } from './graph.js';
+export type { Model, NodeSpec } from './graph.js';
+export { Node, Value } from './node.js';
+export type { Attribute, Dim, Use } from './node.js';
 export { bytesOf, floatTensor, inlineTensor, int64Tensor, integerValues, reshapeTensor, sliceRows } from './tensor.js';
 export type { ExternalTensor, InlineTensor, Tensor } from './tensor.js';
 export { decodeModel } from './decode-model.js';
@@ -14,3 +16,8 @@ export { evaluateParameter } from './parameter.js';
 export type { RowRange } from './parameter.js';
 export { inferShapes } from './shape-inference/infer-shapes.js';
 export { knownOps } from './shape-inference/op-table.js';
+export { checkSanitisedNames, sanitiseName } from './device-names.js';
+export { runPasses } from './pass.js';
+export type { Pass, PassReport } from './pass.js';
+export { matchProjection } from './projection.js';
+export type { Projection } from './projection.js';

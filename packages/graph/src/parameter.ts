@@ -5,7 +5,7 @@
 import { printable } from '@tundish/diagnostics';
 import { DataType as T, dataTypeName, elementCount } from './data-type.js';
 import { graphError } from './errors.js';
-import type { Node, Value } from './graph.js';
+import type { Node, Value } from './node.js';
 import { decodeBfloat16, decodeFloat16 } from './half-floats.js';
 import { type Tensor, sliceRows } from './tensor.js';
 

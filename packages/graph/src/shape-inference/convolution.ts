@@ -1,5 +1,5 @@
 /** Conv: [N, C, spatial...] with a weight [M, C / group, kernel...]. */
-import type { Dim, Node } from '../graph.js';
+import type { Dim, Node } from '../node.js';
 import { type ShapeRule, commonType, compatible, conflict, formatShape, shapeOf, unknownDim } from './rule.js';
 
 export const inferConv: ShapeRule = (node) => {

@@ -5,7 +5,7 @@ import { type ShapeRule, broadcast, commonType, conflict, shapeOf, typeAttribute
 /** Sigmoid, Relu, Identity and others that keep type and shape. */
 export const inferUnary: ShapeRule = (node) => [{ dtype: typeOf(node, 0), shape: shapeOf(node, 0) }];
 
-/** Add, Sub, Mul, Div: operands of one type. */
+/** Add, Sub, Mul, Div and the bitwise ones: operands of one type. */
 export const inferBinary: ShapeRule = (node) => [{ dtype: commonType(node, [0, 1]), shape: broadcast(node, [shapeOf(node, 0), shapeOf(node, 1)]) }];
 
 /** Pow has the type of its base; the exponent may have another. */

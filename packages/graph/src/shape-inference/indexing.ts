@@ -1,6 +1,6 @@
 /** Operators that address elements by index: Gather, GatherBlockQuantized, ScatterElements. */
 import { DataType as T, dataTypeName } from '../data-type.js';
-import type { Dim, Node } from '../graph.js';
+import type { Dim, Node } from '../node.js';
 import { INDEX_TYPES, type Shape, type ShapeRule, axisOf, commonType, compatible, conflict, formatShape, shapeOf, typeOf } from './rule.js';
 
 export const inferGather: ShapeRule = (node) => {

@@ -2,7 +2,8 @@
 import { printable } from '@tundish/diagnostics';
 import { dataTypeName } from '../data-type.js';
 import { graphError } from '../errors.js';
-import type { Dim, Model, Node, Value } from '../graph.js';
+import type { Model } from '../graph.js';
+import type { Dim, Node, Value } from '../node.js';
 import { ruleOf } from './op-table.js';
 import { type Inferred, compatible, formatShape } from './rule.js';
 

@@ -1,6 +1,6 @@
 /** Operators that keep all elements and change how they are seen: Transpose, Reshape, Squeeze, Unsqueeze, Expand. */
 import { elementCount } from '../data-type.js';
-import type { Dim, Node } from '../graph.js';
+import type { Dim, Node } from '../node.js';
 import { type Shape, type ShapeRule, axisOf, broadcast, conflict, formatShape, isStatic, knownIntegers, shapeOf, typeOf, unknownDim } from './rule.js';
 
 export const inferTranspose: ShapeRule = (node) => {

@@ -1,5 +1,5 @@
 /** Matrix products: MatMul as numpy.matmul, and ONNX Runtime's MatMulNBits over packed weights. */
-import type { Dim } from '../graph.js';
+import type { Dim } from '../node.js';
 import { type ShapeRule, broadcast, commonType, compatible, conflict, formatShape, shapeOf, typeOf } from './rule.js';
 
 /** [..., M, K] x [..., K, N] -> [..., M, N]; a vector is a row on the left and a column on the right, and drops out. */

@@ -1,5 +1,5 @@
 /** Softmax, RMSNormalization and reductions: operators along one or more axes. */
-import type { Dim } from '../graph.js';
+import type { Dim } from '../node.js';
 import { type ShapeRule, axisOf, broadcast, commonType, conflict, formatShape, knownIntegers, shapeOf, typeOf } from './rule.js';
 
 export const inferSoftmax: ShapeRule = (node) => {

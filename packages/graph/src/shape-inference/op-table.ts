@@ -1,7 +1,7 @@
 /** The operators that Tundish knows: the one place that says which, from which opset, and how their shapes follow. */
 import { printable } from '@tundish/diagnostics';
 import { graphError } from '../errors.js';
-import type { Node } from '../graph.js';
+import type { Node } from '../node.js';
 import { inferConv } from './convolution.js';
 import { inferBinary, inferCast, inferPow, inferUnary, inferWhere } from './elementwise.js';
 import { inferGather, inferGatherBlockQuantized, inferScatterElements } from './indexing.js';
@@ -24,6 +24,10 @@ const op = (since: number, infer: ShapeRule): Op => ({ since, infer });
 const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
   ['', new Map(Object.entries({
     Add: op(7, inferBinary),
+    BitShift: op(11, inferBinary),
+    BitwiseAnd: op(18, inferBinary),
+    BitwiseOr: op(18, inferBinary),
+    BitwiseXor: op(18, inferBinary),
     Cast: op(6, inferCast),
     Concat: op(4, inferConcat),
     ConstantOfShape: op(9, inferConstantOfShape),

@@ -1,6 +1,6 @@
 /** QuantizeLinear and DequantizeLinear: per tensor, per axis and blocked. */
 import { DataType as T, dataTypeName } from '../data-type.js';
-import type { Dim, Node } from '../graph.js';
+import type { Dim, Node } from '../node.js';
 import { type ShapeRule, axisOf, compatible, conflict, formatShape, shapeOf, typeAttribute, typeOf } from './rule.js';
 
 /** The type of the codes is that of the zero point, else `output_dtype`, else UINT8. */

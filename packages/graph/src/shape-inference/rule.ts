@@ -2,7 +2,7 @@
 import { printable } from '@tundish/diagnostics';
 import { DataType as T, type DataType, dataTypeName, isDataType } from '../data-type.js';
 import { graphError } from '../errors.js';
-import type { Dim, Node, Value } from '../graph.js';
+import type { Dim, Node, Value } from '../node.js';
 import { integerValues } from '../tensor.js';
 
 /** Element type and shape of one output; a part that depends on data is undefined. */

@@ -1,5 +1,5 @@
 /** Operators that cut along axes or join: Slice, Split, Concat. */
-import type { Dim, Node } from '../graph.js';
+import type { Dim, Node } from '../node.js';
 import { type Inferred, type ShapeRule, axisOf, commonType, compatible, conflict, formatShape, knownIntegers, shapeOf, typeOf, unknownDim } from './rule.js';
 
 export const inferConcat: ShapeRule = (node) => {
