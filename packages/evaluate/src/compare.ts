@@ -83,7 +83,8 @@ export class RowComparer {
       forward += (exps[i] as number) * d;
       backward += e * d;
     }
-    checkSum(sum);
+    // A single -Infinity leaves the sum alone but makes a divergence infinite or NaN.
+    checkSum(Number.isFinite(forward + backward) ? sum : NaN);
     const teacherLse = Math.log(this.#sum) + this.#max;
     const studentLse = Math.log(sum) + max;
     return {
