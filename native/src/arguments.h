@@ -31,6 +31,13 @@ class Arguments {
     return static_cast<size_t>(number);
   }
 
+  // ts/checked-kernels.ts has the same bounds.
+  size_t threads(size_t index) const {
+    const size_t count = size(index);
+    if (count < 1 || count > 64) refuse(index, "is not a thread count in 1..64");
+    return count;
+  }
+
   bool flag(size_t index) const {
     if (!info_[index].IsBoolean()) refuse(index, "is not a boolean");
     return info_[index].As<Napi::Boolean>().Value();

@@ -27,7 +27,7 @@ void quantize_lpbq(const Napi::CallbackInfo& info, const KernelTable& table) {
   require(info, block > 0 && block % 2 == 0 && k % block == 0, "the block size must be even and divide k");
   const LpbqArrays arrays{arguments.data<float>(0, n * k), k, block, arguments.data<uint8_t>(4, n * k / 2),
                           arguments.data<uint8_t>(5, n * k / block), arguments.data<float>(6, n)};
-  parallel(n, row_grain(k), arguments.size(7), [&](size_t, size_t begin, size_t end) { table.quantize_lpbq(arrays, begin, end); });
+  parallel(n, row_grain(k), arguments.threads(7), [&](size_t, size_t begin, size_t end) { table.quantize_lpbq(arrays, begin, end); });
 }
 
 void dequantize_lpbq(const Napi::CallbackInfo& info, const KernelTable& table) {
@@ -36,7 +36,7 @@ void dequantize_lpbq(const Napi::CallbackInfo& info, const KernelTable& table) {
   require(info, block > 0 && block % 2 == 0 && k % block == 0, "the block size must be even and divide k");
   const LpbqWeight weight{arguments.data<uint8_t>(0, n * k / 2), arguments.data<uint8_t>(1, n * k / block), arguments.data<float>(2, n), k, block};
   float* out = arguments.data<float>(6, n * k);
-  parallel(n, row_grain(k), arguments.size(7), [&](size_t, size_t begin, size_t end) { table.dequantize_lpbq(weight, out, begin, end); });
+  parallel(n, row_grain(k), arguments.threads(7), [&](size_t, size_t begin, size_t end) { table.dequantize_lpbq(weight, out, begin, end); });
 }
 
 void quantize_per_channel(const Napi::CallbackInfo& info, const KernelTable& table) {
@@ -46,7 +46,7 @@ void quantize_per_channel(const Napi::CallbackInfo& info, const KernelTable& tab
   const float* w = arguments.data<float>(0, n * k);
   int8_t* codes = arguments.data<int8_t>(4, n * k);
   float* scale = arguments.data<float>(5, n);
-  parallel(n, row_grain(k), arguments.size(6), [&](size_t, size_t begin, size_t end) {
+  parallel(n, row_grain(k), arguments.threads(6), [&](size_t, size_t begin, size_t end) {
     table.quantize_per_channel(w, k, static_cast<int>(bits), codes, scale, begin, end);
   });
 }
@@ -57,14 +57,14 @@ void dequantize_per_channel(const Napi::CallbackInfo& info, const KernelTable& t
   const int8_t* codes = arguments.data<int8_t>(0, n * k);
   const float* scale = arguments.data<float>(1, n);
   float* out = arguments.data<float>(4, n * k);
-  parallel(n, row_grain(k), arguments.size(5), [&](size_t, size_t begin, size_t end) {
+  parallel(n, row_grain(k), arguments.threads(5), [&](size_t, size_t begin, size_t end) {
     table.dequantize_per_channel(codes, scale, k, out, begin, end);
   });
 }
 
 // The union of the ranges of the parts; `range` is associative, so the split does not show.
 Range range_of(Range (*range)(const float*, size_t), const float* x, size_t count, size_t threads) {
-  std::vector<Range> ranges(std::max<size_t>(1, threads), range(x, 0));
+  std::vector<Range> ranges(threads, range(x, 0));
   parallel(count, kElementGrain, threads, [&](size_t index, size_t begin, size_t end) { ranges[index] = range(x + begin, end - begin); });
   Range whole = ranges[0];
   for (const Range& part : ranges) whole = {std::min(whole.min, part.min), std::max(whole.max, part.max)};
@@ -74,7 +74,7 @@ Range range_of(Range (*range)(const float*, size_t), const float* x, size_t coun
 template <typename Code>
 void quantize_asymmetric(const Napi::CallbackInfo& info, const KernelTable& table, void (*round)(const float*, size_t, float, float, Code*)) {
   const Arguments arguments(info);
-  const size_t count = arguments.array<float>(0).ElementLength(), threads = arguments.size(3);
+  const size_t count = arguments.array<float>(0).ElementLength(), threads = arguments.threads(3);
   const float* w = arguments.data<float>(0, count);
   Code* codes = arguments.data<Code>(1, count);
   float* parameters = arguments.data<float>(2, 2);
@@ -95,7 +95,7 @@ void min_max(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t count = arguments.array<float>(0).ElementLength();
   float* out = arguments.data<float>(1, 2);
-  const Range range = range_of(table.min_max, arguments.data<float>(0, count), count, arguments.size(2));
+  const Range range = range_of(table.min_max, arguments.data<float>(0, count), count, arguments.threads(2));
   out[0] = range.min;
   out[1] = range.max;
 }
@@ -105,7 +105,7 @@ void widen(const Napi::CallbackInfo& info, void (*kernel)(const uint16_t*, size_
   const size_t count = arguments.array<uint16_t>(0).ElementLength();
   const uint16_t* bits = arguments.data<uint16_t>(0, count);
   float* out = arguments.data<float>(1, count);
-  parallel(count, kElementGrain, arguments.size(2), [&](size_t, size_t begin, size_t end) { kernel(bits + begin, end - begin, out + begin); });
+  parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { kernel(bits + begin, end - begin, out + begin); });
 }
 
 void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_bf16); }
@@ -121,7 +121,7 @@ void sgemm(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t m = arguments.size(3), n = arguments.size(4), k = arguments.size(5);
   const MatrixProduct product{arguments.data<float>(0, m * k), arguments.data<float>(1, k * n), arguments.data<float>(2, m * n), m, n, k, arguments.flag(6)};
-  const size_t threads = std::max<size_t>(1, arguments.size(7));
+  const size_t threads = arguments.threads(7);
   std::vector<std::unique_ptr<float, AlignedDelete>> scratch;
   for (size_t i = 0; i < threads; i++) {
     scratch.emplace_back(static_cast<float*>(::operator new(table.sgemm_scratch * sizeof(float), std::align_val_t(64))));
@@ -138,7 +138,7 @@ void fwht(const Napi::CallbackInfo& info, const KernelTable& table) {
   const size_t rows = arguments.size(1), n = arguments.size(2);
   require(info, n > 0 && (n & (n - 1)) == 0, "n must be a power of two");
   float* x = arguments.data<float>(0, rows * n);
-  parallel(rows, row_grain(n), arguments.size(3), [&](size_t, size_t begin, size_t end) { table.fwht(x, n, begin, end); });
+  parallel(rows, row_grain(n), arguments.threads(3), [&](size_t, size_t begin, size_t end) { table.fwht(x, n, begin, end); });
 }
 
 using Call = void (*)(const Napi::CallbackInfo&, const KernelTable&);

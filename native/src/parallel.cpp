@@ -2,7 +2,7 @@
 #include "parallel.h"
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -21,7 +21,7 @@ void parallel(size_t count, size_t grain, size_t threads, const std::function<vo
   for (size_t index = 1; index < parts; index++) {
     try {
       workers.emplace_back(run, index);
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       run(index);  // No thread to be had: the part is done here, with the same result.
     }
   }
