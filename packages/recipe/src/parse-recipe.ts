@@ -3,7 +3,7 @@ import { printable } from '@tundish/diagnostics';
 import type { TundishError } from '@tundish/diagnostics';
 import { recipeError } from './errors.js';
 import { schemaError } from './schema-error.js';
-import { recipeSchema } from './schema.js';
+import { DEFAULT_CL, recipeSchema } from './schema.js';
 import type { Recipe } from './schema.js';
 import { parseCheckpointReference } from './source-reference.js';
 import { parseYaml } from './yaml-document.js';
@@ -55,7 +55,7 @@ function checkGraphs(recipe: Recipe, document: YamlDocument, path: string): void
   const longest = Math.max(...ar);
   const short = (cl ?? []).findIndex((length) => length <= longest);
   if (short >= 0) throw refuse(['graphs', 'cl', short], `graphs.cl ${cl?.[short]} is not above the largest ar, ${longest}: a context holds the tokens of a pass and at least one before them`, `write a cl above ${longest}, or a smaller ar`);
-  const pairs = ar.length * (cl?.length ?? 1);
+  const pairs = ar.length * (cl ?? DEFAULT_CL).length;
   if (pairs > MAX_PAIRS) throw refuse(['graphs'], `graphs asks for ${pairs} pairs of ar and cl, ${MAX_PAIRS} are allowed`, 'name fewer');
   if (parseCheckpointReference(recipe.checkpoint) === undefined) {
     throw recipeError('RECIPE_VALUE', {

@@ -49,7 +49,7 @@ function faultsOf(issue: Issue, prefix: KeyPath): Fault[] {
   const key = [...prefix, ...issue.path];
   if (issue.code === 'unrecognized_keys') return issue.keys.map((word) => ({ key: [...key, word], unknown: true }));
   if (issue.code === 'invalid_union') return unionFaults(issue.errors.map((branch) => branch.flatMap((inner) => faultsOf(inner, key))), key);
-  return [{ key, unknown: false, mustBe: expectation(issue), words: issue.code === 'invalid_value' ? issue.values.map(String) : [] }];
+  return [{ key, unknown: false, mustBe: expectation(issue), words: issue.code === 'invalid_value' ? issue.values.filter((value) => typeof value === 'string') : [] }];
 }
 
 /** The branch that came furthest is the one that was meant; where none got inside the value, any branch would do. */

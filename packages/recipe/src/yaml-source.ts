@@ -10,7 +10,7 @@ export interface Position {
   readonly column: number;
 }
 
-/** A recipe is under 2 KiB; parsing time of hostile nesting grows with the square of this. */
+/** A recipe is under 2 KiB; this bounds the time that hostile text can take. */
 export const MAX_BYTES = 64 * 1024;
 /** Levels of nesting; the schema needs five. */
 export const MAX_DEPTH = 64;

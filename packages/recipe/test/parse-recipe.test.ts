@@ -1,0 +1,99 @@
+/** The recipe's options: defaults, ranges, and messages that name key, line and nearest name. */
+import { describe, expect, it } from 'vitest';
+import { parseRecipe } from '../src/parse-recipe.js';
+import { nearestName } from '../src/nearest-name.js';
+
+const parse = (text: string) => parseRecipe(new TextEncoder().encode(text), 'recipe.yaml');
+
+const EVERYTHING = `
+checkpoint: ./c
+toolchain: host
+graphs: { ar: [1, 128], parts: 1 }
+optimize: { foldNormGains: true }
+quantize:
+  weights: { scheme: lpbq, bits: 4, blockSize: 32 }
+  lmHead: { bits: 8 }
+  embedding: { bits: 16 }
+  activations: { bits: 16 }
+  kvCache: { bits: 8 }
+  calibration: { windows: 32, windowLength: 512 }
+transform: { mha2sha: true }
+convert: {}
+compile: {}
+package: {}
+evaluate: { windowLength: 512 }
+generation: { maxTokens: 256 }
+`;
+
+describe('parseRecipe', () => {
+  it('takes an explicit default for an omitted one', () => {
+    expect(parse('checkpoint: ./c').recipe).toEqual(parse(EVERYTHING).recipe);
+  });
+
+  it('sorts the lists of graphs', () => {
+    expect(parse('checkpoint: ./c\ngraphs: {ar: [128, 1, 32], cl: [1024, 512]}').recipe.graphs).toEqual({ ar: [1, 32, 128], cl: [512, 1024], parts: 1 });
+  });
+
+  it('takes quantize: none', () => {
+    expect(parse('checkpoint: org/name@main\nquantize: none').recipe.quantize).toBe('none');
+  });
+
+  it('locates keys, items and the parents of absent keys', () => {
+    const file = parse('checkpoint: ./c\ngraphs:\n  ar: [1,\n    64]\n');
+    expect(file.locate(['graphs', 'ar', 1])).toEqual({ line: 4, column: 5 });
+    expect(file.locate(['graphs', 'parts'])).toEqual({ line: 2, column: 1 });
+    expect(file.locate(['quantize', 'weights'])).toEqual({ line: 1, column: 1 });
+  });
+
+  it.each([
+    ['quantize: {weights: {blocksize: 16}}', 'RECIPE_UNKNOWN_KEY: unknown key blocksize in quantize.weights', '2:22', 'did you mean blockSize?'],
+    ['optimise: {}', 'RECIPE_UNKNOWN_KEY: unknown key optimise', '2:1', 'did you mean optimize?'],
+    ['graphs:\n  ar: [1]\n  prats: 2', 'RECIPE_UNKNOWN_KEY: unknown key prats in graphs', '4:3', 'did you mean parts?'],
+    ['compile: {threads: 4}', 'RECIPE_UNKNOWN_KEY: unknown key threads in compile', '2:11', 'this section has no options'],
+    ['constructor: 1', 'RECIPE_UNKNOWN_KEY: unknown key constructor', '2:1', 'the keys here are checkpoint, toolchain'],
+    ['toolchain: qairt', 'RECIPE_VALUE: toolchain must be host, not the text "qairt"', '2:1', 'write host'],
+    ['quantize: nonne', 'RECIPE_VALUE: quantize must be none or a mapping, not the text "nonne"', '2:1', 'did you mean none?'],
+    ['quantize:', 'RECIPE_VALUE: quantize must be none or a mapping, not empty', '2:1', 'or leave quantize out'],
+    ['quantize: {weights: {blockSize: 128}}', 'RECIPE_VALUE: quantize.weights.blockSize must be one of 16, 32, 64, not 128', '2:22', 'write one of'],
+    ['quantize: {weights: {bits: "4"}}', 'RECIPE_VALUE: quantize.weights.bits must be 4, not the text "4"', '2:22', 'write 4'],
+    ['quantize: {calibration: {windows: 0}}', 'RECIPE_VALUE: quantize.calibration.windows must be at least 1, not 0', '2:26', 'write at least 1'],
+    ['transform: {mha2sha: yes}', 'RECIPE_VALUE: transform.mha2sha must be true or false, not the text "yes"', '2:13', 'true or false'],
+    ['graphs: {ar: []}', 'RECIPE_VALUE: graphs.ar must be a list that is not empty, not an empty list', '2:10', 'write a list'],
+    ['graphs: {ar: [1, 1.5]}', 'RECIPE_VALUE: graphs.ar[1] must be a whole number, not 1.5', '2:18', 'whole number'],
+    ['graphs: {parts: 0}', 'RECIPE_VALUE: graphs.parts must be at least 1, not 0', '2:10', 'at least 1'],
+    ['graphs: {ar: [0]}', 'RECIPE_VALUE: graphs.ar[0] must be at least 1, not 0', '2:15', 'at least 1'],
+    ['graphs: {ar: [1, 8, 1]}', 'RECIPE_GRAPHS: graphs.ar names 1 twice', '2:21', 'remove one'],
+    ['graphs: {cl: [512, 512]}', 'RECIPE_GRAPHS: graphs.cl names 512 twice', '2:20', 'remove one'],
+    ['graphs: {ar: [128], cl: [512, 128]}', 'RECIPE_GRAPHS: graphs.cl 128 is not above the largest ar, 128', '2:31', 'write a cl above 128'],
+    [`graphs: {ar: [${Array.from({ length: 13 }, (_, i) => i + 1).join(', ')}]}`, 'RECIPE_GRAPHS: graphs asks for 65 pairs', '2:1', 'name fewer'],
+  ])('refuses %s', (line, message, at, fix) => {
+    const action = () => parse(`checkpoint: ./c\n${line}\n`);
+    expect(action).toThrow(message);
+    expect(action).toThrow(`recipe.yaml:${at}`);
+    expect(action).toThrow(fix);
+  });
+
+  it('names a misspelt checkpoint before the missing one', () => {
+    expect(() => parse('checkpont: ./c\n')).toThrow('did you mean checkpoint?');
+    expect(() => parse('toolchain: host\n')).toThrow('checkpoint is missing');
+  });
+
+  it.each(['c', 'a/b/c', 'org/', 'org/name@', '~/c', 'C:\\c'])('refuses the checkpoint %j', (checkpoint) => {
+    expect(() => parse(`checkpoint: ${JSON.stringify(checkpoint)}`)).toThrow('is neither a folder nor a hub id');
+  });
+});
+
+describe('nearestName', () => {
+  const names = ['blockSize', 'bits', 'scheme', 'quantize'];
+  it.each([
+    ['blocksize', 'blockSize'],
+    ['BITS', 'bits'],
+    ['btis', 'bits'],
+    ['shceme', 'scheme'],
+    ['quantise', 'quantize'],
+    ['quantizes', 'quantize'],
+    ['zorblax', undefined],
+    ['', undefined],
+    ['x'.repeat(10_000), undefined],
+  ])('%s -> %s', (word, nearest) => expect(nearestName(word, names)).toBe(nearest));
+});

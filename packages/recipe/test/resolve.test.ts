@@ -1,0 +1,145 @@
+/** Plan and lock: names, order, pins, and wishes that a model cannot fulfil. */
+import { sha256 } from '@tundish/store';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodeLock, lockDifferences, parseLock } from '../src/lock.js';
+import type { Lock } from '../src/lock.js';
+import { parseRecipe } from '../src/parse-recipe.js';
+import { planCells, planPairs, planParts } from '../src/plan.js';
+import { resolveRecipe } from '../src/resolve.js';
+import type { ResolveRequest } from '../src/resolve.js';
+import { calibrationText, evaluationText, parseCheckpointReference } from '../src/source-reference.js';
+
+const parse = (text: string) => parseRecipe(new TextEncoder().encode(text), 'recipe.yaml');
+const pin = (name: string) => ({ sha256: sha256(name), size: name.length });
+const implementations = { load: 'load@1', optimize: 'optimize@1', quantize: 'quantize@1', arcl: 'arcl@1', transform: 'transform@1', convert: 'convert@1', compile: 'compile@1', package: 'package@1' };
+
+function resolve(text: string, changes: Partial<ResolveRequest> = {}): Lock {
+  return resolveRecipe({
+    file: parse(`checkpoint: ./checkpoint\n${text}`),
+    model: 'llama32',
+    source: { kind: 'folder', location: './checkpoint', files: { 'config.json': pin('config'), 'model.safetensors': pin('weights') } },
+    calibration: pin('calibration'),
+    maxPositionEmbeddings: 2048,
+    layers: 4,
+    toolchainVersion: 'onnxruntime 1.30.0',
+    implementations,
+    ...changes,
+  });
+}
+
+const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 6 });
+
+describe('the plan', () => {
+  it('has the names that projects and folders carry', () => {
+    const plan = { ar: [128, 1], cl: [1024, 512], parts: 2 };
+    expect(planPairs(plan).map((pair) => pair.name)).toEqual(['ar1-cl512', 'ar1-cl1024', 'ar128-cl512', 'ar128-cl1024']);
+    expect(planCells(plan)[1]).toEqual({ name: 'ar1-cl512-2of2', ar: 1, cl: 512, part: 2, parts: 2 });
+    expect(planParts(plan)[0]).toEqual({ name: 'part1of2', part: 1, parts: 2, cells: ['ar1-cl512-1of2', 'ar1-cl1024-1of2', 'ar128-cl512-1of2', 'ar128-cl1024-1of2'] });
+  });
+
+  it('puts every cell into exactly one part and one pair, under one name, in any order of the lists', () => {
+    fc.assert(fc.property(numbers, numbers, fc.integer({ min: 1, max: 8 }), (ar, cl, parts) => {
+      const plan = { ar, cl, parts };
+      const names = planCells(plan).map((cell) => cell.name);
+      expect(new Set(names).size).toBe(ar.length * cl.length * parts);
+      expect(planParts(plan).flatMap((part) => part.cells).sort()).toEqual([...names].sort());
+      expect(names.length).toBe(planPairs(plan).length * parts);
+      expect(planCells({ ar: [...ar].reverse(), cl: [...cl].reverse(), parts })).toEqual(planCells(plan));
+    }));
+  });
+
+  it('keeps the names of all other cells when a CL is added', () => {
+    fc.assert(fc.property(numbers, numbers, (ar, cl) => {
+      const more = new Set(planCells({ ar, cl: [...cl, 6000], parts: 2 }).map((cell) => cell.name));
+      for (const cell of planCells({ ar, cl, parts: 2 })) expect(more.has(cell.name)).toBe(true);
+    }));
+  });
+});
+
+describe('resolveRecipe', () => {
+  it('fills in what the model decides and pins what was found', () => {
+    const lock = resolve('graphs: {parts: 2}');
+    expect(lock.stages.arcl.options).toEqual({ ar: [1, 128], cl: [512, 1024, 2048] });
+    expect(Object.keys(lock.cells)).toHaveLength(12);
+    expect(lock.parts['part2of2']?.cells).toContain('ar128-cl2048-2of2');
+    expect(lock.stages.convert).toEqual({ implementation: 'convert@1', options: {}, toolchain: { name: 'host', version: 'onnxruntime 1.30.0' } });
+    expect(lock.stages.quantize.options).toMatchObject({ weights: { scheme: 'lpbq', bits: 4, blockSize: 32 }, calibration: { ...pin('calibration'), text: './checkpoint/calibration.txt', windows: 32, windowLength: 512 } });
+    expect(lock.evaluate).toEqual({ text: './checkpoint/eval.txt', windowLength: 512 });
+  });
+
+  it('gives the same bytes for explicit defaults, comments and another order', () => {
+    const plain = encodeLock(resolve(''));
+    expect(encodeLock(resolve('generation: {maxTokens: 256} # as ever\ngraphs: {parts: 1, cl: [2048, 1024, 512], ar: [128, 1]}\nquantize: {lmHead: {bits: 8}}'))).toEqual(plain);
+    expect(encodeLock(resolve('quantize: {weights: {blockSize: 16}}'))).not.toEqual(plain);
+  });
+
+  it('reads back what it wrote, and its stages can be found by name', () => {
+    for (const lock of [resolve(''), resolve('quantize: none', { source: { kind: 'hub', location: 'org/name', revision: 'abc', files: {} } })]) {
+      expect(parseLock(encodeLock(lock), 'recipe.lock.json')).toEqual(lock);
+      expect(new TextDecoder().decode(encodeLock(lock)).endsWith('}\n')).toBe(true);
+    }
+    expect(resolve('quantize: none').stages.quantize.options).toBe('none');
+  });
+
+  it('names what changed', () => {
+    expect(lockDifferences(resolve(''), resolve('quantize: {weights: {blockSize: 64}}', { source: { kind: 'folder', location: './checkpoint', files: { 'config.json': pin('changed'), 'model.safetensors': pin('weights') } } }))).toEqual([
+      { path: 'source.files["config.json"].sha256', before: JSON.stringify(sha256('config')), after: JSON.stringify(sha256('changed')) },
+      { path: 'source.files["config.json"].size', before: '6', after: '7' },
+      { path: 'stages.quantize.options.weights.blockSize', before: '32', after: '64' },
+    ]);
+  });
+
+  it('gives a short model its own limit, and graphs for a large AR', () => {
+    expect(resolve('', { maxPositionEmbeddings: 256 }).stages.arcl.options.cl).toEqual([256]);
+    expect(resolve('graphs: {ar: [512]}').stages.arcl.options.cl).toEqual([1024, 2048]);
+  });
+
+  it.each([
+    ['graphs:\n  cl: [512, 4096]', {}, 'RECIPE_CL_ABOVE_MODEL: graphs.cl 4096: the model has max_position_embeddings 2048', 'recipe.yaml:3:3'],
+    ['graphs:\n  parts: 5', {}, 'RECIPE_PARTS_ABOVE_LAYERS: graphs.parts is 5, but the model has 4 layers', 'recipe.yaml:3:3'],
+    ['graphs:\n  ar: [128]', { maxPositionEmbeddings: 128 }, 'RECIPE_GRAPHS: graphs.ar 128 leaves no context length', 'recipe.yaml:3:3'],
+  ])('refuses %j of a model %j', (text, changes, message, at) => {
+    expect(() => resolve(text, changes)).toThrow(message);
+    expect(() => resolve(text, changes)).toThrow(at);
+  });
+
+  it('refuses to quantize without a calibration text', () => {
+    const file = parse('checkpoint: org/name\nquantize:\n  calibration: {windows: 8}');
+    expect(() => resolve('', { file })).toThrow('RECIPE_CALIBRATION_MISSING');
+    expect(() => resolve('', { file })).toThrow('recipe.yaml:3:3');
+  });
+});
+
+describe('parseLock', () => {
+  const text = new TextDecoder().decode(encodeLock(resolve('')));
+  it.each([
+    ['cut', text.slice(0, 100), 'RECIPE_LOCK_JSON'],
+    ['of another schema', text.replace('"schema": 1', '"schema": 2'), 'RECIPE_LOCK_SCHEMA'],
+    ['with an unknown field', text.replace('"generation"', '"generations"'), 'RECIPE_LOCK_INVALID: the lock file does not have the expected form'],
+    ['with a short digest', text.replace(sha256('weights'), 'abc'), 'source.files.model.safetensors.sha256'],
+  ])('refuses a lock %s', (_, content, message) => {
+    expect(() => parseLock(new TextEncoder().encode(content), 'recipe.lock.json')).toThrow(message);
+    expect(() => parseLock(new TextEncoder().encode(content), 'recipe.lock.json')).toThrow('nx sync');
+  });
+});
+
+describe('references', () => {
+  it.each([
+    ['./checkpoint', { kind: 'folder', location: './checkpoint' }],
+    ['../shared/c/', { kind: 'folder', location: '../shared/c/' }],
+    ['/data/c', { kind: 'folder', location: '/data/c' }],
+    ['.', { kind: 'folder', location: '.' }],
+    ['meta-llama/Llama-3.2-1B', { kind: 'hub', location: 'meta-llama/Llama-3.2-1B', revision: undefined }],
+    ['org/name@refs/pr/1', { kind: 'hub', location: 'org/name', revision: 'refs/pr/1' }],
+    ['.hidden/x', undefined],
+    ['org/../name', undefined],
+  ])('%s', (text, reference) => expect(parseCheckpointReference(text)).toEqual(reference));
+
+  it('texts lie in a checkpoint folder, and nowhere for a hub id', () => {
+    expect(calibrationText(parse('checkpoint: ../c/').recipe)).toBe('../c/calibration.txt');
+    expect(evaluationText(parse('checkpoint: ../c\nevaluate: {text: ./e.txt}').recipe)).toBe('./e.txt');
+    expect(calibrationText(parse('checkpoint: org/name').recipe)).toBeUndefined();
+    expect(calibrationText(parse('checkpoint: ./c\nquantize: none').recipe)).toBeUndefined();
+  });
+});
