@@ -149,7 +149,7 @@ class FolderActionCache implements ActionCache {
   }
 }
 
-/** Field names as users of the vendor's builder know them; see docs/formats. */
+/** Field names as users of the vendor's builder know them. */
 function sidecarOf(operation: string, key: string, manifestSha256: string, manifest: StageManifest, info: ActionInfo): object {
   return {
     operation,
