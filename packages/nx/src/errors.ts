@@ -1,0 +1,14 @@
+/** Error codes of the Nx plugin. */
+import { declareErrors } from '@tundish/diagnostics';
+
+export const nxError = declareErrors({
+  NX_LOCK_STALE: 'In CI, a recipe.lock.json does not say what its recipe says.',
+  NX_LOCK_MISSING: 'A target ran although its model has no readable recipe.lock.json.',
+  NX_PLAN_OUTDATED: 'The recipe changed its cells or parts while Nx was starting.',
+  NX_OPTION: 'An option of the plugin, an executor or a generator is not valid.',
+  NX_MODEL_EXISTS: 'A generator would overwrite a model project.',
+  NX_CHECKPOINT_NOT_FOUND: 'A generator was given a checkpoint that is neither a folder nor a hub id.',
+  NX_TOOLCHAIN_UNKNOWN: 'The lock names a toolchain that this version does not have.',
+  NX_UNEXPECTED: 'A defect of Tundish: the message and the stack say where.',
+  NX_CANCELLED: 'A task was stopped before it was done.',
+});

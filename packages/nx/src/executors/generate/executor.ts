@@ -1,0 +1,28 @@
+/** Generates text from the container; the same as `tundish generate`. */
+import { join } from 'node:path';
+import type { ExecutorContext } from '@nx/devkit';
+import { cacheRootOf, threadsOf } from '../../environment.js';
+import { ensureContainer } from '../../run/container.js';
+import { guarded } from '../guard.js';
+import { requireRunnableModel } from '../runnable.js';
+
+export interface GenerateOptions {
+  readonly model: string;
+  readonly prompt: string;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly json?: boolean;
+  readonly threads?: number;
+}
+
+export default function generateExecutor({ model, ...options }: GenerateOptions, context: ExecutorContext): Promise<{ success: boolean }> {
+  return guarded(async (signal) => {
+    requireRunnableModel(model, context);
+    const container = await ensureContainer({ workspaceRoot: context.root, modelRoot: model, cacheRoot: cacheRootOf(context.root) });
+    const { generateCommand, processIo } = await import('@tundish/cli');
+    await generateCommand({ ...options, container: join(context.root, container.folder), threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
+  });
+}

@@ -1,0 +1,41 @@
+/** Runs one stage of one model, cell or part; all work is in @tundish/stages. */
+import type { ExecutorContext } from '@nx/devkit';
+import type { StageName } from '@tundish/recipe';
+import { cacheRootOf, currentRun, hubCacheOf, threadsOf } from '../../environment.js';
+import { formatBytes, formatSeconds } from '../../run/format.js';
+import { writeRecord } from '../../run/run-record.js';
+import { consoleReporter } from '../console-reporter.js';
+import { guarded } from '../guard.js';
+import { requireRunnableModel } from '../runnable.js';
+
+export interface StageOptions {
+  readonly model: string;
+  readonly stage: StageName;
+  readonly subject?: string;
+}
+
+export default function stageExecutor(options: StageOptions, context: ExecutorContext): Promise<{ success: boolean }> {
+  return guarded(async (signal) => {
+    const workspaceRoot = context.root;
+    requireRunnableModel(options.model, context);
+    const reporter = consoleReporter(process.stdout);
+    const [{ runStage }, { adapters }] = await Promise.all([import('@tundish/stages'), import('../../adapters.js')]);
+    const result = await runStage({
+      workspaceRoot,
+      modelRoot: options.model,
+      cacheRoot: cacheRootOf(workspaceRoot),
+      stage: options.stage,
+      ...(options.subject === undefined ? {} : { subject: options.subject }),
+      hubCache: hubCacheOf(),
+      adapters,
+      reporter,
+      signal,
+      threads: threadsOf(),
+      inputsInPlace: true,
+    }).finally(() => reporter.close());
+    const run = currentRun();
+    if (run !== undefined) writeRecord(workspaceRoot, run, { task: `${context.projectName}:${context.targetName}`, ...result });
+    const how = result.status === 'run' ? 'run' : 'cached by the store';
+    console.log(`${options.stage}${options.subject === undefined ? '' : ` ${options.subject}`}: ${how}, ${formatSeconds(result.seconds)}, ${formatBytes(result.bytesWritten)} written, ${result.outputs} files`);
+  });
+}

@@ -1,0 +1,29 @@
+/** Resolves a recipe to its lock, as a value: a recipe with a fault must not stop Nx for other projects. */
+import type { Lock } from '@tundish/recipe';
+import { resolveLock } from '@tundish/stages/lock';
+import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
+import type { ModelFolder } from '../model-folders.js';
+import { toolchainVersion } from '../toolchain-version.js';
+
+export type Resolution = { readonly lock: Lock; readonly problem?: never } | { readonly problem: Error; readonly lock?: never };
+
+/**
+ * @param online whether a checkpoint of the hub may be downloaded; else it must be there already
+ * @returns the lock as it should be, not as it is on disk
+ */
+export async function resolveModel(workspaceRoot: string, model: ModelFolder, online: boolean): Promise<Resolution> {
+  const hub = hubAccess();
+  try {
+    const lock = await resolveLock({
+      workspaceRoot,
+      modelRoot: model.root,
+      cacheRoot: cacheRootOf(workspaceRoot),
+      hubCache: hubCacheOf(),
+      toolchainVersion,
+      hub: online ? hub : { ...hub, offline: true },
+    });
+    return { lock };
+  } catch (error) {
+    return { problem: error instanceof Error ? error : new Error(String(error)) };
+  }
+}

@@ -1,0 +1,82 @@
+/** Builds inferred targets: executor, exact inputs, outputs and what they depend on. */
+import type { TargetConfiguration, TargetDependencyConfig } from '@nx/devkit';
+import { sep } from 'node:path';
+import type { Lock } from '@tundish/recipe';
+import { DESCRIPTIONS, inputsOf, modelLayout } from '@tundish/stages/lock';
+import type { Unit } from '@tundish/stages/lock';
+import { stateVariable } from '../lock/model-state.js';
+import { LOCK_FILE } from '../model-folders.js';
+import type { ModelFolder } from '../model-folders.js';
+import { lockFieldsOf } from './stage-reads.js';
+
+/** What the plan of a model is made of; both empty when its recipe has never resolved. */
+export type Plan = Pick<Lock, 'cells' | 'parts'>;
+
+/** `llama32` for units of the whole model, `llama32/ar1-cl512-1of2` and `llama32/part1of2` for the others. */
+export function projectOf(model: ModelFolder, { stage, subject }: Unit): string {
+  return subject === null || stage === 'arcl' ? model.name : `${model.name}/${subject}`;
+}
+
+/** What Nx may know about a target beyond its unit of work. */
+export interface TargetTraits {
+  /** Says what the subject is, in front of the description of the stage. */
+  readonly about?: string;
+  /** Other targets that must be there first, and that are no input. */
+  readonly after?: readonly TargetDependencyConfig[];
+  /** False for a stage that takes the memory of the machine for itself. */
+  readonly parallelism?: false;
+}
+
+/**
+ * A cached target whose hash holds what the unit reads and nothing else.
+ *
+ * Everything that Nx puts into the hash of all targets of the project (options, outputs, names) is constant here, so that
+ * a recipe edit reaches a target through `inputs` only. One field per input: a missing field must not hide another.
+ */
+export function stageTarget(model: ModelFolder, plan: Plan, unit: Unit, traits: TargetTraits = {}): TargetConfiguration {
+  const { stage, subject } = unit;
+  const earlier = inputsOf(plan, unit);
+  const cells = stage === 'compile' && subject !== null ? (plan.parts[subject]?.cells ?? []) : [];
+  return {
+    executor: '@tundish/nx:stage',
+    cache: true,
+    options: { model: model.root, stage, ...(subject === null ? {} : { subject }) },
+    inputs: [
+      ...lockFieldsOf(stage, subject, cells).map((field) => ({ json: `{workspaceRoot}/${model.root}/${LOCK_FILE}`, fields: [field] })),
+      ...earlier.map((input) => ({ dependentTasksOutputFiles: `**/${manifestPath(model, input)}` })),
+      // Says what the lock on disk cannot say: that the recipe has a fault, or that Nx has not seen the lock yet.
+      { env: stateVariable(model.root) },
+      // Without it every npm install would re-run the pipeline; implementations are versioned in the lock.
+      { externalDependencies: [] },
+    ],
+    // arcl writes one manifest a pair. Naming the pairs here would put them into the hash of the whole project.
+    outputs: [`{workspaceRoot}/${stage === 'arcl' ? `${model.root}/out/arcl` : manifestPath(model, unit)}`],
+    dependsOn: [...dependenciesOn(model, projectOf(model, unit), earlier), ...(traits.after ?? [])],
+    ...(traits.parallelism === false ? { parallelism: false } : {}),
+    metadata: { technologies: ['tundish'], description: traits.about === undefined ? DESCRIPTIONS[stage] : `${traits.about}: ${DESCRIPTIONS[stage]}` },
+  };
+}
+
+/** A target that is never cached: it prints, talks or measures. It needs the finished container. */
+export function commandTarget(executor: string, model: ModelFolder, target: string, description: string): TargetConfiguration {
+  return {
+    executor: `@tundish/nx:${executor}`,
+    cache: false,
+    options: { model: model.root },
+    inputs: [{ externalDependencies: [] }],
+    dependsOn: ['package'],
+    metadata: { technologies: ['tundish'], description, help: { command: `npx nx run ${model.name}:${target} --help`, example: {} } },
+  };
+}
+
+/** stage.json of a unit, relative to the workspace, with forward slashes. */
+function manifestPath(model: ModelFolder, { stage, subject }: Unit): string {
+  return modelLayout('', model.root).manifest(stage, subject).split(sep).join('/');
+}
+
+/** Nx hashes manifests of direct dependencies only, so every input is one. Tasks of one target in many projects are one entry. */
+function dependenciesOn(model: ModelFolder, ownProject: string, inputs: readonly Unit[]): (string | TargetDependencyConfig)[] {
+  const projectsByTarget = new Map<string, Set<string>>();
+  for (const input of inputs) projectsByTarget.set(input.stage, (projectsByTarget.get(input.stage) ?? new Set()).add(projectOf(model, input)));
+  return [...projectsByTarget].map(([target, projects]) => (projects.has(ownProject) ? target : { projects: [...projects], target }));
+}

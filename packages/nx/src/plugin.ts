@@ -1,0 +1,62 @@
+/** The entry that nx.json names: infers the projects of each model, and keeps their locks in step with their recipes. */
+import type { CreateNodes, CreateNodesResultArray, PreTasksExecution } from '@nx/devkit';
+import { announceRun, inContinuousIntegration } from './environment.js';
+import { readLockFile } from './lock/lock-file.js';
+import { findModelFolders, matchesModelsGlob, modelFolder } from './model-folders.js';
+import type { ModelFolder } from './model-folders.js';
+import type { Plan } from './plan/stage-target.js';
+import { PLUGIN_NAME, modelsGlobOf } from './plugin-options.js';
+import type { TundishPluginOptions } from './plugin-options.js';
+import { pruneRuns } from './run/run-record.js';
+
+export const name = PLUGIN_NAME;
+
+/**
+ * Matches project.json and never the recipe or the lock: Nx takes every matched file for project configuration, and an edit
+ * of one would make `nx affected` select all tasks of the project.
+ */
+export const createNodes: CreateNodes<TundishPluginOptions> = [
+  '**/project.json',
+  async (files, options, { workspaceRoot }) => {
+    const glob = modelsGlobOf(options);
+    const results: CreateNodesResultArray = [];
+    for (const file of files.filter((f) => matchesModelsGlob(f, glob)).sort()) {
+      const model = modelFolder(workspaceRoot, file);
+      if (model === undefined) continue;
+      const { inferProjects } = await import('./plan/infer-projects.js');
+      results.push([file, inferProjects(workspaceRoot, model, await planOf(workspaceRoot, model))]);
+    }
+    return results;
+  },
+];
+
+/** The name that Nx 21 and earlier look for. */
+export const createNodesV2 = createNodes;
+
+/**
+ * The lock that the recipe asks for, so that an edit of the recipe alone changes the graph; nothing is written here, since
+ * graphs are also made by `nx show`, by editors, and by the daemon in the middle of a checkout.
+ * In CI the committed lock decides. A recipe with a fault keeps its last cells, and its tasks fail with the reason.
+ */
+async function planOf(workspaceRoot: string, model: ModelFolder): Promise<Plan> {
+  const onDisk = readLockFile(workspaceRoot, model.root)?.lock;
+  if (onDisk !== undefined && inContinuousIntegration()) return onDisk;
+  const { resolveModel } = await import('./lock/resolve-model.js');
+  return (await resolveModel(workspaceRoot, model, false)).lock ?? onDisk ?? { cells: {}, parts: {} };
+}
+
+/** Before any task is hashed: locks are brought up to date (in CI: checked), and the run gets an identity for its records. */
+export const preTasksExecution: PreTasksExecution<TundishPluginOptions> = async (options, { id, workspaceRoot, argv }) => {
+  const models = findModelFolders(workspaceRoot, modelsGlobOf(options));
+  if (models.length === 0) return;
+  announceRun({ id, startedAt: Date.now() });
+  pruneRuns(workspaceRoot);
+  const { assertLocksAreCurrent, refreshLocks } = await import('./lock/refresh-locks.js');
+  if (inContinuousIntegration()) await assertLocksAreCurrent(workspaceRoot, models);
+  else await refreshLocks(workspaceRoot, models, (model) => isAskedFor(model, argv));
+};
+
+/** A gigabyte must not be fetched because somebody builds another project. */
+function isAskedFor(model: ModelFolder, argv: readonly string[]): boolean {
+  return argv.slice(2).some((word) => word === 'run-many' || word === 'affected' || word.includes(model.name));
+}

@@ -1,0 +1,52 @@
+/** The summary of one run: what each stage did, in the order of the pipeline. */
+import type { Lock } from '@tundish/recipe';
+import { formatBytes, formatSeconds, formatTable } from './format.js';
+import type { ContainerSummary } from './container.js';
+import type { RunRecord } from './run-record.js';
+
+interface Row {
+  readonly label: string;
+  readonly task: string;
+}
+
+/** One row per task of the model, in the order in which they can run. */
+export function pipelineRows(project: string, lock: Lock): Row[] {
+  const model = (stage: string): Row => ({ label: stage, task: `${project}:${stage}` });
+  const cells = inOrder(lock.cells, ({ ar, cl, part }) => [ar, cl, part]).flatMap((cell) => ['transform', 'convert'].map((stage) => ({ label: `${stage} ${cell}`, task: `${project}/${cell}:${stage}` })));
+  const parts = inOrder(lock.parts, ({ part }) => [part]).map((part) => ({ label: `compile ${part}`, task: `${project}/${part}:compile` }));
+  return [...['load', 'optimize', 'quantize', 'arcl'].map(model), ...cells, ...parts, model('package')];
+}
+
+/** Names by the numbers that they stand for: the lock sorts its keys as text. */
+function inOrder<T>(items: Readonly<Record<string, T>>, numbers: (item: T) => readonly number[]): string[] {
+  const rank = (item: T): string => numbers(item).map((n) => String(n).padStart(8, '0')).join();
+  return Object.entries(items).sort(([, a], [, b]) => (rank(a) < rank(b) ? -1 : 1)).map(([name]) => name);
+}
+
+/**
+ * The table: stage, result, seconds, bytes written, and the totals.
+ *
+ * @param records of the run; a row without one was a cache hit of Nx, which runs nothing
+ * @param wallSeconds from the start of the run until now; stages run in parallel, so it is no sum
+ */
+export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<string, RunRecord>, wallSeconds: number): string[] {
+  const rows = pipelineRows(project, lock).map(({ label, task }) => {
+    const record = records.get(task);
+    if (record === undefined) return [label, 'cached (Nx)', '', '0 B'];
+    return [label, record.status === 'run' ? 'run' : 'cached (store)', formatSeconds(record.seconds), formatBytes(record.bytesWritten)];
+  });
+  const all = [...records.values()];
+  const ran = all.filter(({ status }) => status === 'run').length;
+  const bytes = all.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+  const total = ['total', `${ran} run, ${rows.length - ran} cached`, formatSeconds(wallSeconds), formatBytes(bytes)];
+  return formatTable(['stage', 'result', 'time', 'written'], [...rows, total], [false, false, true, true]);
+}
+
+/** What a person does next. */
+export function containerLines(project: string, container: ContainerSummary): string[] {
+  return [
+    `container: ${container.folder} (${formatBytes(container.bytes)}, ${container.files} files)`,
+    `talk to it: npx nx run ${project}:generate --prompt "And God said" --max-tokens 64`,
+    `without Nx: npx tundish generate ${container.folder} --prompt "And God said"`,
+  ];
+}
