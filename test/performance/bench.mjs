@@ -1,0 +1,34 @@
+/** `npm run bench -- NAME [--json] [--only WORD]`: measures one group of figures and holds each against its bar. */
+import { readdirSync } from 'node:fs';
+
+const names = readdirSync(new URL('.', import.meta.url), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+const [name, ...flags] = process.argv.slice(2);
+if (!names.includes(name)) {
+  console.error(`usage: npm run bench -- NAME [--json] [--only WORD]\nknown names: ${names.join(', ')}`);
+  process.exit(2);
+}
+const json = flags.includes('--json');
+const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : undefined;
+const { measurements } = await import(`./${name}/index.mjs`);
+
+const rows = [];
+/** Adds one figure. `bar` is `[comparison, number]`, for example `['<=', 1e-4]`, or undefined for a figure that is only reported. */
+function record(what, value, unit, bar) {
+  const ok = bar === undefined || (bar[0] === '<=' ? value <= bar[1] : bar[0] === '>=' ? value >= bar[1] : value === bar[1]);
+  const row = { what, value, unit, bar: bar === undefined ? null : `${bar[0]} ${bar[1]}`, ok };
+  rows.push(row);
+  if (!json) console.log(`${ok ? 'ok  ' : 'MISS'}  ${what}: ${show(value)} ${unit}${row.bar === null ? '' : `  (bar ${row.bar})`}`);
+}
+
+function show(value) {
+  if (value === 0 || Number.isInteger(value)) return String(value);
+  return Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
+}
+
+for (const [title, measure] of Object.entries(measurements)) {
+  if (only !== undefined && !title.includes(only)) continue;
+  if (!json) console.log(`\n== ${title}`);
+  await measure(record);
+}
+if (json) console.log(JSON.stringify(rows, null, 2));
+process.exitCode = rows.every((row) => row.ok) ? 0 : 1;

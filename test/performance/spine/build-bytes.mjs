@@ -1,0 +1,44 @@
+/** A cold build: seconds through Nx, and bytes written per byte of new content by the operating system's count. */
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT, run } from './processes.mjs';
+
+export async function buildBytes(record) {
+  const scratch = join(ROOT, 'test-output/cold');
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch, { recursive: true });
+  try {
+    await throughNx(record, scratch);
+    await asOneProcess(record, scratch);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function throughNx(record, scratch) {
+  await run('npx', ['nx', 'run', 'native:build']);
+  const env = { NX_CACHE_DIRECTORY: join(scratch, 'nx'), TUNDISH_CACHE_ROOT: join(scratch, 'store') };
+  const { code, stdout, stderr, seconds } = await run('npx', ['nx', 'run', 'llama32:compile', '--skip-nx-cache'], { env });
+  if (code !== 0) throw new Error(`the build failed:\n${stdout}\n${stderr}`);
+  record('cold nx run llama32:compile', seconds, 's', ['<=', 20]);
+}
+
+/** One process, so that the kernel's counter covers every write. */
+async function asOneProcess(record, scratch) {
+  const workspace = join(scratch, 'workspace');
+  cpSync(join(ROOT, 'models/llama32/checkpoint'), join(workspace, 'models/llama32/checkpoint'), { recursive: true });
+  cpSync(join(ROOT, 'models/llama32/recipe.yaml'), join(workspace, 'models/llama32/recipe.yaml'));
+  const script = join(ROOT, 'test/performance/spine/cold-build.mjs');
+  const { code, stdout, stderr } = await run('node', [script, workspace]);
+  if (code !== 0) throw new Error(`the build failed:\n${stderr}`);
+  const { written, seconds, rss } = JSON.parse(stdout.trim().split('\n').at(-1));
+  const content = bytesBelow(join(workspace, '.tundish/cache/blobs'));
+  record('build as one process', seconds, 's');
+  record('peak memory', rss / 1e6, 'MB');
+  record('new content', content / 1e6, 'MB');
+  record('bytes written per byte of new content', written / content, 'x', ['<=', 1.05]);
+}
+
+function bytesBelow(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+}

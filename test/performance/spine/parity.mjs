@@ -1,0 +1,29 @@
+/** The load graph of every golden checkpoint against transformers: values and greedy continuation. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT, run } from './processes.mjs';
+
+const BAR = 1e-4;
+
+/** Folders that hold a checkpoint and its golden file; TUNDISH_GOLDENS adds another folder of such folders. */
+function goldens() {
+  const folders = [join(ROOT, 'test/fixtures/golden'), ...(process.env.TUNDISH_GOLDENS === undefined ? [] : [process.env.TUNDISH_GOLDENS])];
+  const found = new Map([['llama32', join(ROOT, 'models/llama32/checkpoint')]]);
+  for (const folder of folders) {
+    for (const name of readdirSync(folder)) if (name.startsWith('llama-') && existsSync(join(folder, name, 'golden.safetensors'))) found.set(name, join(folder, name));
+  }
+  return found;
+}
+
+export async function parity(record) {
+  for (const [name, folder] of goldens()) {
+    const { stdout, stderr } = await run('node', ['packages/cli/bin/tundish.js', 'parity', folder, '--golden', join(folder, 'golden.safetensors'), '--json']);
+    const report = JSON.parse(stdout || 'null');
+    if (report === null) throw new Error(`parity of ${name} failed:\n${stderr}`);
+    const worst = (pattern) => Math.max(...report.rows.filter(({ what }) => pattern.test(what)).map(({ error }) => error));
+    record(`${name}: logits`, worst(/^logits/), 'max abs error', ['<=', BAR]);
+    record(`${name}: hidden states`, worst(/^hidden/), 'max abs error', ['<=', BAR]);
+    record(`${name}: keys and values`, worst(/^(keys|values)/), 'max abs error', ['<=', BAR]);
+    record(`${name}: greedy tokens that differ`, report.greedy.of - report.greedy.equal, 'tokens', ['=', 0]);
+  }
+}
