@@ -57,22 +57,22 @@ export function integerValues(tensor: Tensor): number[] | undefined {
 /**
  * Rows [from, to) of the first axis, as a view: the same bytes under another offset.
  *
- * @throws GRAPH_TENSOR_SLICE when a row does not start on a byte (4-bit rows of odd length) or the range is outside
+ * @throws GRAPH_TENSOR_SLICE when the range does not begin and end on a byte (4-bit rows of odd length) or is outside
  */
 export function sliceRows(tensor: Tensor, from: number, to: number): Tensor {
   const [rows = 0, ...rest] = tensor.dims;
   const rowBits = elementCount(rest) * bitsOf(tensor.dtype);
-  if (!(0 <= from && from <= to && to <= rows) || rowBits % 8 !== 0) {
+  const onBytes = (from * rowBits) % 8 === 0 && (to * rowBits) % 8 === 0;
+  if (!(0 <= from && from <= to && to <= rows) || !onBytes) {
     throw graphError('GRAPH_TENSOR_SLICE', {
       what: `rows ${from}..${to} of a tensor of shape [${tensor.dims}] are not a byte range`,
-      why: rowBits % 8 === 0 ? `the tensor has ${rows} rows` : 'a row does not end on a byte',
+      why: onBytes ? `the tensor has ${rows} rows` : 'a row of the range does not begin or end on a byte',
     });
   }
-  const rowBytes = rowBits / 8;
   const dims = [to - from, ...rest];
-  const length = (to - from) * rowBytes;
-  if (tensor.kind === 'external') return { ...tensor, dims, offset: tensor.offset + from * rowBytes, length };
-  return { ...tensor, dims, data: tensor.data.subarray(from * rowBytes, from * rowBytes + length) };
+  const [begin, end] = [(from * rowBits) / 8, (to * rowBits) / 8];
+  if (tensor.kind === 'external') return { ...tensor, dims, offset: tensor.offset + begin, length: end - begin };
+  return { ...tensor, dims, data: tensor.data.subarray(begin, end) };
 }
 
 /** The same bytes under another shape of equal element count. */
