@@ -6,8 +6,9 @@ import { findCollisions } from './collisions.js';
 import { type GraphSize, axesOf, extentOf } from './io-contract.js';
 import { isExtentAttribute, readsExtents } from './shape-operands.js';
 
-/** A size of primes far from any real one: shapes that mistake a model size for AR or CL cannot agree with it. */
+/** Far from any real size, so that a model size taken for AR or CL shows in the shapes. */
 const PROBE: GraphSize = { ar: 100_003, cl: 300_017 };
+const AXES = ['ar', 'cl', 'past'] as const;
 const LISTED = 8;
 
 /**
@@ -22,20 +23,40 @@ export function convertArCl(model: Model, base: GraphSize, target: GraphSize): M
   requireBase(model.graph, base);
   const collisions = findCollisions(model.graph, base);
   if (collisions.length > 0) throw collision(base, collisions);
-  try {
-    substitute(model, base, PROBE);
-  } catch (error) {
-    if (!(error instanceof TundishError)) throw error;
-    throw collision(base, [`at AR ${PROBE.ar} and CL ${PROBE.cl} the shapes contradict each other: ${error.what}`], error);
-  }
+  const contradiction = probe(model, base);
+  if (contradiction !== undefined) throw collision(base, [contradiction.what], contradiction.cause);
   return substitute(model, base, target);
+}
+
+/**
+ * What no list of constants can tell: at sizes of its own, every axis that was AR, CL or CL-AR must have become theirs,
+ * and no other axis may have changed.
+ */
+function probe(model: Model, base: GraphSize): { readonly what: string; readonly cause?: TundishError } | undefined {
+  try {
+    const { graph } = substitute(model, base, PROBE);
+    const wrong = model.graph.values.find((value) => !followsSize(value.shape, graph.value(value.name).shape, base));
+    if (wrong === undefined) return undefined;
+    return { what: `${wrong.name} is [${wrong.shape}], and at AR ${PROBE.ar} and CL ${PROBE.cl} it would be [${graph.value(wrong.name).shape}]` };
+  } catch (cause) {
+    if (!(cause instanceof TundishError)) throw cause;
+    return { what: `at AR ${PROBE.ar} and CL ${PROBE.cl} the shapes contradict each other: ${cause.what}`, cause };
+  }
+}
+
+function followsSize(before: readonly Dim[] | undefined, after: readonly Dim[] | undefined, base: GraphSize): boolean {
+  return (before ?? []).every((dim, i) => {
+    if (typeof dim !== 'number') return after?.[i] === dim;
+    const meant = AXES.filter((axis) => dim !== 0 && dim % extentOf(axis, base) === 0).map((axis) => (dim / extentOf(axis, base)) * extentOf(axis, PROBE));
+    return meant.length === 0 ? after?.[i] === dim : meant.some((extent) => extent === after?.[i]);
+  });
 }
 
 function substitute(model: Model, base: GraphSize, target: GraphSize): Model {
   const converted = cloneModel(model);
   const { graph } = converted;
   const expected = [...graph.inputs, ...graph.outputs].map((value) => ({ value, shape: shapeAt(value, target) }));
-  const extents = new Map((['ar', 'cl', 'past'] as const).map((axis) => [extentOf(axis, base), extentOf(axis, target)]));
+  const extents = new Map(AXES.map((axis) => [extentOf(axis, base), extentOf(axis, target)]));
   const replace = (number: number): number => extents.get(number) ?? number;
   for (const value of graph.inputs) value.shape = shapeAt(value, target);
   for (const value of graph.initializers) replaceConstant(value, replace);

@@ -3,7 +3,7 @@ import { type Graph, type Node, type Value, int64Tensor } from '@tundish/graph';
 import { transformError } from '../errors.js';
 import { staticShape } from './head-grid.js';
 import { addTyped, copyForHead, headName } from './naming.js';
-import { type Slices, sliceParameter } from './slice-parameter.js';
+import { type Slices, keepSlice, sliceParameter } from './slice-parameter.js';
 
 /** What one rewrite remembers between projections. */
 export interface ProjectionState {
@@ -32,11 +32,7 @@ function projectHead(state: ProjectionState, packed: Value, head: number, headDi
     });
   }
   const ar = staticShape(packed)[1] ?? 0;
-  const value = copyForHead(state.graph, node, head, inputs, () => [1, ar, headDim]).output();
-  const heads = state.slices.get(packed) ?? [];
-  heads[head] = value;
-  state.slices.set(packed, heads);
-  return value;
+  return keepSlice(state.slices, packed, head, copyForHead(state.graph, node, head, inputs, () => [1, ar, headDim]).output());
 }
 
 function headInputs(state: ProjectionState, node: Node, head: number, headDim: number): Value[] | undefined {
@@ -46,7 +42,7 @@ function headInputs(state: ProjectionState, node: Node, head: number, headDim: n
     if (transpose?.opType !== 'Transpose' || transpose.ints('perm')?.join() !== '1,0') return undefined;
     const rows = sliceParameter(state.graph, transpose.input(0), head, headDim, state.slices);
     const columns = staticShape(right)[0] ?? 0;
-    return [left, copyForHead(state.graph, transpose, head, [rows], () => [columns, headDim]).output()];
+    return [left, keepSlice(state.slices, right, head, copyForHead(state.graph, transpose, head, [rows], () => [columns, headDim]).output())];
   }
   if (node.opType !== 'Add' && node.opType !== 'Mul') return undefined;
   // A vector is the bias, whichever side it is on; the other operand is the product.

@@ -6,7 +6,7 @@ import { copyForHead, headName } from './naming.js';
 
 const ELEMENTWISE: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul', 'Div', 'Cast']);
 
-/** The copies made so far, by original value: heads of one projection share nothing, but outputs are found again here. */
+/** The copies made so far, by original value and head. */
 export type Slices = Map<Value, Value[]>;
 
 /**
@@ -19,6 +19,11 @@ export function sliceParameter(graph: Graph, value: Value, head: number, rows: n
   const known = slices.get(value)?.[head];
   if (known !== undefined) return known;
   const slice = value.tensor === undefined ? sliceExpression(graph, value, head, rows, slices) : sliceTensor(graph, value, head, rows);
+  return keepSlice(slices, value, head, slice);
+}
+
+/** Remembers what took the place of `value` for one head. */
+export function keepSlice(slices: Slices, value: Value, head: number, slice: Value): Value {
   const heads = slices.get(value) ?? [];
   heads[head] = slice;
   slices.set(value, heads);
