@@ -61,5 +61,10 @@ export function encodeAttribute(name: string, attribute: Attribute): AttributePr
 function exactInt(value: bigint, place: string): number {
   const limit = BigInt(Number.MAX_SAFE_INTEGER);
   if (value >= -limit && value <= limit) return Number(value);
-  throw graphError('ONNX_UNSUPPORTED', { what: `${place} is ${value}, which is beyond 2^53`, evidence: { detail: place } });
+  throw graphError('ONNX_UNSUPPORTED', {
+    what: `${place} is ${value}, which is beyond 2^53`,
+    why: 'integers are kept as doubles, and this one would be rounded',
+    evidence: { detail: place },
+    fix: 'export the model with a smaller number',
+  });
 }

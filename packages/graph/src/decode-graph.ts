@@ -13,7 +13,7 @@ import { decodeTensor } from './tensor-proto.js';
  * @throws GRAPH_CYCLE
  */
 export function decodeGraph(proto: GraphProto, reporter: Reporter): Graph {
-  if (proto.sparseInitializer.length > 0) throw graphError('ONNX_UNSUPPORTED', { what: 'the graph has sparse initializers', fix: 'store them dense' });
+  if (proto.sparseInitializer.length > 0) throw graphError('ONNX_UNSUPPORTED', { what: 'the graph has sparse initializers', why: 'weights are dense byte ranges', evidence: { detail: `${proto.sparseInitializer.length} sparse initializers` }, fix: 'store them dense' });
   const graph = new Graph(proto.name);
   addConstants(graph, proto);
   addInputs(graph, proto);
@@ -122,7 +122,7 @@ function describe(value: Value | undefined, info: ValueInfoProto): Value | undef
   if (value === undefined || info.type === undefined) return value;
   const name = printable(info.name);
   if (info.type.value.case !== 'tensorType') {
-    throw graphError('ONNX_UNSUPPORTED', { what: `${name} is a ${info.type.value.case ?? 'value without a type'}`, why: 'graphs carry tensors only', evidence: { detail: `value ${name}` } });
+    throw graphError('ONNX_UNSUPPORTED', { what: `${name} is a ${info.type.value.case ?? 'value without a type'}`, why: 'graphs carry tensors only', evidence: { detail: `value ${name}` }, fix: 'export without sequences, maps and optionals' });
   }
   const { elemType, shape } = info.type.value.value;
   value.dtype = elementType(elemType, name);
@@ -142,6 +142,6 @@ function decodeDim(dim: { readonly value?: bigint | string | undefined }, index:
   return Number(dim.value);
 }
 
-function invalid(what: string, detail: string, why?: string): Error {
-  return graphError('ONNX_INVALID', { what, evidence: { detail }, fix: 'export the model again', ...(why === undefined ? {} : { why }) });
+function invalid(what: string, detail: string, why = 'the ONNX specification forbids it'): Error {
+  return graphError('ONNX_INVALID', { what, why, evidence: { detail }, fix: 'export the model again' });
 }

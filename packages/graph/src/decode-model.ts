@@ -65,7 +65,13 @@ function readOpsets(proto: ModelProto): Map<string, number> {
     if (newest !== undefined && version > BigInt(newest)) {
       throw graphError('ONNX_UNSUPPORTED', { what: `opset ${version} is newer than ${newest}`, why: `domain ${name || 'ai.onnx'} is known up to ${newest}`, fix: `export for opset ${newest} or older` });
     }
-    if (opsets.has(name)) throw graphError('ONNX_INVALID', { what: `opset of domain ${printable(name) || 'ai.onnx'} is imported twice` });
+    if (opsets.has(name)) {
+      throw graphError('ONNX_INVALID', {
+        what: `opset of domain ${printable(name) || 'ai.onnx'} is imported twice`,
+        why: `versions ${opsets.get(name)} and ${version} cannot both hold`,
+        fix: 'export the model again',
+      });
+    }
     opsets.set(name, Number(version));
   }
   return opsets;

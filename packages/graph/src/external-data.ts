@@ -96,6 +96,7 @@ function fileSize(folder: string, location: string, name: string): number {
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
     throw graphError('ONNX_EXTERNAL_DATA', {
       what: `${name}: external data leaves the folder of the model through a link: ${printable(location)}`,
+      why: 'a model may read only what lies beside it',
       evidence: { path },
       fix: 'replace the link by the file it points to',
     });
@@ -123,5 +124,5 @@ export function rewriteLocations(model: Model, map: ReadonlyMap<string, string>)
 }
 
 function refused(name: string, what: string): Error {
-  return graphError('ONNX_EXTERNAL_DATA', { what, evidence: { detail: `tensor ${name}` }, fix: 'export the model again' });
+  return graphError('ONNX_EXTERNAL_DATA', { what, why: 'external data is a location with an offset and the length of the tensor', evidence: { detail: `tensor ${name}` }, fix: 'export the model again' });
 }

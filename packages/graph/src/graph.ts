@@ -2,6 +2,7 @@
  * The graph: owner of values and nodes. Names are unique and made by deterministic counters, so equal construction gives
  * equal bytes.
  */
+import { printable } from '@tundish/diagnostics';
 import type { DataType } from './data-type.js';
 import { graphError } from './errors.js';
 import { type Attribute, type Dim, Node, Value } from './node.js';
@@ -161,8 +162,13 @@ export class Graph {
           done.add(node);
           sorted.push(node);
         } else if (open.has(pending)) {
-          const cycle = [...stack.slice(stack.indexOf(pending)), pending].map((n) => n.name).join(' -> ');
-          throw graphError('GRAPH_CYCLE', { what: `cycle: ${cycle}` });
+          const cycle = [...stack.slice(stack.indexOf(pending)), pending].map((n) => printable(n.name)).join(' -> ');
+          throw graphError('GRAPH_CYCLE', {
+            what: `cycle: ${cycle}`,
+            why: 'each of these nodes needs a result of the next before it can run',
+            evidence: { detail: `graph ${printable(this.name)}` },
+            fix: 'export the model again: a graph of one pass has no loops',
+          });
         } else {
           stack.push(pending);
         }

@@ -69,7 +69,7 @@ export class Value {
 
 /** An operation. An absent optional input is undefined. */
 export class Node {
-  #inputs: (Value | undefined)[] = [];
+  #inputs: readonly (Value | undefined)[] = [];
   readonly outputs: readonly Value[];
 
   constructor(
@@ -106,8 +106,11 @@ export class Node {
 
   replaceInput(index: number, value: Value | undefined): void {
     this.#inputs[index]?._detach(this, index);
-    while (this.#inputs.length < index) this.#inputs.push(undefined);
-    this.#inputs[index] = value;
+    // A new array: whoever took `inputs` before keeps what it saw.
+    const inputs = [...this.#inputs];
+    while (inputs.length < index) inputs.push(undefined);
+    inputs[index] = value;
+    this.#inputs = inputs;
     value?._attach({ node: this, index });
   }
 

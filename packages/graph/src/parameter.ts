@@ -66,7 +66,7 @@ function readTensor(value: Value, tensor: Tensor, { read, rows }: Request): Eval
   if (tensor.dtype === T.UINT8) return { values: Float32Array.from(bytes), dims: part.dims };
   if (tensor.dtype !== T.FLOAT) throw refuse(value, `${printable(value.name)} is ${dataTypeName(tensor.dtype)}, which has no float32 values`);
   // A copy: the bytes may begin anywhere in a buffer, and callers may write into the result.
-  return { values: new Float32Array(bytes.slice().buffer, 0, count), dims: part.dims };
+  return { values: new Float32Array(new Uint8Array(bytes).buffer, 0, count), dims: part.dims };
 }
 
 function castToFloat(node: Node, request: Request): Evaluated {
@@ -150,11 +150,11 @@ function staticDims(value: Value): readonly number[] {
   return shape;
 }
 
-function refuse(value: Value, what: string, fix?: string): Error {
+function refuse(value: Value, what: string, fix = 'evaluate it in a runtime, or write the weight to a file first'): Error {
   return graphError('GRAPH_PARAMETER', {
     what,
     why: 'parameters are Cast, Mul, Transpose and Reshape over initializers',
     evidence: { detail: `value ${printable(value.name)}` },
-    ...(fix === undefined ? {} : { fix }),
+    fix,
   });
 }

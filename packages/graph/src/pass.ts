@@ -43,6 +43,12 @@ function held(pass: Pass, fault: string, check: () => void): void {
     check();
   } catch (error) {
     if (!(error instanceof TundishError)) throw error;
-    throw graphError('GRAPH_PASS', { what: `pass ${pass.name} ${fault}: ${error.what}`, why: error.why ?? error.what, evidence: error.evidence, cause: error });
+    throw graphError('GRAPH_PASS', {
+      what: `pass ${pass.name} ${fault}: ${error.what}`,
+      evidence: error.evidence,
+      fix: error.fix ?? `run the passes that ${pass.name} builds on first, or correct it`,
+      cause: error,
+      ...(error.why === undefined ? {} : { why: error.why }),
+    });
   }
 }

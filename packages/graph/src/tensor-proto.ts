@@ -17,18 +17,14 @@ import { type Tensor, bytesOf } from './tensor.js';
 export function decodeTensor(proto: TensorProto, name = printable(proto.name)): Tensor {
   const dtype = proto.dataType;
   if (!isDataType(dtype)) {
-    throw graphError('ONNX_INVALID', { what: `${name}: unknown data_type ${dtype}`, why: 'weights and constants have one of the types of the graph', evidence: { detail: `tensor ${name}` } });
+    throw invalid(name, `${name}: unknown data_type ${dtype}`, `known types: ${Object.keys(T).join(', ')}`);
   }
   const dims = decodeDims(proto.dims, name);
   const expected = byteLength(dtype, dims);
   if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) return decodeExternal(proto.externalData, { name, dtype, dims, expected });
   const data = proto.rawData.byteLength > 0 ? proto.rawData : typedFields(proto, dtype);
   if (data.byteLength !== expected) {
-    throw graphError('ONNX_INVALID', {
-      what: `${name}: ${expected} bytes expected, ${data.byteLength} found`,
-      why: `${dataTypeName(dtype)} [${dims}] is ${expected} bytes`,
-      evidence: { detail: `tensor ${name}` },
-    });
+    throw invalid(name, `${name}: ${expected} bytes expected, ${data.byteLength} found`, `${dataTypeName(dtype)} [${dims}] is ${expected} bytes`);
   }
   return { kind: 'inline', dtype, dims, data };
 }
@@ -42,12 +38,12 @@ export function encodeTensor(name: string, tensor: Tensor): TensorProto {
 
 function decodeDims(raw: readonly bigint[], name: string): number[] {
   const dims = raw.map((dim) => {
-    if (dim < 0n) throw graphError('ONNX_INVALID', { what: `${name}: dims must be non-negative, got [${raw.join(',')}]`, evidence: { detail: `tensor ${name}` } });
+    if (dim < 0n) throw invalid(name, `${name}: dims must be non-negative, got [${raw.join(',')}]`, 'a tensor has static extents');
     return Number(dim);
   });
   // Eight bytes an element at most: beyond this, sizes in bytes are not exact numbers.
   if (elementCount(dims.filter((dim) => dim > 0)) * 8 > Number.MAX_SAFE_INTEGER) {
-    throw graphError('ONNX_INVALID', { what: `${name}: element count overflows: [${raw.join(',')}]`, evidence: { detail: `tensor ${name}` } });
+    throw invalid(name, `${name}: element count overflows: [${raw.join(',')}]`, 'no file can hold so many elements');
   }
   return dims;
 }
@@ -70,4 +66,8 @@ function typedFields(proto: TensorProto, dtype: DataType): Uint8Array {
       // 16-bit types hold one element in each int32, 8-bit types too, and 4-bit types one packed byte.
       return bitsOf(dtype) === 16 ? bytesOf(Uint16Array.from(proto.int32Data)) : Uint8Array.from(proto.int32Data);
   }
+}
+
+function invalid(name: string, what: string, why: string): Error {
+  return graphError('ONNX_INVALID', { what, why, evidence: { detail: `tensor ${name}` }, fix: 'export the model again' });
 }

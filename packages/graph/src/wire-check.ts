@@ -24,7 +24,12 @@ const MAX_VARINT_BYTES = 10;
  * @throws ONNX_MALFORMED with the byte offset of the first fault
  */
 export function checkWire(bytes: Uint8Array): void {
-  if (bytes.byteLength === 0) throw graphError('ONNX_MALFORMED', { what: 'file is empty', fix: 'write or download the model again' });
+  if (bytes.byteLength === 0) throw graphError('ONNX_MALFORMED', {
+      what: 'file is empty',
+      why: 'no bytes are a valid protobuf message, but not a model',
+      evidence: { offset: 0 },
+      fix: 'write or download the model again',
+    });
   checkMessage({ bytes, at: 0 }, bytes.byteLength, ModelProtoSchema, '', 0);
 }
 

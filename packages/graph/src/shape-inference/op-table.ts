@@ -80,7 +80,12 @@ export function ruleOf(node: Node, opsets: ReadonlyMap<string, number>): ShapeRu
   const opset = opsets.get(node.domain);
   const evidence = { detail: `node ${name}` };
   if (opset === undefined) {
-    throw graphError('GRAPH_OP', { what: `${name}: domain ${domain || 'ai.onnx'} has no opset import`, evidence, fix: 'export the model again with the import of every domain it uses' });
+    throw graphError('GRAPH_OP', {
+      what: `${name}: domain ${domain || 'ai.onnx'} has no opset import`,
+      why: 'the meaning of an operator depends on the opset of its domain',
+      evidence,
+      fix: 'export the model again with the import of every domain it uses',
+    });
   }
   const found = DOMAINS.get(node.domain)?.get(node.opType);
   if (found === undefined) {
@@ -88,10 +93,16 @@ export function ruleOf(node: Node, opsets: ReadonlyMap<string, number>): ShapeRu
       what: `${name}: unknown op ${opType} in opset ${opset}${domain === '' ? '' : ` of ${domain}`}`,
       why: `known: ${knownOps().join(', ')}`,
       evidence,
+      fix: 'express it with known operators before the import',
     });
   }
   if (opset < found.since) {
-    throw graphError('GRAPH_OP', { what: `${name}: ${opType} is known from opset ${found.since}, the model imports ${opset}`, evidence, fix: `export for opset ${found.since} or newer` });
+    throw graphError('GRAPH_OP', {
+      what: `${name}: ${opType} is known from opset ${found.since}, the model imports ${opset}`,
+      why: 'older versions of it are not there or take other operands',
+      evidence,
+      fix: `export for opset ${found.since} or newer`,
+    });
   }
   return found.infer;
 }

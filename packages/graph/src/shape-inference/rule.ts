@@ -27,6 +27,7 @@ export function conflict(node: Node, fault: string): Error {
     what: `${printable(node.name)}: ${fault}`,
     why: `${printable(node.opType)} does not take these operands`,
     evidence: { detail: `node ${printable(node.name)}, inputs ${inputs.join(', ')}` },
+    fix: 'correct the node or the shapes that reach it, or export the model again',
   });
 }
 
