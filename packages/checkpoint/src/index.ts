@@ -10,6 +10,8 @@ export type { GenerationConfig, ModelConfig } from './model-config.js';
 export type { DefaultRope, LinearRope, Llama3Rope, Rope, YarnRope } from './rope.js';
 export { ropeFrequencies } from './rope-frequencies.js';
 export type { RopeFrequencies } from './rope-frequencies.js';
+export { readModelConfig } from './read-config.js';
+export type { ReadModelConfig } from './read-config.js';
 export { readSafetensorsHeader } from './safetensors.js';
 export type { SafetensorsHeader, SafetensorsTensor } from './safetensors.js';
 export { findNonFinite, readTensorBytes, widenToFloat32 } from './tensor-bytes.js';
