@@ -5,7 +5,7 @@ import type { StreamDecoder } from './stream-decoder.js';
 export interface LoadTokenizerOptions {
   /** Rows of the embedding; ids at or above it are refused. */
   readonly vocabSize?: number;
-  /** Ids that end generation, from config.json or generation_config.json; the tokenizer's own eos when absent. */
+  /** Ids that end generation, from generation_config.json or config.json; the tokenizer's own eos when absent. */
   readonly eosTokenIds?: readonly number[];
 }
 
@@ -27,6 +27,10 @@ export interface Tokenizer {
   readonly specialTokenIds: ReadonlySet<number>;
   readonly hasChatTemplate: boolean;
   encode(text: string, options?: EncodeOptions): number[];
+  /**
+   * Exactly what a stream decoder gives for these ids. Spaces before punctuation stay, whatever
+   * `clean_up_tokenization_spaces` says: a stream cannot take them back.
+   */
   decode(ids: readonly number[], options?: DecodeOptions): string;
   /** The token as the vocabulary spells it. */
   tokenOf(id: number): string | undefined;
