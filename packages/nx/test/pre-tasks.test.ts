@@ -1,0 +1,91 @@
+/** What happens to locks before any task is hashed. */
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { TundishError } from '@tundish/diagnostics';
+import { describe, expect, it } from 'vitest';
+import { currentRun } from '../src/environment.js';
+import { refusalOf, stateVariable } from '../src/lock/model-state.js';
+import { preTasksExecution } from '../src/plugin.js';
+import { emptyFolder, workspaceWithModel, writeFiles } from './temporary-workspace.js';
+
+const MODEL = 'models/tiny';
+const RECIPE = 'graphs: { cl: [512] }\n';
+
+async function before(root: string, id = 'run'): Promise<void> {
+  await preTasksExecution(undefined, { id, workspaceRoot: root, nxJsonConfiguration: {}, argv: ['node', 'nx', 'run', 'tiny:compile'] });
+}
+
+function lockOf(root: string): { path: string; text: string } {
+  const path = join(root, MODEL, 'recipe.lock.json');
+  return { path, text: readFileSync(path, 'utf8') };
+}
+
+describe('preTasksExecution', () => {
+  it('writes a lock where there is none, and lets its digest stand in for a file that Nx has not listed', async () => {
+    const root = workspaceWithModel(RECIPE);
+    await before(root);
+    const { path, text } = lockOf(root);
+    expect(process.env[stateVariable(MODEL)]).toMatch(/^[0-9a-f]{64}$/);
+
+    const { mtimeMs } = statSync(path);
+    await before(root);
+    expect(process.env[stateVariable(MODEL)]).toBe('');
+    expect(statSync(path).mtimeMs, 'an unchanged lock is not written').toBe(mtimeMs);
+
+    rmSync(path);
+    await before(root);
+    expect(lockOf(root).text).toBe(text);
+  });
+
+  it('brings the lock in step with an edit, and not with a comment', async () => {
+    const root = workspaceWithModel(RECIPE);
+    await before(root);
+    const first = lockOf(root).text;
+    writeFiles(root, { [`${MODEL}/recipe.yaml`]: `# a comment\ncheckpoint:    ./checkpoint\n${RECIPE}` });
+    await before(root);
+    expect(lockOf(root).text).toBe(first);
+    writeFiles(root, { [`${MODEL}/recipe.yaml`]: `checkpoint: ./checkpoint\n${RECIPE}generation: { maxTokens: 9 }\n` });
+    await before(root);
+    expect(lockOf(root).text).toBe(first.replace('"maxTokens": 256', '"maxTokens": 9'));
+  });
+
+  it('refuses the tasks of a broken recipe with its own error, and clears the refusal when it is repaired', async () => {
+    const root = workspaceWithModel(RECIPE);
+    await before(root);
+    const good = lockOf(root).text;
+    writeFiles(root, { [`${MODEL}/recipe.yaml`]: `checkpoint: ./checkpoint\nquantise: none\n` });
+    await before(root);
+    const refusal = refusalOf(MODEL);
+    expect(refusal).toBeInstanceOf(TundishError);
+    expect(refusal?.message).toContain('quantise');
+    expect(refusal?.message).toContain('quantize');
+    expect(refusal?.evidence.line).toBe(2);
+    expect(lockOf(root).text).toBe(good);
+    writeFiles(root, { [`${MODEL}/recipe.yaml`]: `checkpoint: ./checkpoint\n${RECIPE}` });
+    await before(root);
+    expect(refusalOf(MODEL)).toBeUndefined();
+  });
+
+  it('never writes in CI, and lists what differs', async () => {
+    const root = workspaceWithModel(RECIPE);
+    process.env['CI'] = 'true';
+    await expect(before(root)).rejects.toThrow(/NX_LOCK_STALE: models\/tiny\/recipe.lock.json [^]*there is no lock/);
+    process.env['CI'] = 'false';
+    await before(root);
+    const committed = lockOf(root).text;
+    process.env['CI'] = 'true';
+    await before(root);
+    writeFiles(root, { [`${MODEL}/recipe.yaml`]: `checkpoint: ./checkpoint\n${RECIPE}generation: { maxTokens: 9 }\n` });
+    await expect(before(root)).rejects.toThrow(/generation.maxTokens: 256 in the lock, 9 now/);
+    expect(lockOf(root).text).toBe(committed);
+  });
+
+  it('gives the run an identity only where there are models', async () => {
+    const root = emptyFolder();
+    delete process.env['TUNDISH_RUN'];
+    await before(root);
+    expect(currentRun()).toBeUndefined();
+    await before(workspaceWithModel(RECIPE), '123');
+    expect(currentRun()?.id).toBe('123');
+  });
+});

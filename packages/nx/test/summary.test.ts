@@ -1,0 +1,72 @@
+/** The table of a run, and the records that it is made of. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Lock } from '@tundish/recipe';
+import { describe, expect, it } from 'vitest';
+import { formatBytes, formatSeconds } from '../src/run/format.js';
+import { pruneRuns, readRecords, writeRecord } from '../src/run/run-record.js';
+import { summaryTable } from '../src/run/summary.js';
+import { emptyFolder } from './temporary-workspace.js';
+
+const cell = (ar: number, cl: number): Lock['cells'][string] => ({ ar, cl, part: 1, parts: 1 });
+const LOCK = {
+  cells: { 'ar1-cl1024-1of1': cell(1, 1024), 'ar1-cl512-1of1': cell(1, 512) },
+  parts: { part1of1: { part: 1, parts: 1, cells: ['ar1-cl512-1of1', 'ar1-cl1024-1of1'] } },
+} as unknown as Lock;
+
+describe('summary', () => {
+  it('says for each task whether it ran, came from the store or from Nx', () => {
+    const root = emptyFolder();
+    const run = { id: '77', startedAt: 1000 };
+    writeRecord(root, run, { task: 'tiny:load', status: 'cached', seconds: 0.02, bytesWritten: 0, outputs: 3 });
+    writeRecord(root, run, { task: 'tiny/part1of1:compile', status: 'run', seconds: 12.34, bytesWritten: 2_345_678, outputs: 4 });
+    expect(summaryTable('tiny', LOCK, readRecords(root, run), 14.2).join('\n')).toMatchInlineSnapshot(`
+      "stage                      result             time  written
+      -------------------------  ---------------  ------  -------
+      load                       cached (store)   0.02 s      0 B
+      optimize                   cached (Nx)                  0 B
+      quantize                   cached (Nx)                  0 B
+      arcl                       cached (Nx)                  0 B
+      transform ar1-cl512-1of1   cached (Nx)                  0 B
+      convert ar1-cl512-1of1     cached (Nx)                  0 B
+      transform ar1-cl1024-1of1  cached (Nx)                  0 B
+      convert ar1-cl1024-1of1    cached (Nx)                  0 B
+      compile part1of1           run              12.3 s   2.3 MB
+      package                    cached (Nx)                  0 B
+      total                      1 run, 9 cached  14.2 s   2.3 MB"
+    `);
+  });
+
+  it('keeps the newest runs', () => {
+    const root = emptyFolder();
+    for (let i = 0; i < 14; i += 1) writeRecord(root, { id: `${i}`, startedAt: 1_700_000_000_000 + i }, { task: 'a:b', status: 'run', seconds: 0, bytesWritten: 0, outputs: 0 });
+    pruneRuns(root);
+    const kept = readdirSync(join(root, '.tundish/runs'));
+    expect(kept).toHaveLength(10);
+    expect(existsSync(join(root, '.tundish/runs/1700000000013-13'))).toBe(true);
+  });
+
+  it('formats sizes and times as people read them', () => {
+    expect([0, 999, 1000, 999_949, 999_960, 123_456_789].map(formatBytes)).toMatchInlineSnapshot(`
+      [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "1.0 MB",
+        "1.0 MB",
+        "123 MB",
+      ]
+    `);
+    expect([0.004, 9.99, 9.999, 59, 119.9, 125, 3600].map(formatSeconds)).toMatchInlineSnapshot(`
+      [
+        "0.00 s",
+        "9.99 s",
+        "10.0 s",
+        "59.0 s",
+        "119.9 s",
+        "2 min 05 s",
+        "60 min 00 s",
+      ]
+    `);
+  });
+});
