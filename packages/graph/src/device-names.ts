@@ -3,7 +3,7 @@ import { printable } from '@tundish/diagnostics';
 import { graphError } from './errors.js';
 import type { Graph } from './graph.js';
 
-/** Every other character becomes an underscore, as QNN's converter does it; a leading digit gets one in front. */
+/** Every other character becomes an underscore, and a leading digit gets one in front: a C identifier. */
 export function sanitiseName(name: string): string {
   const reduced = name.replace(/[^A-Za-z0-9_]/g, '_');
   return /^[0-9]/.test(reduced) ? `_${reduced}` : reduced;
