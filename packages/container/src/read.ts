@@ -2,11 +2,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
+import { sha256File } from '@tundish/store';
 import { containerError } from './errors.js';
 import { MANIFEST_FILE, MANIFEST_SCHEMA } from './manifest.js';
 import type { Manifest } from './manifest.js';
 import { parseManifest } from './manifest-schema.js';
-import { digestFile } from './write.js';
 
 export interface Container {
   /** Absolute path. */
@@ -41,11 +41,11 @@ export async function readContainer(folder: string): Promise<Container> {
 export async function verifyContainer(container: Container): Promise<void> {
   for (const [name, expected] of Object.entries(container.manifest.files)) {
     const path = join(container.folder, name);
-    const found = await digestFile(path);
-    if (found.sha256 === expected.sha256) continue;
+    const found = await sha256File(path);
+    if (found === expected.sha256) continue;
     throw containerError('CONTAINER_FILE_DIGEST', {
       what: `${printable(name)} was changed after the container was made`,
-      why: `its SHA-256 is ${found.sha256}, the manifest says ${expected.sha256}`,
+      why: `its SHA-256 is ${found}, the manifest says ${expected.sha256}`,
       evidence: { path },
       fix: 'build or copy the container again',
     });

@@ -32,18 +32,21 @@ export function flatSpecializations(specializations: readonly FlatSpecialization
  * @throws TundishError CONTAINER_SPECIALIZATION_INVALID for an entry without symbols
  */
 export function namedSpecializations(specializations: readonly FlatSpecialization[]): { specializations: NamedSpecialization[] } {
-  const names = specializations.map(nameOf);
-  const totals = new Map<string, number>();
-  for (const name of names) totals.set(name, (totals.get(name) ?? 0) + 1);
-  const used = new Map<string, number>();
-  return {
-    specializations: specializations.map((specialization, index) => {
-      const name = names[index] ?? '';
-      const serial = used.get(name) ?? 0;
-      used.set(name, serial + 1);
-      return { name: totals.get(name) === 1 ? name : `${name}_${serial}`, symbols: symbolsOf(specialization, index) };
-    }),
-  };
+  const names = unique(specializations.map(nameOf));
+  return { specializations: specializations.map((specialization, index) => ({ name: names[index] as string, symbols: symbolsOf(specialization, index) })) };
+}
+
+/** Numbers equal names from 0, passing over a number that somebody took as a name. */
+function unique(names: readonly string[]): string[] {
+  const taken = new Set(names.filter((name) => names.indexOf(name) === names.lastIndexOf(name)));
+  const next = new Map<string, number>();
+  return names.map((name) => {
+    if (taken.has(name)) return name;
+    let serial = next.get(name) ?? 0;
+    while (taken.has(`${name}_${serial}`)) serial++;
+    next.set(name, serial + 1);
+    return `${name}_${serial}`;
+  });
 }
 
 function symbolsOf(specialization: FlatSpecialization, index: number): Record<string, string> {

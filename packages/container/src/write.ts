@@ -1,8 +1,7 @@
 /** Writes manifest.json of a container folder whose other files are in place. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256File, writeFileAtomic } from '@tundish/store';
 import { containerError } from './errors.js';
 import { MANIFEST_FILE, MANIFEST_SCHEMA } from './manifest.js';
 import type { FileDigest, Manifest, ManifestFacts } from './manifest.js';
@@ -38,20 +37,15 @@ export function manifestText(manifest: Manifest): string {
 export async function writeContainerManifest(folder: string, facts: ManifestFacts, known: ReadonlyMap<string, FileDigest> = new Map()): Promise<Manifest> {
   const files = new Map<string, FileDigest>();
   for (const path of await filesBelow(folder)) {
-    files.set(path, known.get(path) ?? (await digestFile(join(folder, path))));
+    files.set(path, known.get(path) ?? (await digestOf(join(folder, path))));
   }
   const manifest = composeManifest(facts, files);
-  const temporary = join(folder, `.${MANIFEST_FILE}.${process.pid}`);
-  await writeFile(temporary, manifestText(manifest));
-  await rename(temporary, join(folder, MANIFEST_FILE));
+  await writeFileAtomic(join(folder, MANIFEST_FILE), manifestText(manifest));
   return manifest;
 }
 
-/** SHA-256 and size of a file, read as a stream. */
-export async function digestFile(path: string): Promise<FileDigest> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return { sha256: hash.digest('hex'), size: (await stat(path)).size };
+async function digestOf(path: string): Promise<FileDigest> {
+  return { sha256: await sha256File(path), size: (await stat(path)).size };
 }
 
 async function filesBelow(folder: string): Promise<string[]> {

@@ -1,5 +1,6 @@
 /** Compares two rows of logits: likelihood of the target, KL divergence both ways, equality of the first choice. */
 import { evaluateError } from './errors.js';
+import { expNonPositive } from './exp.js';
 
 /** Natural logarithms throughout (nats). */
 export interface RowComparison {
@@ -41,7 +42,7 @@ export class RowComparer {
     const exps = this.#exps;
     let sum = 0;
     for (let i = 0; i < row.length; i++) {
-      const e = Math.exp((row[i] as number) - max);
+      const e = expNonPositive((row[i] as number) - max);
       exps[i] = e;
       sum += e;
     }
@@ -77,7 +78,7 @@ export class RowComparer {
     let backward = 0;
     for (let i = 0; i < row.length; i++) {
       const s = row[i] as number;
-      const e = Math.exp(s - max);
+      const e = expNonPositive(s - max);
       const d = (teacher[i] as number) - s;
       sum += e;
       forward += (exps[i] as number) * d;

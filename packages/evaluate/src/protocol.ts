@@ -22,7 +22,7 @@ export interface Protocol {
 }
 
 /** Log-softmax in float64, summed in index order: the profile of `RowComparer`. */
-export const KERNEL_PROFILE = 'log-softmax float64 ordered 1';
+export const KERNEL_PROFILE = 'log-softmax float64, index order, table exp 1';
 
 /** SHA-256 of the protocol as JSON with sorted keys. */
 export function protocolHash(protocol: Protocol): string {
