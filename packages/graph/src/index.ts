@@ -1,4 +1,4 @@
-/** ONNX in memory: the IR, tensors as byte ranges, encodings. */
+/** ONNX in memory: protobuf, IR with use-def chains, tensors as byte ranges, shape inference, passes, encodings. */
 export { DataType, bitsOf, byteLength, dataTypeName, elementCount, isDataType } from './data-type.js';
 export type { Encodings, LpbqEncoding, ParameterEncoding, PerChannelEncoding, PerTensorEncoding } from './encodings.js';
 export { Graph } from './graph.js';
