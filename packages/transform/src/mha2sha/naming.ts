@@ -9,22 +9,30 @@ export function headName(name: string, head: number): string {
   return `${name}_sha_${head}`;
 }
 
-/** Adds the copy of `node` for one head; outputs keep their type, and their shape is `reshape` of the original one. */
-export function copyForHead(graph: Graph, node: Node, head: number, inputs: readonly (Value | undefined)[], reshape: (value: Value) => readonly number[]): Node {
-  const copy = graph.addNode({
-    opType: node.opType,
-    domain: node.domain,
-    name: headName(node.name, head),
-    inputs,
-    outputs: node.outputs.map((output) => headName(output.name, head)),
-    attributes: Object.fromEntries(node.attributes),
+/**
+ * Adds copies of `node` for `heads` heads, each with its own inputs. Outputs keep their type.
+ *
+ * @param shapeOf shape that an output has for one head
+ */
+export function copyForHeads(graph: Graph, node: Node, heads: number, inputsOf: (head: number) => readonly (Value | undefined)[], shapeOf: (output: Value) => readonly number[]): readonly Node[] {
+  const { opType, domain, outputs } = node;
+  const attributes = Object.fromEntries(node.attributes);
+  const shapes = outputs.map(shapeOf);
+  return Array.from({ length: heads }, (_, head) => {
+    const copy = graph.addNode({
+      opType,
+      domain,
+      name: headName(node.name, head),
+      inputs: inputsOf(head),
+      outputs: outputs.map((output) => headName(output.name, head)),
+      attributes,
+    });
+    copy.outputs.forEach((output, i) => {
+      output.dtype = outputs[i]?.dtype;
+      output.shape = shapes[i];
+    });
+    return copy;
   });
-  copy.outputs.forEach((output, i) => {
-    const original = node.output(i);
-    output.dtype = original.dtype;
-    output.shape = reshape(original);
-  });
-  return copy;
 }
 
 /** Adds a node of one output that has no original, with type and shape. */

@@ -1,46 +1,40 @@
 /** Rows of a weight expression: every stored tensor in it becomes a byte range of itself, every operator a copy. */
-import { type Graph, type Node, type Value, sliceRows } from '@tundish/graph';
+import { type Graph, type Node, type Tensor, type Value, sliceRows } from '@tundish/graph';
 import { transformError } from '../errors.js';
 import { staticShape } from './head-grid.js';
-import { copyForHead, headName } from './naming.js';
+import { copyForHeads, headName } from './naming.js';
 
 const ELEMENTWISE: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul', 'Div', 'Cast']);
 
-/** The copies made so far, by original value and head. */
-export type Slices = Map<Value, Value[]>;
+/** What took the place of each value, by head. */
+export type Slices = Map<Value, readonly Value[]>;
 
 /**
- * Rows [head * rows, (head + 1) * rows) of `value`, whose axis 0 is the output axis: float expressions (Cast, Mul by a
- * gain row) and quantized ones (DequantizeLinear per channel or per block over UINT4, with scales that are expressions).
+ * Equal runs of the rows of `value`, one a head; axis 0 is the output axis. Float expressions (Cast, Mul by a gain row)
+ * and quantized ones (DequantizeLinear per channel, or per block with scales that are expressions) are copied a head.
  *
  * @throws SHA_PATTERN for any other operator
  */
-export function sliceParameter(graph: Graph, value: Value, head: number, rows: number, slices: Slices): Value {
-  const known = slices.get(value)?.[head];
+export function sliceParameter(graph: Graph, value: Value, heads: number, slices: Slices): readonly Value[] {
+  const known = slices.get(value);
   if (known !== undefined) return known;
-  const slice = value.tensor === undefined ? sliceExpression(graph, value, head, rows, slices) : sliceTensor(graph, value, head, rows);
-  return keepSlice(slices, value, head, slice);
+  const rows = (staticShape(value)[0] ?? 0) / heads;
+  const made = value.tensor === undefined ? sliceExpression(graph, value, heads, rows, slices) : sliceTensor(graph, value.name, value.tensor, heads, rows);
+  slices.set(value, made);
+  return made;
 }
 
-/** Remembers what took the place of `value` for one head. */
-export function keepSlice(slices: Slices, value: Value, head: number, slice: Value): Value {
-  const heads = slices.get(value) ?? [];
-  heads[head] = slice;
-  slices.set(value, heads);
-  return slice;
+function sliceTensor(graph: Graph, name: string, tensor: Tensor, heads: number, rows: number): readonly Value[] {
+  return Array.from({ length: heads }, (_, head) => graph.addInitializer(headName(name, head), sliceRows(tensor, head * rows, (head + 1) * rows)));
 }
 
-function sliceTensor(graph: Graph, value: Value, head: number, rows: number): Value {
-  if (value.tensor === undefined) throw unsliceable(value);
-  return graph.addInitializer(headName(value.name, head), sliceRows(value.tensor, head * rows, (head + 1) * rows));
-}
-
-function sliceExpression(graph: Graph, value: Value, head: number, rows: number, slices: Slices): Value {
+function sliceExpression(graph: Graph, value: Value, heads: number, rows: number, slices: Slices): readonly Value[] {
   const node = value.producer;
   if (node === undefined) throw unsliceable(value);
-  const sliced = operandsWithRows(node, value);
-  const inputs = node.inputs.map((input) => (input !== undefined && sliced.has(input) ? sliceParameter(graph, input, head, rows, slices) : input));
-  return copyForHead(graph, node, head, inputs, (output) => [rows, ...staticShape(output).slice(1)]).output();
+  const withRows = operandsWithRows(node, value);
+  const operands = node.inputs.map((input) => (input !== undefined && withRows.has(input) ? sliceParameter(graph, input, heads, slices) : undefined));
+  const inputsOf = (head: number): (Value | undefined)[] => node.inputs.map((input, i) => operands[i]?.[head] ?? input);
+  return copyForHeads(graph, node, heads, inputsOf, (output) => [rows, ...staticShape(output).slice(1)]).map((copy) => copy.output());
 }
 
 /** The operands that have the output axis; the others (gain rows, axes, scalars) serve all heads. */

@@ -2,8 +2,8 @@
 import type { Node, Value } from '@tundish/graph';
 import { transformError } from '../errors.js';
 import { type HeadGrid, gridOf, headAt, staticShape } from './head-grid.js';
-import { copyForHead, headName } from './naming.js';
-import { type ProjectionState, packedProjection, splitOffHead } from './project-heads.js';
+import { copyForHeads, headName } from './naming.js';
+import { type ProjectionState, packedProjection, splitOffHeads } from './project-heads.js';
 
 /** Operators that treat every head alike once the head axes are gone. */
 const PER_HEAD: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul', 'Div', 'Cast', 'Sigmoid', 'Neg', 'Softmax', 'Split', 'Concat', 'MatMul', 'RMSNormalization']);
@@ -29,10 +29,7 @@ export function splitHeads(state: SplitState, value: Value): HeadGrid | undefine
   const node = value.producer;
   if (node === undefined) return remember(state, value, splitInput(state, value, extent.groups));
   const packed = packedProjection(node);
-  if (packed !== undefined) {
-    const count = extent.groups * extent.members;
-    return remember(state, value, Array.from({ length: count }, (_, head) => splitOffHead(state, node, packed, head)));
-  }
+  if (packed !== undefined) return remember(state, value, splitOffHeads(state, node, packed, extent.groups * extent.members));
   requirePerHead(node, value);
   copyByHead(state, node);
   return state.grids.get(value);
@@ -54,16 +51,12 @@ function splitInput(state: SplitState, value: Value, groups: number): readonly V
 function copyByHead(state: SplitState, node: Node): void {
   const operands = node.inputs.map((input) => (input === undefined ? undefined : splitHeads(state, input)));
   const { groups, members } = gridOf(node.output()) ?? { groups: 1, members: 1 };
-  const copies: Node[] = [];
-  for (let group = 0; group < groups; group++) {
-    for (let member = 0; member < members; member++) {
-      const inputs = node.inputs.map((input, i) => {
-        const grid = operands[i];
-        return grid === undefined ? input : headAt(grid, group, member);
-      });
-      copies.push(copyForHead(state.graph, node, group * members + member, inputs, (output) => [1, 1, ...staticShape(output).slice(2)]));
-    }
-  }
+  const inputsOf = (head: number): (Value | undefined)[] =>
+    node.inputs.map((input, i) => {
+      const grid = operands[i];
+      return grid === undefined ? input : headAt(grid, Math.floor(head / members), head % members);
+    });
+  const copies = copyForHeads(state.graph, node, groups * members, inputsOf, (output) => [1, 1, ...staticShape(output).slice(2)]);
   node.outputs.forEach((output, i) => remember(state, output, copies.map((copy) => copy.output(i))));
 }
 
