@@ -32,7 +32,8 @@ export async function openContainer(folder: string, options: OpenContainerOption
     }
     return new Session(container, tokenizer, executables);
   } catch (error) {
-    for (const executable of executables) await executable.close();
+    // The first failure is the one to tell, whatever closing says.
+    await Promise.allSettled(executables.map((executable) => executable.close()));
     throw error;
   }
 }

@@ -56,7 +56,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    for (const executable of this.#executables) await executable.close();
+    await Promise.all(this.#executables.map((executable) => executable.close()));
   }
 
   async *#exclusive(prompt: Prompt, options: GenerateOptions, finish: (stats: GenerationStats) => void): AsyncGenerator<GeneratedToken, void> {
