@@ -5,15 +5,12 @@
 
 /** Positions fit below this factor, so rank and position make one exact number. */
 const POSITIONS = 2 ** 31;
-const CACHED_WORDS = 50_000;
-const CACHED_LENGTH = 64;
 
 export class BytePairEncoder {
   private readonly size: number;
   /** Rank of a pair, keyed by left id * size + right id. */
   private readonly ranks = new Map<number, number>();
   private readonly merged: Int32Array;
-  private readonly cache = new Map<string, readonly string[]>();
 
   /** @param merges pairs in the order of their rank; both sides and the result are in the vocabulary */
   constructor(
@@ -33,14 +30,7 @@ export class BytePairEncoder {
   /** @returns tokens of the vocabulary, and single characters that are not in it */
   encode(word: string): readonly string[] {
     if (this.ignoreMerges && this.vocabulary.has(word)) return [word];
-    const cached = this.cache.get(word);
-    if (cached !== undefined) return cached;
-    const result = this.merge(Array.from(word));
-    if (word.length <= CACHED_LENGTH) {
-      if (this.cache.size >= CACHED_WORDS) this.cache.clear();
-      this.cache.set(word, result);
-    }
-    return result;
+    return this.merge(Array.from(word));
   }
 
   private merge(characters: readonly string[]): string[] {

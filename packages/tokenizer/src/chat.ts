@@ -1,6 +1,7 @@
 /** What a conversation is made of, and which template of a tokenizer renders it. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fault } from './errors.js';
 import { isObject } from './tokenizer-file.js';
 import type { Json } from './tokenizer-file.js';
 
@@ -26,7 +27,10 @@ export interface ChatTemplate {
 /** chat_template.jinja if it is there, else the field of tokenizer_config.json (of several templates, `default`). */
 export async function readChatTemplate(folder: string, config: Json): Promise<ChatTemplate | undefined> {
   const path = join(folder, 'chat_template.jinja');
-  const file = await readFile(path, 'utf8').catch(() => undefined);
+  const file = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw fault('TOKENIZER_NOT_FOUND', { what: `${path} cannot be read`, evidence: { path }, fix: 'Check that it is a file with read permission.', cause: error });
+  });
   if (file !== undefined) return { source: file, path };
   const field = config['chat_template'];
   const list: unknown[] = Array.isArray(field) ? field : [];

@@ -3,6 +3,7 @@ import { Tokenizer as PipelineTokenizer } from '@huggingface/tokenizers';
 import { BytePairEncoder } from './bpe.js';
 import { invalid, isObject, unsupported } from './tokenizer-file.js';
 import type { TokenizerFile } from './tokenizer-file.js';
+import { rememberWords } from './word-cache.js';
 
 /** @param addSpecialTokens whether the post-processor adds its tokens */
 export type Encode = (text: string, addSpecialTokens: boolean) => number[];
@@ -56,18 +57,13 @@ type Words = (words: string[]) => string[];
 function chooseModel(file: TokenizerFile, pipeline: PipelineTokenizer, tokens: readonly (string | undefined)[]): Words {
   if (file.model.type === 'BPE') {
     const encoder = new BytePairEncoder(file.vocabulary, file.merges, tokens, file.model['ignore_merges'] === true);
-    return (words) => words.flatMap((word) => encoder.encode(word));
+    const encode = rememberWords((word) => encoder.encode(word));
+    return (words) => words.flatMap(encode);
   }
   const model = pipeline.model as unknown as { tokenize(word: string): string[] };
-  const tokenize = model.tokenize.bind(model);
-  const cache = new Map<string, readonly string[]>();
+  const encode = rememberWords((word) => model.tokenize(word));
   const replacement = splittingReplacement(file);
-  return (words) =>
-    words.flatMap((text) => splitBefore(text, replacement)).flatMap((word) => {
-      let pieces = cache.get(word);
-      if (pieces === undefined) cache.set(word, (pieces = tokenize(word)));
-      return pieces;
-    });
+  return (words) => words.flatMap((text) => splitBefore(text, replacement)).flatMap(encode);
 }
 
 /** The Metaspace pre-tokenizer ends a word before each replacement character, which the library leaves out. */

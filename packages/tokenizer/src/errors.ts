@@ -2,7 +2,7 @@
 import { declareErrors } from '@tundish/diagnostics';
 
 export const fault = declareErrors({
-  TOKENIZER_NOT_FOUND: 'tokenizer.json is not there or cannot be read.',
+  TOKENIZER_NOT_FOUND: 'A file of the tokenizer is not there or cannot be read.',
   TOKENIZER_NOT_JSON: 'A tokenizer file is not valid JSON.',
   TOKENIZER_INVALID: 'tokenizer.json contradicts itself.',
   TOKENIZER_UNSUPPORTED: 'tokenizer.json asks for a part that this build does not know.',

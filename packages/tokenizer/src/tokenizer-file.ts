@@ -49,15 +49,22 @@ async function readJson(path: string): Promise<Json | undefined> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw fault('TOKENIZER_NOT_FOUND', { what: `${path} cannot be read`, evidence: { path }, fix: 'Check that it is a file with read permission.', cause: error });
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    const why = error instanceof Error ? printable(error.message) : undefined;
-    throw fault('TOKENIZER_NOT_JSON', { what: `${path} is not valid JSON`, evidence: { path }, fix: 'The file is cut short or damaged: download it again.', ...(why === undefined ? {} : { why }) });
-  }
+  const value = parseJson(bytes, path);
   if (isObject(value)) return value;
   throw fault('TOKENIZER_NOT_JSON', { what: `${path} must hold a JSON object`, evidence: { path }, fix: 'Download the file again.' });
+}
+
+function parseJson(bytes: Uint8Array, path: string): unknown {
+  let text = '';
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const before = text.slice(0, Number(/at position (\d+)/.exec(why)?.[1] ?? 0));
+    const place = text === '' ? {} : { line: before.split('\n').length, column: before.length - before.lastIndexOf('\n') };
+    throw fault('TOKENIZER_NOT_JSON', { what: `${path} is not valid JSON`, why: printable(why), evidence: { path, ...place }, fix: 'The file is cut short or damaged: download it again.' });
+  }
 }
 
 function readModel(json: Json, path: string): TokenizerFile['model'] {

@@ -26,6 +26,7 @@ export interface Tokenizer {
   readonly eosTokenIds: readonly number[];
   readonly specialTokenIds: ReadonlySet<number>;
   readonly hasChatTemplate: boolean;
+  /** Special tokens spelled out in the text are read as special tokens, as the reference does. */
   encode(text: string, options?: EncodeOptions): number[];
   /**
    * Exactly what a stream decoder gives for these ids. Spaces before punctuation stay, whatever
