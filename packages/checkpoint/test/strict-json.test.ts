@@ -36,11 +36,11 @@ test('refuses whatever JSON.parse refuses, and accepts nothing more', () => {
         accepted = false;
       }
       const parsed = parseStrictJson(text);
-      // The one difference: JSON.parse takes the last of two equal keys.
-      if ('fault' in parsed && parsed.fault.kind === 'duplicate-key') return;
+      // Two differences are meant: JSON.parse takes the last of two equal keys, and reads 1e901 as infinity.
+      if ('fault' in parsed && (parsed.fault.kind === 'duplicate-key' || parsed.fault.message.includes('too large'))) return;
       expect('value' in parsed).toBe(accepted);
     }),
-    { numRuns: 2000 },
+    { numRuns: 3000 },
   );
 });
 
