@@ -1,2 +1,3 @@
 /** ONNX Runtime on the CPU behind the toolchain port. */
-export {};
+export { hostReference } from './reference.js';
+export { hostToolchain } from './toolchain.js';

@@ -1,0 +1,92 @@
+/** The compile step: ONNX Runtime folds constants and packs weights once, and all graphs of a part share one data file. */
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TundishError } from '@tundish/diagnostics';
+import type { CompileRequest, CompileResult, FileResolver, ProducedFile, ToolchainContext } from '@tundish/toolchain';
+import { neededBytes } from './compiled-data.js';
+import { hostError } from './errors.js';
+import { editExternalEntries, readExternalEntries } from './external-entries.js';
+import { SessionThread } from './session-thread.js';
+import { SharedData } from './shared-data.js';
+import { findWeightRoot } from './weight-root.js';
+
+/**
+ * Files of the result: `{graph}.onnx` for each graph and `part{i}_of_{n}.data` with the weights. The bytes depend on the
+ * inputs, the version of ONNX Runtime and the CPU (`identity().machine`), and on nothing else.
+ *
+ * @throws HOST_FILE_MISSING, HOST_COMPILE_FAILED, HOST_CANCELLED
+ */
+export async function compilePart(context: ToolchainContext, request: CompileRequest): Promise<CompileResult> {
+  const { signal, scratch, reporter } = context;
+  const dataName = `part${request.part}_of_${request.parts}.data`;
+  const work = join(scratch, 'compile');
+  const shared = new SharedData(join(scratch, dataName));
+  const thread = new SessionThread();
+  const cancel = (): void => void thread.kill(cancelled(signal));
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    const files: ProducedFile[] = [];
+    for (const [done, graph] of request.graphs.entries()) {
+      if (signal.aborted) throw cancelled(signal);
+      reporter.progress({ label: 'graphs', done, total: request.graphs.length });
+      await mkdir(work, { recursive: true });
+      const compiled = await compileGraph(thread, await loweredGraph(graph), request.resolve, { name: graph.io.name, work, dataName });
+      files.push({ name: `${graph.io.name}.onnx`, content: { bytes: await shared.add(compiled, join(work, dataName)) } });
+      await rm(work, { recursive: true, force: true });
+    }
+    const data = await stat(shared.path).catch(() => undefined);
+    if (data !== undefined) files.push({ name: dataName, content: { path: shared.path } });
+    return { graphs: request.graphs.map(({ io }) => io), files };
+  } catch (error) {
+    await thread.kill(cancelled(signal));
+    await Promise.all([work, shared.path].map((path) => rm(path, { recursive: true, force: true })));
+    throw signal.aborted ? cancelled(signal) : error;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    await thread.close();
+  }
+}
+
+interface Place {
+  readonly name: string;
+  readonly work: string;
+  readonly dataName: string;
+}
+
+async function compileGraph(thread: SessionThread, lowered: Uint8Array, resolve: FileResolver, place: Place): Promise<Uint8Array> {
+  const root = await findWeightRoot(readExternalEntries(lowered).map((entries) => entries.get('location') ?? ''), resolve);
+  const model = editExternalEntries(lowered, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
+  const save = { graph: join(place.work, 'graph.onnx'), data: place.dataName };
+  try {
+    await thread.open(place.name, { model, folder: root.folder, level: 'basic', threads: 1, save });
+  } catch (cause) {
+    throw failed(place.name, cause);
+  }
+  const compiled = new Uint8Array(await readFile(save.graph));
+  const size = (await stat(join(place.work, place.dataName)).catch(() => undefined))?.size ?? 0;
+  const needed = neededBytes(readExternalEntries(compiled));
+  if (size < needed) throw failed(place.name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
+  return compiled;
+}
+
+async function loweredGraph(graph: CompileRequest['graphs'][number]): Promise<Uint8Array> {
+  const path = graph.files.get(`${graph.io.name}.onnx`);
+  const bytes = path === undefined ? undefined : await readFile(path).catch(() => undefined);
+  if (bytes !== undefined) return new Uint8Array(bytes);
+  throw hostError('HOST_FILE_MISSING', { what: `the converted graph ${graph.io.name}.onnx is not there`, ...(path === undefined ? {} : { evidence: { path } }), fix: 'run convert again' });
+}
+
+function failed(name: string, cause: unknown, why?: string): Error {
+  if (cause instanceof TundishError && cause.code !== 'HOST_SESSION_FAILED') return cause;
+  const stderr = cause instanceof TundishError ? cause.evidence.stderr : undefined;
+  return hostError('HOST_COMPILE_FAILED', {
+    what: `ONNX Runtime cannot compile ${name}`,
+    ...(why === undefined ? {} : { why }),
+    ...(stderr === undefined ? {} : { evidence: { stderr } }),
+    cause,
+  });
+}
+
+function cancelled(signal: AbortSignal): Error {
+  return hostError('HOST_CANCELLED', { what: 'compile was cancelled', why: 'the caller asked for it', cause: signal.reason });
+}

@@ -1,0 +1,12 @@
+/** The convert step: lowering and encoding, bytes of a graph only. */
+import { encodeModel } from '@tundish/graph';
+import { type ConvertRequest, type ConvertResult, graphName } from '@tundish/toolchain';
+import { ioTable } from './lowering/io-table.js';
+import { lowerModel } from './lowering/lower-graph.js';
+
+/** One ONNX file named after the graph. Weights stay byte ranges of the files that the model names. */
+export function convertGraph(request: ConvertRequest): ConvertResult {
+  const name = graphName(request.cell);
+  const lowered = lowerModel(request.model, request.encodings, name);
+  return { io: ioTable(lowered, request.cell), files: [{ name: `${name}.onnx`, content: { bytes: encodeModel(lowered.model) } }] };
+}

@@ -1,0 +1,53 @@
+/** Which ONNX Runtime is installed and on what machine, read from files: loading the library would cost every task time. */
+import { access, readFile, readdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { ToolchainIdentity } from '@tundish/toolchain';
+import { hostError } from './errors.js';
+
+/**
+ * CPU features by which ONNX Runtime chooses kernels and the layout of prepacked weights, as /proc/cpuinfo spells them.
+ */
+const FEATURES = [
+  'avx', 'avx2', 'fma', 'avx_vnni', 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'amx_bf16',
+  'asimd', 'asimddp', 'i8mm', 'bf16', 'fphp', 'sve', 'sve2', 'sme',
+] as const;
+
+/** @throws HOST_RUNTIME_MISSING when the package or its library for this platform is not installed */
+export async function hostIdentity(): Promise<ToolchainIdentity> {
+  const version = await installedVersion();
+  return { name: 'host', version: `onnxruntime ${version}`, machine: `${process.platform}-${process.arch} ${await cpuClass()}` };
+}
+
+async function installedVersion(): Promise<string> {
+  const manifest = manifestPath();
+  const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
+  const folder = join(dirname(manifest), 'bin');
+  const variants = await readdir(folder).catch((): string[] => []);
+  const libraries = variants.map((variant) => join(folder, variant, process.platform, process.arch, 'onnxruntime_binding.node'));
+  const present = await Promise.all(libraries.map((path) => access(path).then(() => true, () => false)));
+  if (present.includes(true)) return version;
+  throw hostError('HOST_RUNTIME_MISSING', {
+    what: `onnxruntime-node ${version} has no library for ${process.platform}-${process.arch}`,
+    evidence: { path: folder },
+    fix: 'build on a platform that onnxruntime-node supports',
+  });
+}
+
+function manifestPath(): string {
+  try {
+    return createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
+  } catch (cause) {
+    throw hostError('HOST_RUNTIME_MISSING', { what: 'onnxruntime-node is not installed', fix: 'run npm ci', cause });
+  }
+}
+
+/** Feature list of the first core; where the system does not tell (macOS, Windows), the model of the CPU. */
+async function cpuClass(): Promise<string> {
+  const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  const line = /^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1];
+  if (line === undefined) return (cpus()[0]?.model ?? 'unknown').trim().replace(/\s+/g, '-');
+  const flags = new Set(line.trim().split(/\s+/));
+  return FEATURES.filter((feature) => flags.has(feature)).join('+') || 'baseline';
+}

@@ -1,0 +1,180 @@
+/**
+ * The host lowering: an adapted graph with encodings becomes a graph that ONNX Runtime executes at the numerics of the
+ * device. Weights stay byte ranges, linear layers become MatMulNBits, and every encoded value passes through its codes.
+ */
+import { printable } from '@tundish/diagnostics';
+import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value } from '@tundish/graph';
+import { hostError } from '../errors.js';
+import { inheritedEncoding } from './carried-encoding.js';
+import { lowerGather } from './embedding.js';
+import { GridConstants, codeType, sameGrid } from './grid-constants.js';
+import { lowerLinear } from './linear.js';
+import { assertCheapConstant } from './weight-expression.js';
+
+export interface Lowered {
+  readonly model: Model;
+  /** Encoding of each quantized graph input and output, by name. */
+  readonly boundary: ReadonlyMap<string, PerTensorEncoding>;
+}
+
+const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
+
+/**
+ * Lowers `model`, which is not changed. Without encodings the result computes the same in floating point.
+ *
+ * @param name name of the new graph
+ * @throws HOST_ENCODING_MISSING listing every float value that would be left in floating point
+ * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE
+ */
+export function lowerModel(model: Model, encodings: Encodings | undefined, name: string): Lowered {
+  const lowering = new Lowering(model.graph, encodings, name);
+  lowering.run();
+  const graph = lowering.graph;
+  const opsets = new Map(model.opsetImports);
+  if (graph.nodes.some((node) => node.domain === 'com.microsoft')) opsets.set('com.microsoft', 1);
+  return { model: { ...model, opsetImports: opsets, graph }, boundary: lowering.boundary };
+}
+
+class Lowering {
+  readonly graph: Graph;
+  readonly boundary = new Map<string, PerTensorEncoding>();
+  readonly #grids: GridConstants;
+  readonly #encodings: Encodings;
+  readonly #quantized: boolean;
+  readonly #constants: ReadonlySet<Value>;
+  /** Source value to the value that readers take: float where the source is float. */
+  readonly #lowered = new Map<Value, Value>();
+  readonly #outputs = new Map<Value, Value>();
+  readonly #carried = new Map<Value, PerTensorEncoding>();
+  readonly #missing: string[] = [];
+
+  constructor(readonly source: Graph, encodings: Encodings | undefined, name: string) {
+    this.graph = new Graph(name);
+    this.#grids = new GridConstants(this.graph);
+    this.#quantized = encodings !== undefined;
+    this.#encodings = encodings ?? NO_ENCODINGS;
+    this.#constants = constantsOf(source);
+  }
+
+  run(): void {
+    for (const input of this.source.inputs) this.#input(input);
+    for (const node of this.source.sortedNodes()) if (!this.#constants.has(node.output())) this.#node(node);
+    if (this.#missing.length > 0) throw uncovered(this.#missing);
+    for (const output of this.source.outputs) this.graph.outputs.push(this.#outputs.get(output) ?? this.resolve(output));
+    this.graph.prune();
+  }
+
+  get parameters(): Encodings['parameters'] {
+    return this.#encodings.parameters;
+  }
+
+  resolve(value: Value): Value {
+    const known = this.#lowered.get(value);
+    if (known !== undefined) return known;
+    const made = value.tensor === undefined ? this.#constantNode(value) : this.#initializer(value);
+    this.#lowered.set(value, made);
+    return made;
+  }
+
+  #initializer(value: Value): Value {
+    const tensor = value.tensor as NonNullable<Value['tensor']>;
+    const copy = this.graph.find(value.name) ?? this.graph.addInitializer(value.name, tensor);
+    const encoding = this.#encodings.activations.get(value.name) ?? this.parameters.get(value.name);
+    if (encoding?.kind !== 'per-tensor' || tensor.dtype !== DataType.FLOAT) return copy;
+    return this.#grids.dequantize(this.#grids.quantize(copy, encoding, `${value.name}_codes`), encoding, `${value.name}_dequantized`);
+  }
+
+  #constantNode(value: Value): Value {
+    const node = value.producer as Node;
+    assertCheapConstant(node);
+    this.#copy(node, node.outputs.map((output) => output.name));
+    return this.graph.value(value.name);
+  }
+
+  #input(value: Value): void {
+    const encoding = this.#encodings.activations.get(value.name);
+    if (encoding === undefined) {
+      this.#lowered.set(value, this.graph.addInput(value.name, typeOf(value), value.shape ?? []));
+      if (this.#quantized && typeOf(value) === DataType.FLOAT && value.uses.length > 0) this.#missing.push(value.name);
+      return;
+    }
+    const codes = this.graph.addInput(value.name, codeType(encoding), value.shape ?? []);
+    this.#lowered.set(value, this.#grids.dequantize(codes, encoding, `${value.name}_dequantized`));
+    this.#carried.set(value, encoding);
+    this.boundary.set(value.name, encoding);
+  }
+
+  #node(node: Node): void {
+    const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
+    const names = node.outputs.map((output) => this.#rawName(output, inherited));
+    const single = names[0] as string;
+    const special = lowerLinear(this, node, single) ?? lowerGather(this, node, single);
+    const raw = special === undefined ? this.#copy(node, names) : [special];
+    node.outputs.forEach((output, i) => this.#finish(output, raw[i] as Value, inherited));
+  }
+
+  #copy(node: Node, names: readonly string[]): readonly Value[] {
+    const inputs = node.inputs.map((input) => (input === undefined ? undefined : this.resolve(input)));
+    const attributes = Object.fromEntries(node.attributes);
+    const copy = this.graph.addNode({ opType: node.opType, domain: node.domain, name: node.name, inputs, outputs: names, attributes });
+    copy.outputs.forEach((output, i) => {
+      output.dtype = node.output(i).dtype;
+      output.shape = node.output(i).shape;
+    });
+    return copy.outputs;
+  }
+
+  /** A value that is about to be quantized leaves its own name to its codes if they are a graph output. */
+  #rawName(value: Value, inherited: PerTensorEncoding | undefined): string {
+    return this.#quantized && typeOf(value) === DataType.FLOAT && this.#carries(value, inherited) !== undefined ? `${value.name}_float` : value.name;
+  }
+
+  #carries(value: Value, inherited: PerTensorEncoding | undefined): PerTensorEncoding | undefined {
+    return this.#encodings.activations.get(value.name) ?? inherited;
+  }
+
+  #finish(value: Value, raw: Value, inherited: PerTensorEncoding | undefined): void {
+    raw.dtype = typeOf(value);
+    raw.shape = value.shape;
+    this.#lowered.set(value, raw);
+    const isOutput = this.source.outputs.includes(value);
+    if (!this.#quantized || raw.dtype !== DataType.FLOAT || (value.uses.length === 0 && !isOutput)) return;
+    const encoding = this.#carries(value, inherited);
+    if (encoding === undefined) {
+      this.#missing.push(value.name);
+      return;
+    }
+    this.#carried.set(value, encoding);
+    const exact = sameGrid(encoding, inherited);
+    if (exact && !isOutput) return;
+    const codes = this.#grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`);
+    if (isOutput) {
+      this.#outputs.set(value, codes);
+      this.boundary.set(value.name, encoding);
+    }
+    if (!exact && value.uses.length > 0) this.#lowered.set(value, this.#grids.dequantize(codes, encoding, `${value.name}_dequantized`));
+  }
+}
+
+/** Values that no graph input reaches: initializers and expressions over them. */
+function constantsOf(graph: Graph): ReadonlySet<Value> {
+  const constants = new Set<Value>(graph.initializers);
+  for (const node of graph.sortedNodes()) {
+    if (node.inputs.every((input) => input === undefined || constants.has(input))) for (const output of node.outputs) constants.add(output);
+  }
+  return constants;
+}
+
+function typeOf(value: Value): DataType {
+  if (value.dtype !== undefined) return value.dtype;
+  throw hostError('HOST_GRAPH_TYPE', { what: `the element type of ${printable(value.name)} is not known`, why: 'lowering covers float values only, and must know them', fix: 'run shape inference on the graph first' });
+}
+
+function uncovered(names: readonly string[]): Error {
+  const shown = names.slice(0, 20).map((name) => printable(name));
+  return hostError('HOST_ENCODING_MISSING', {
+    what: `${names.length} value${names.length === 1 ? '' : 's'} would stay in floating point: ${shown.join(', ')}${names.length > shown.length ? ', …' : ''}`,
+    why: 'every computed value of a quantized graph has an encoding; one without it would make the result better than the device',
+    fix: 'calibrate the graph with these values, or build without quantization',
+  });
+}

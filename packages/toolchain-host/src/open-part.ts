@@ -1,0 +1,73 @@
+/** Opens a compiled part: all its graphs in one thread, over one mapping of the shared data file. */
+import { readFile, stat } from 'node:fs/promises';
+import { printable } from '@tundish/diagnostics';
+import type { Executable, GraphIo, OpenRequest } from '@tundish/toolchain';
+import { neededBytes } from './compiled-data.js';
+import { hostError } from './errors.js';
+import { editExternalEntries, readExternalEntries } from './external-entries.js';
+import { checkedFeeds, checkedFetches } from './feeds.js';
+import { SessionThread } from './session-thread.js';
+import { findWeightRoot } from './weight-root.js';
+import type { SessionSpec } from './worker-protocol.js';
+
+/** @throws HOST_FILE_MISSING, HOST_FILE_DAMAGED, HOST_SESSION_FAILED */
+export async function openPart(request: OpenRequest): Promise<Executable> {
+  const specs: [string, SessionSpec][] = [];
+  for (const { name } of request.graphs) specs.push([name, await sessionSpec(name, request)]);
+  const thread = new SessionThread();
+  try {
+    for (const [name, spec] of specs) await thread.open(name, spec);
+  } catch (error) {
+    await thread.close();
+    throw error;
+  }
+  return executable(request.graphs, thread);
+}
+
+/** Constants are folded and packed, so nothing is left to optimise: optimizers could only change the numerics. */
+async function sessionSpec(name: string, request: OpenRequest): Promise<SessionSpec> {
+  const graph = await readFile(fileOf(request, `${name}.onnx`)).catch((cause: unknown) => {
+    throw hostError('HOST_FILE_MISSING', { what: `the compiled graph ${name}.onnx is not there`, evidence: { path: fileOf(request, `${name}.onnx`) }, fix: 'run compile again', cause });
+  });
+  const tensors = readExternalEntries(graph);
+  const root = await findWeightRoot(tensors.map((entries) => entries.get('location') ?? ''), (location) => fileOf(request, location));
+  await assertWhole(name, tensors, root.paths);
+  const model = editExternalEntries(graph, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
+  return { model, folder: root.folder, level: 'disabled', threads: request.threads };
+}
+
+/** A file that is too short would be mapped all the same, and kill the process on the first read behind its end. */
+async function assertWhole(name: string, tensors: ReturnType<typeof readExternalEntries>, paths: ReadonlyMap<string, string>): Promise<void> {
+  for (const [location, path] of paths) {
+    const needed = neededBytes(tensors.filter((entries) => entries.get('location') === location));
+    const { size } = await stat(path);
+    if (size >= needed) continue;
+    throw hostError('HOST_FILE_DAMAGED', {
+      what: `${printable(location)} has ${size} bytes, ${name} reads ${needed}`,
+      why: 'the file was cut, or belongs to another build',
+      evidence: { path },
+      fix: 'run compile again',
+    });
+  }
+}
+
+function fileOf(request: OpenRequest, name: string): string {
+  const path = request.files.get(name);
+  if (path !== undefined) return path;
+  throw hostError('HOST_FILE_MISSING', { what: `${printable(name)} is not among the files of the part`, why: `they are ${[...request.files.keys()].map((file) => printable(file)).join(', ')}` });
+}
+
+function executable(graphs: readonly GraphIo[], thread: SessionThread): Executable {
+  return {
+    graphs,
+    run: async (name, inputs, outputs) => {
+      const graph = graphs.find((candidate) => candidate.name === name);
+      if (graph === undefined) {
+        throw hostError('HOST_UNKNOWN_GRAPH', { what: `no graph ${printable(name)} in this part`, why: `its graphs are ${graphs.map((known) => known.name).join(', ')}` });
+      }
+      const feeds = checkedFeeds(name, graph.inputs, inputs);
+      return thread.run(name, feeds, checkedFetches(name, graph.outputs.map((output) => output.name), outputs));
+    },
+    close: () => thread.close(),
+  };
+}
