@@ -14,36 +14,45 @@ export interface Cut {
  */
 export function topCandidates(scores: Float32Array, cut: Cut): Uint32Array {
   const limit = cut.topK === 0 ? scores.length : Math.min(cut.topK, scores.length);
-  if (limit === scores.length && cut.topP === 1) return allIds(scores.length);
+  if (limit === scores.length && cut.topP === 1) return Uint32Array.from(scores.keys());
   const max = scores[cut.best] as number;
   const weight = (id: number): number => Math.exp(((scores[id] as number) - max) / cut.temperature);
-  const order = (a: number, b: number): number => (scores[b] as number) - (scores[a] as number) || a - b;
-  const kept = limit < scores.length ? largestIds(scores, limit) : likelyIds(scores, weight, cut.topP);
-  const sorted = kept.sort(order);
-  if (cut.topP === 1) return sorted;
-  let total = 0;
-  for (const id of limit < scores.length ? sorted : allIds(scores.length)) total += weight(id);
+  const { ids, total } = limit < scores.length ? heaviest(scores, limit, weight) : likely(scores.length, weight, cut.topP);
+  ids.sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
+  if (cut.topP === 1) return ids;
   let sum = 0;
   let count = 0;
-  while (count < sorted.length && sum < cut.topP * total) sum += weight(sorted[count++] as number);
-  return sorted.subarray(0, count);
+  while (count < ids.length && sum < cut.topP * total) sum += weight(ids[count++] as number);
+  return ids.subarray(0, count);
 }
 
-function allIds(length: number): Uint32Array {
-  return Uint32Array.from({ length }, (_, i) => i);
+/** Ids and the weight of all that they were chosen from or, for top-k, of themselves. */
+interface Choice {
+  readonly ids: Uint32Array;
+  readonly total: number;
 }
 
 /**
  * Ids that can be in the nucleus at all. Tokens with a probability below (1 - topP) / V together hold less than 1 - topP, so
  * the run is complete before it reaches them; leaving them out spares the sort of the whole vocabulary.
  */
-function likelyIds(scores: Float32Array, weight: (id: number) => number, topP: number): Uint32Array {
-  const weights = Float64Array.from(scores, (_, id) => weight(id));
+function likely(length: number, weight: (id: number) => number, topP: number): Choice {
+  const weights = new Float64Array(length);
   let total = 0;
-  for (const w of weights) total += w;
+  for (let id = 0; id < length; id++) total += weights[id] = weight(id);
   // Half the bound leaves room for the rounding of the sums.
-  const bound = (0.5 * (1 - topP) * total) / scores.length;
-  return allIds(scores.length).filter((id) => (weights[id] as number) >= bound);
+  const bound = (0.5 * (1 - topP) * total) / length;
+  const ids = new Uint32Array(length);
+  let count = 0;
+  for (let id = 0; id < length; id++) if ((weights[id] as number) >= bound) ids[count++] = id;
+  return { ids: ids.subarray(0, count), total };
+}
+
+function heaviest(scores: Float32Array, k: number, weight: (id: number) => number): Choice {
+  const ids = largestIds(scores, k);
+  let total = 0;
+  for (const id of ids) total += weight(id);
+  return { ids, total };
 }
 
 /** The k ids with the largest scores, smaller ids first among equals, by a heap whose root is the worst that is kept. */

@@ -46,7 +46,7 @@ export function encodeAll(tensor: IoTensor, reals: Float64Array): TensorData {
 
 /** Elements [start, start + count) as float32: (code - zeroPoint) * scale, or a copy. */
 export function decode(tensor: IoTensor, data: TensorData, start: number, count: number): Float32Array {
-  if (tensor.dtype === 'float32') return Float32Array.from(data.subarray(start, start + count));
+  if (data instanceof Float32Array) return data.slice(start, start + count);
   const { scale, zeroPoint } = parameters(tensor);
   const reals = new Float32Array(count);
   for (let i = 0; i < count; i++) reals[i] = ((data[start + i] as number) - zeroPoint) * scale;

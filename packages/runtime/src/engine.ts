@@ -74,8 +74,8 @@ export class Engine {
    *   of `signal` between two chunks
    */
   async prefill(ids: ArrayLike<number>, signal?: AbortSignal): Promise<Float32Array> {
-    let logits = new Float32Array(0);
-    for await (const rows of this.#chunks(ids, 'last', signal)) logits = Float32Array.from(rows);
+    let logits: Float32Array = new Float32Array(0);
+    for await (const rows of this.#chunks(ids, 'last', signal)) logits = rows;
     return logits;
   }
 
