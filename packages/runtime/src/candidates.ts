@@ -14,7 +14,7 @@ export interface Cut {
  */
 export function topCandidates(scores: Float32Array, cut: Cut): Uint32Array {
   const limit = cut.topK === 0 ? scores.length : Math.min(cut.topK, scores.length);
-  if (limit === scores.length && cut.topP === 1) return Uint32Array.from(scores.keys());
+  if (limit === scores.length && cut.topP === 1) return new Uint32Array(scores.length).map((_, id) => id);
   const max = scores[cut.best] as number;
   const weight = (id: number): number => Math.exp(((scores[id] as number) - max) / cut.temperature);
   const { ids, total } = limit < scores.length ? heaviest(scores, limit, weight) : likely(scores.length, weight, cut.topP);

@@ -54,15 +54,15 @@ export class Sampler {
     const candidates = topCandidates(scores, { best, temperature, topK, topP });
     const weights = new Float64Array(candidates.length);
     let total = 0;
-    for (const [i, id] of candidates.entries()) {
-      const weight = Math.exp(((scores[id] as number) - max) / temperature);
+    for (let i = 0; i < candidates.length; i++) {
+      const weight = Math.exp(((scores[candidates[i] as number] as number) - max) / temperature);
       weights[i] = weight;
       total += weight;
     }
     let rest = this.#random.next() * total;
-    for (const [i, id] of candidates.entries()) {
+    for (let i = 0; i < candidates.length; i++) {
       rest -= weights[i] as number;
-      if (rest < 0) return id;
+      if (rest < 0) return candidates[i] as number;
     }
     // Reached only when rounding leaves the draw at the very end of the sum.
     return candidates[candidates.length - 1] as number;
