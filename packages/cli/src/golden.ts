@@ -28,10 +28,10 @@ export async function openGolden(path: string): Promise<Golden> {
   };
   return {
     has: (name) => tensors.has(name),
-    integers: (name) => Array.from(new BigInt64Array(find(name, 'I64').data.slice().buffer), Number),
+    integers: (name) => Array.from(new BigInt64Array(new Uint8Array(find(name, 'I64').data).buffer), Number),
     floats: (name, count) => {
       const { data } = find(name, 'F32');
-      const values = new Float32Array(data.slice().buffer);
+      const values = new Float32Array(new Uint8Array(data).buffer);
       if (values.length === count) return values;
       throw cliError('CLI_PARITY_TENSOR', { what: `${name} of the golden file has ${values.length} elements, the model gives ${count}`, evidence: { path }, fix: 'the golden file belongs to another checkpoint' });
     },

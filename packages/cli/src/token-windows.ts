@@ -11,6 +11,6 @@ export async function readWindows(path: string): Promise<{ windows: Int32Array[]
     throw cliError('CLI_PARITY_TENSOR', { what: 'the file has no tensor eval_windows of I32 [windows, length]', evidence: { path } });
   }
   const bytes = await readTensorBytes(path, tensor);
-  const ids = new Int32Array(bytes.slice().buffer);
+  const ids = new Int32Array(new Uint8Array(bytes).buffer);
   return { windows: Array.from({ length: count }, (_, i) => ids.subarray(i * length, (i + 1) * length)), sha256: sha256(bytes) };
 }

@@ -42,7 +42,7 @@ const lockSchema = z.strictObject({
     arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
     transform: stage(z.strictObject({ mha2sha: z.boolean() })),
     convert: toolStage(empty),
-    compile: toolStage(empty),
+    compile: toolStage(z.strictObject({ prepack: z.boolean() })),
     package: stage(empty),
   }),
   evaluate: z.strictObject({ text: text.nullable(), windowLength: positive }),

@@ -48,7 +48,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       arcl: { implementation: implementations.arcl, options: { ar: [...plan.ar], cl: [...plan.cl] } },
       transform: { implementation: implementations.transform, options: recipe.transform },
       convert: { implementation: implementations.convert, options: {}, toolchain },
-      compile: { implementation: implementations.compile, options: {}, toolchain },
+      compile: { implementation: implementations.compile, options: recipe.compile, toolchain },
       package: { implementation: implementations.package, options: {} },
     },
     evaluate: { text: evaluationText(recipe) ?? null, windowLength: recipe.evaluate.windowLength },

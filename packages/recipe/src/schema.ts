@@ -37,7 +37,7 @@ const quantizeOptions = z
     calibration: z
       .strictObject({
         text: z.string().min(1).optional().describe('UTF-8 text file, relative to the recipe. Default: calibration.txt in the checkpoint folder.'),
-        windows: count('Windows of the text that are run, from its start.', 1, 100_000).default(32),
+        windows: count('Windows of the text that are run, at equal distances.', 1, 100_000).default(32),
         windowLength: count('Tokens of one window.', 2, 1_048_576).default(512),
       })
       .prefault({})
@@ -50,11 +50,11 @@ export const recipeSchema = z.strictObject({
   checkpoint: z.string().min(1).describe('Folder of the checkpoint, beginning with ./ or ../ or /, relative to the recipe; or a hub id `org/name`, optionally `org/name@revision`.'),
   toolchain: z.enum(TOOLCHAINS).default('host').describe('What compiles and runs the graphs.'),
   graphs: graphs.prefault({}),
-  optimize: z.strictObject({ foldNormGains: flag('Fold the gains of the norms into the projections that follow; equal in function.').default(true) }).prefault({}).describe('Rewrites that keep the function.'),
+  optimize: z.strictObject({ foldNormGains: flag('Fold the gains of the norms into the projections that follow; equal in function. A gain that varies within a block costs block-quantized weights accuracy, so it is off unless a later rewrite needs it.').default(false) }).prefault({}).describe('Rewrites that keep the function.'),
   quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
   transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own.').default(true) }).prefault({}).describe('Rewrites of the graphs for the target.'),
   convert: z.strictObject({}).prefault({}).describe('Lowering to the form of the toolchain; it has no options yet.'),
-  compile: z.strictObject({}).prefault({}).describe('Compilation of a part; it has no options yet.'),
+  compile: z.strictObject({ prepack: flag('Store weights in the layout that the processor multiplies with: opens at once, takes more space.').default(true) }).prefault({}).describe('Compilation of a part.'),
   package: z.strictObject({}).prefault({}).describe('The container; it has no options yet.'),
   evaluate: z
     .strictObject({

@@ -49,7 +49,7 @@ describe('parseRecipe', () => {
     ['quantize: {weights: {blocksize: 16}}', 'RECIPE_UNKNOWN_KEY: unknown key blocksize in quantize.weights', '2:22', 'did you mean blockSize?'],
     ['optimise: {}', 'RECIPE_UNKNOWN_KEY: unknown key optimise', '2:1', 'did you mean optimize?'],
     ['graphs:\n  ar: [1]\n  prats: 2', 'RECIPE_UNKNOWN_KEY: unknown key prats in graphs', '4:3', 'did you mean parts?'],
-    ['compile: {threads: 4}', 'RECIPE_UNKNOWN_KEY: unknown key threads in compile', '2:11', 'this section has no options'],
+    ['convert: {threads: 4}', 'RECIPE_UNKNOWN_KEY: unknown key threads in convert', '2:11', 'this section has no options'],
     ['constructor: 1', 'RECIPE_UNKNOWN_KEY: unknown key constructor', '2:1', 'the keys here are checkpoint, toolchain'],
     ['toolchain: qairt', 'RECIPE_VALUE: toolchain must be host, not the text "qairt"', '2:1', 'write host'],
     ['quantize: nonne', 'RECIPE_VALUE: quantize must be none or a mapping, not the text "nonne"', '2:1', 'did you mean none?'],

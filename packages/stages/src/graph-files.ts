@@ -11,7 +11,7 @@ export const ACTIVATIONS_FILE = 'activations.json';
 /** The graph of an earlier stage. */
 export async function readGraph(input: StageInput): Promise<Model> {
   const path = input.path(GRAPH_FILE);
-  return decodeModel(await readFile(path), { path }).model;
+  return decodeModel(await readFile(path), { path });
 }
 
 export function graphFile(model: Model, name = GRAPH_FILE): StageFile {

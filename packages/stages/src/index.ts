@@ -3,6 +3,7 @@ export * from './lock.js';
 export { ACTIVATIONS_FILE, GRAPH_FILE, readActivations, readGraph } from './graph-files.js';
 export { ADAPTATION_FILE, MODEL_FILE, adaptCheckpoint, modelFacts } from './load/stage.js';
 export type { ModelFacts } from './load/stage.js';
+export { readParameterEncodings } from './parameter-encodings.js';
 export { Pipeline } from './pipeline.js';
 export type { PipelineRequest, UnitRun } from './pipeline.js';
 export { stageOf } from './registry.js';

@@ -76,6 +76,11 @@ export class Pipeline {
     return started;
   }
 
+  /** Absolute folder of the checkpoint, verified against the lock. */
+  checkpoint(): Promise<string> {
+    return this.#source.folder();
+  }
+
   /** The result of a unit with its files on disk; made again when the store has lost them. */
   async input(unit: Unit): Promise<StageInput> {
     const manifest = this.request.inputsInPlace ? await this.#inPlace(unit) : (await this.run(unit)).manifest;

@@ -138,14 +138,14 @@ function maxError(reference: Float32Array, found: TensorData): number {
 async function agreeing(opened: OpenedModel, feeds: ReadonlyMap<string, TensorData>, prompt: readonly number[], continuation: readonly number[], length: number, vocab: number): Promise<number> {
   const ids = [...prompt];
   for (const [step, expected] of continuation.entries()) {
-    const logits = (await runTokens(opened, feeds, ids, length, ['logits'])).get('logits') ?? new Float32Array();
+    const logits = (await runTokens(opened, feeds, ids, length, ['logits'])).get('logits') as Float32Array;
     if (argmax(logits.subarray((ids.length - 1) * vocab, ids.length * vocab)) !== expected) return step;
     ids.push(expected);
   }
   return continuation.length;
 }
 
-function argmax(row: TensorData): number {
+function argmax(row: Float32Array): number {
   return row.reduce((best, value, i) => (value > (row[best] as number) ? i : best), 0);
 }
 

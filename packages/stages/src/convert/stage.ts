@@ -3,6 +3,7 @@ import { type GraphIo, graphName } from '@tundish/toolchain';
 import { stageError } from '../errors.js';
 import { jsonFile, readActivations, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
+import { readParameterEncodings } from '../parameter-encodings.js';
 import { MEDIA, type Stage, type StageFile, type StageRequest } from '../stage.js';
 import type { CellOptions } from '../transform/stage.js';
 
@@ -19,11 +20,12 @@ export const convert: Stage<CellOptions & { readonly toolchainName: string }> = 
   run: async (context, request) => {
     const input = inputOf(request);
     const { cell, toolchainName } = request.options;
-    const encodings = await readActivations(input);
+    const activations = await readActivations(input);
+    const model = await readGraph(input);
     const result = await context.adapters.toolchain(toolchainName).convert(context, {
       cell,
-      model: await readGraph(input),
-      ...(encodings === undefined ? {} : { encodings: { activations: encodings, parameters: new Map() } }),
+      model,
+      ...(activations === undefined ? {} : { encodings: { activations, parameters: readParameterEncodings(model, input) } }),
       options: {},
     });
     return { files: [...producedFiles(result.files), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };

@@ -1,0 +1,49 @@
+/** Reads the encodings of quantized parameters back from the graph and its weight files, for toolchains that take them as data. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { type Model, type Node, type ParameterEncoding, type Tensor } from '@tundish/graph';
+import { stageError } from './errors.js';
+import type { StageInput } from './stage.js';
+
+/** LPBQ and per-channel encodings by the name of the codes' initializer. */
+export function readParameterEncodings({ graph }: Model, input: StageInput): Map<string, ParameterEncoding> {
+  const encodings = new Map<string, ParameterEncoding>();
+  for (const node of graph.nodes.filter(({ opType }) => opType === 'DequantizeLinear')) {
+    const codes = node.input(0);
+    const blockSize = node.int('block_size') ?? 0;
+    if (codes.tensor === undefined) continue;
+    if (blockSize > 0) encodings.set(codes.name, lpbqOf(node, blockSize, input));
+    else if (node.int('axis') === 0) encodings.set(codes.name, { kind: 'per-channel', dtype: 'int8', axis: 0, scale: floats(bytesOfTensor(node.input(1).tensor, node, input)) });
+  }
+  return encodings;
+}
+
+/** The scale of a block is the product Cast(block scale) * channel scale. */
+function lpbqOf(node: Node, blockSize: number, input: StageInput): ParameterEncoding {
+  const product = node.input(1).producer;
+  const [cast, channel] = product?.opType === 'Mul' ? [product.input(0).producer, product.input(1).tensor] : [];
+  if (cast?.opType !== 'Cast' || channel === undefined) {
+    throw stageError('STAGE_REQUIRES', { what: `the scale of ${node.name} is not Cast(block scale) * channel scale`, why: 'only weights that quantize wrote are understood' });
+  }
+  return {
+    kind: 'lpbq', dtype: 'int4', blockSize,
+    channelScale: floats(bytesOfTensor(channel, node, input)),
+    blockScale: bytesOfTensor(cast.input(0).tensor, node, input),
+  };
+}
+
+function floats(bytes: Uint8Array): Float32Array {
+  return new Float32Array(new Uint8Array(bytes).buffer);
+}
+
+function bytesOfTensor(tensor: Tensor | undefined, node: Node, input: StageInput): Uint8Array {
+  if (tensor === undefined) throw stageError('STAGE_REQUIRES', { what: `the scale of ${node.name} is not a constant` });
+  if (tensor.kind === 'inline') return tensor.data;
+  const bytes = new Uint8Array(tensor.length);
+  const descriptor = openSync(input.resolve(tensor.location), 'r');
+  try {
+    readSync(descriptor, bytes, 0, tensor.length, tensor.offset);
+  } finally {
+    closeSync(descriptor);
+  }
+  return bytes;
+}
