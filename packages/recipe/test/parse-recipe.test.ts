@@ -9,7 +9,7 @@ const EVERYTHING = `
 checkpoint: ./c
 toolchain: host
 graphs: { ar: [1, 128], parts: 1 }
-optimize: { foldNormGains: true }
+optimize: { foldNormGains: false }
 quantize:
   weights: { scheme: lpbq, bits: 4, blockSize: 32 }
   lmHead: { bits: 8 }
