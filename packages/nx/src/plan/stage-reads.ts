@@ -4,8 +4,9 @@ import type { StageName } from '@tundish/recipe';
 /** Fields by stage, apart from `stages.<stage>` that each stage reads. */
 const ALSO_READ: Readonly<Partial<Record<StageName, readonly string[]>>> = {
   load: ['source'],
-  // The tokenizer that turns the calibration text into ids. Names of files hold dots, so `source` can only be read whole.
-  quantize: ['source'],
+  // The tokenizer that turns the calibration text into ids (names of files hold dots, so `source` can only be read whole), and
+  // the library in which the calibration runs.
+  quantize: ['source', 'stages.convert.toolchain'],
   package: ['model', 'source', 'parts', 'generation', 'stages.arcl.options', 'stages.compile.toolchain'],
 };
 

@@ -10,6 +10,8 @@ export interface InitGeneratorOptions {
 /** @throws NX_OPTION for a glob that the plugin would refuse */
 export default function initGenerator(tree: Tree, options: InitGeneratorOptions): void {
   const glob = modelsGlobOf(options);
+  // updateNxJson leaves a workspace alone that has no nx.json yet.
+  if (!tree.exists('nx.json')) tree.write('nx.json', '{}\n');
   updateNxJson(tree, withPlugin(readNxJson(tree) ?? {}, glob));
   const models = glob.replace(/\/project\.json$/, '');
   addLines(tree, '.gitignore', ['node_modules', '.nx/', '.tundish/', `${models}/out/`, `${models}/artifacts/`]);
