@@ -24,7 +24,16 @@ export interface ParityOptions {
 export interface ParityRow {
   readonly what: string;
   readonly error: number;
+  /** What is accepted: the tolerance, or ROUNDING_ULPS units in the last place of the largest reference value if that is more. */
+  readonly allowed: number;
 }
+
+/**
+ * Two float32 evaluations of one function differ by a few units in the last place of its largest intermediate value: an
+ * outlier of 174 in a residual stream is known to 1.5e-5 at best, before any sum.
+ */
+const ROUNDING_ULPS = 8;
+const EPSILON = 2 ** -23;
 
 export interface ParityReport {
   readonly checkpoint: string;
@@ -60,9 +69,9 @@ export async function measureParity(options: ParityOptions, io: Io): Promise<Par
   try {
     const feeds = feedsFor(sized, ropeTables(modelFacts(checkpoint).rope, 0, tokens));
     const results = await runTokens(opened, feeds, ids, tokens);
-    const rows = compare(golden, results, blocks, ids.length, tokens, adaptation.dims);
+    const rows = compare(golden, results, blocks, { tokens: ids.length, padded: tokens, tolerance: options.tolerance, ...adaptation.dims });
     const greedy = { equal: await agreeing(opened, feeds, ids, continuation, tokens, adaptation.dims.vocab), of: continuation.length };
-    const ok = rows.every(({ error }) => error <= options.tolerance) && greedy.equal === greedy.of;
+    const ok = rows.every(({ error, allowed }) => error <= allowed) && greedy.equal === greedy.of;
     return { checkpoint: options.checkpoint, tokens: ids.length, tolerance: options.tolerance, rows, greedy, ok };
   } finally {
     await opened.close();
@@ -97,31 +106,47 @@ interface Dims {
   readonly vocab: number;
 }
 
-function compare(golden: Golden, results: ReadonlyMap<string, TensorData>, blocks: readonly string[], tokens: number, padded: number, dims: Dims): ParityRow[] {
+/** How many rows the reference has, how many the graph ran with, and what is accepted. */
+interface Comparison extends Dims {
+  readonly tokens: number;
+  readonly padded: number;
+  readonly tolerance: number;
+}
+
+function compare(golden: Golden, results: ReadonlyMap<string, TensorData>, blocks: readonly string[], at: Comparison): ParityRow[] {
+  const { tokens, hidden: width } = at;
   const get = (name: string): TensorData => results.get(name) ?? new Float32Array();
-  const rows: ParityRow[] = [{ what: 'logits', error: maxError(golden.floats('logits', tokens * dims.vocab), get('logits')) }];
-  const hidden = golden.floats('hidden_states', blocks.length * tokens * dims.hidden);
-  blocks.forEach((name, i) => rows.push({ what: `hidden states of block ${i}`, error: maxError(hidden.subarray(i * tokens * dims.hidden, (i + 1) * tokens * dims.hidden), get(name)) }));
-  blocks.forEach((_, i) => {
-    const size = dims.kvHeads * tokens * dims.headDim;
-    rows.push({ what: `keys of block ${i}`, error: maxError(golden.floats(`past_key_${i}`, size), rowsOfKeys(get(`past_key_${i}_out`), tokens, padded, dims)) });
-    rows.push({ what: `values of block ${i}`, error: maxError(golden.floats(`past_value_${i}`, size), rowsOfValues(get(`past_value_${i}_out`), tokens, padded, dims)) });
+  const row = (what: string, reference: Float32Array, found: TensorData): ParityRow => ({
+    what, error: maxError(reference, found), allowed: Math.max(at.tolerance, ROUNDING_ULPS * EPSILON * largest(reference)),
   });
-  return rows;
+  const hidden = golden.floats('hidden_states', blocks.length * tokens * width);
+  const size = at.kvHeads * tokens * at.headDim;
+  return [
+    row('logits', golden.floats('logits', tokens * at.vocab), get('logits')),
+    ...blocks.map((name, i) => row(`hidden states of block ${i}`, hidden.subarray(i * tokens * width, (i + 1) * tokens * width), get(name))),
+    ...blocks.flatMap((_, i) => [
+      row(`keys of block ${i}`, golden.floats(`past_key_${i}`, size), rowsOfKeys(get(`past_key_${i}_out`), at)),
+      row(`values of block ${i}`, golden.floats(`past_value_${i}`, size), rowsOfValues(get(`past_value_${i}_out`), at)),
+    ]),
+  ];
 }
 
 /** Keys leave the graph as [g,1,D,T']; the reference has [g,T,D]. */
-function rowsOfKeys(keys: TensorData, tokens: number, padded: number, { kvHeads, headDim }: Dims): Float32Array {
+function rowsOfKeys(keys: TensorData, { tokens, padded, kvHeads, headDim }: Comparison): Float32Array {
   const rows = new Float32Array(kvHeads * tokens * headDim);
   for (let g = 0; g < kvHeads; g++) for (let t = 0; t < tokens; t++) for (let d = 0; d < headDim; d++) rows[(g * tokens + t) * headDim + d] = keys[(g * headDim + d) * padded + t] ?? NaN;
   return rows;
 }
 
 /** Values leave the graph as [g,1,T',D]. */
-function rowsOfValues(values: TensorData, tokens: number, padded: number, { kvHeads, headDim }: Dims): Float32Array {
+function rowsOfValues(values: TensorData, { tokens, padded, kvHeads, headDim }: Comparison): Float32Array {
   const rows = new Float32Array(kvHeads * tokens * headDim);
   for (let g = 0; g < kvHeads; g++) rows.set((values as Float32Array).subarray(g * padded * headDim, g * padded * headDim + tokens * headDim), g * tokens * headDim);
   return rows;
+}
+
+function largest(values: Float32Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
 /** Compares as many elements as the reference has; NaN anywhere is an infinite error. */
@@ -151,7 +176,10 @@ function argmax(row: Float32Array): number {
 
 function describe(report: ParityReport): string {
   const width = Math.max(...report.rows.map(({ what }) => what.length));
-  const lines = report.rows.map(({ what, error }) => `${what.padEnd(width)}  ${error.toExponential(2)}${error <= report.tolerance ? '' : '  above the tolerance'}`);
+  const lines = report.rows.map(({ what, error, allowed }) => {
+    const remark = error > allowed ? '  above the tolerance' : error > report.tolerance ? `  within ${ROUNDING_ULPS} float32 steps of the largest value` : '';
+    return `${what.padEnd(width)}  ${error.toExponential(2)}${remark}`;
+  });
   const verdict = report.ok ? 'parity holds' : 'parity does not hold';
   return `${report.tokens} tokens, maximal absolute error, tolerance ${report.tolerance}\n${lines.join('\n')}\ngreedy continuation: ${report.greedy.equal} of ${report.greedy.of} tokens equal\n${verdict}\n`;
 }
