@@ -1,5 +1,5 @@
 /** LPBQ of one projection: int4 codes, an integer 1..16 per block and a float32 per output channel, rounded on the final grid. */
-import { DataType, bytesOf } from '@tundish/graph';
+import { DataType, type ExternalTensor, bytesOf } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import { quantizeError } from '../errors.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
@@ -53,4 +53,4 @@ export async function quantizeLpbq(
 }
 
 /** A range of the constant file that serves as the UINT4 zero point of the given shape. */
-export type ZeroPointRange = (dims: readonly [number, number]) => import('@tundish/graph').ExternalTensor;
+export type ZeroPointRange = (dims: readonly [number, number]) => ExternalTensor;
