@@ -56,13 +56,13 @@ interface Place {
 async function compileGraph(thread: SessionThread, lowered: Uint8Array, resolve: FileResolver, place: Place): Promise<Uint8Array> {
   const root = await findWeightRoot(readExternalEntries(lowered).map((entries) => entries.get('location') ?? ''), resolve);
   const model = editExternalEntries(lowered, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
-  const save = { graph: join(place.work, 'graph.onnx'), data: place.dataName };
+  const use = { kind: 'compile', graph: join(place.work, 'graph.onnx'), data: place.dataName } as const;
   try {
-    await thread.open(place.name, { model, folder: root.folder, level: 'basic', threads: 1, save });
+    await thread.open(place.name, { model, folder: root.folder, threads: 1, use });
   } catch (cause) {
     throw failed(place.name, cause);
   }
-  const compiled = new Uint8Array(await readFile(save.graph));
+  const compiled = new Uint8Array(await readFile(use.graph));
   const size = (await stat(join(place.work, place.dataName)).catch(() => undefined))?.size ?? 0;
   const needed = neededBytes(readExternalEntries(compiled));
   if (size < needed) throw failed(place.name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);

@@ -24,7 +24,6 @@ export async function openPart(request: OpenRequest): Promise<Executable> {
   return executable(request.graphs, thread);
 }
 
-/** Constants are folded and packed, so nothing is left to optimise: optimizers could only change the numerics. */
 async function sessionSpec(name: string, request: OpenRequest): Promise<SessionSpec> {
   const graph = await readFile(fileOf(request, `${name}.onnx`)).catch((cause: unknown) => {
     throw hostError('HOST_FILE_MISSING', { what: `the compiled graph ${name}.onnx is not there`, evidence: { path: fileOf(request, `${name}.onnx`) }, fix: 'run compile again', cause });
@@ -33,7 +32,7 @@ async function sessionSpec(name: string, request: OpenRequest): Promise<SessionS
   const root = await findWeightRoot(tensors.map((entries) => entries.get('location') ?? ''), (location) => fileOf(request, location));
   await assertWhole(name, tensors, root.paths);
   const model = editExternalEntries(graph, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
-  return { model, folder: root.folder, level: 'disabled', threads: request.threads };
+  return { model, folder: root.folder, threads: request.threads, use: { kind: 'execute' } };
 }
 
 /** A file that is too short would be mapped all the same, and kill the process on the first read behind its end. */

@@ -25,7 +25,7 @@ export function hostReference(): ReferenceExecutor {
       const root = await findWeightRoot(externalLocations(model), resolve);
       const thread = new SessionThread();
       try {
-        await thread.open(SESSION, { model: located(model, root.locations), folder: root.folder, level: 'basic', threads });
+        await thread.open(SESSION, { model: located(model, root.locations), folder: root.folder, threads, use: { kind: 'reference' } });
       } catch (error) {
         await thread.close();
         throw error;

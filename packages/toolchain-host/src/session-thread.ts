@@ -14,14 +14,16 @@ interface Pending {
 
 /** Calls are answered in the order in which they were made. */
 export class SessionThread {
-  readonly #worker = new Worker(ENTRY, { execArgv: [] });
+  readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   /** Buffers that inputs are copied into, by session and input: a call hands them over and gets them back. */
   readonly #staging = new Map<string, ArrayBuffer>();
   #lastId = 0;
   #ended: Error | undefined;
 
-  constructor() {
+  /** @param entry the program of the thread */
+  constructor(entry: URL = ENTRY) {
+    this.#worker = new Worker(entry, { execArgv: [] });
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
     this.#worker.on('error', (cause) => this.#fail(died(cause.message, cause)));
     this.#worker.on('exit', (code) => this.#fail(died(`exit code ${code}`)));

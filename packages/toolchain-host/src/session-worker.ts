@@ -26,8 +26,8 @@ async function execute(command: Command): Promise<Omit<Reply, 'id'>> {
   if (command.kind === 'run') return run(command);
   if (command.kind === 'open') {
     const session = await InferenceSession.create(command.spec.model, sessionOptions(command.spec));
-    if (command.spec.save === undefined) sessions.set(command.session, session);
-    else await session.release();
+    if (command.spec.use.kind === 'compile') await session.release();
+    else sessions.set(command.session, session);
     return {};
   }
   for (const session of sessions.values()) await session.release();

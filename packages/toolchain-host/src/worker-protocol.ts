@@ -1,15 +1,22 @@
 /** Messages between the thread of the caller and the thread that holds the sessions. */
 import type { TensorData } from '@tundish/toolchain';
 
+/** What a session is for, which decides how far ONNX Runtime may rewrite the graph. */
+export type SessionUse =
+  /** Fold constants, pack weights, save the result as `graph` with a data file of the relative name `data`; nothing stays open. */
+  | { readonly kind: 'compile'; readonly graph: string; readonly data: string }
+  /** Run a compiled graph as it stands. */
+  | { readonly kind: 'execute' }
+  /** Run any graph; constants are folded when it is opened, dequantized weights too. */
+  | { readonly kind: 'reference' };
+
 /** Options of one session, as far as they cross threads. */
 export interface SessionSpec {
   readonly model: Uint8Array;
   /** Real folder below which external data lies. */
   readonly folder: string;
-  readonly level: 'disabled' | 'basic';
   readonly threads: number;
-  /** Set to save the optimised model with prepacked weights instead of keeping the session. */
-  readonly save?: { readonly graph: string; readonly data: string };
+  readonly use: SessionUse;
 }
 
 export interface Feed {

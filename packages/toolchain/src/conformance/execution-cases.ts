@@ -11,7 +11,7 @@ import { SIZES, type Variant, type Workbench, tensorData } from './workbench.js'
  * Codes by which a result may differ from the simulation: float32 sums put a value on the other side of a rounding edge.
  * One code of a masked score is 3e-4 of its probability, or 20 codes: so a few values may be off by more.
  */
-const TOLERANCE = { uint16: { most: 2, all: 8 }, uint8: { most: 0, all: 1 } } as const;
+const TOLERANCE = { uint16: { most: 2, all: 4 }, uint8: { most: 0, all: 1 } } as const;
 const MOST = 0.98;
 const RELATIVE = 1e-5;
 
