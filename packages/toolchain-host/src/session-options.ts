@@ -41,7 +41,7 @@ function settingsOf(use: SessionUse): Record<string, string> {
   if (use.kind === 'reference') return plain;
   return {
     ...plain,
-    save_external_prepacked_constant_initializers: '1',
+    save_external_prepacked_constant_initializers: use.prepack ? '1' : '0',
     optimized_model_external_initializers_file_name: use.data,
     optimized_model_external_initializers_min_size_in_bytes: String(EXTERNAL_FROM_BYTES),
   };

@@ -3,8 +3,8 @@ import type { TensorData } from '@tundish/toolchain';
 
 /** What a session is for, which decides how far ONNX Runtime may rewrite the graph. */
 export type SessionUse =
-  /** Fold constants, pack weights, save the result as `graph` with a data file of the relative name `data`; nothing stays open. */
-  | { readonly kind: 'compile'; readonly graph: string; readonly data: string }
+  /** Fold constants, pack weights if asked to, save as `graph` with a data file of the relative name `data`; nothing stays open. */
+  | { readonly kind: 'compile'; readonly graph: string; readonly data: string; readonly prepack: boolean }
   /** Run a compiled graph as it stands. */
   | { readonly kind: 'execute' }
   /** Run any graph; constants are folded when it is opened, dequantized weights too. */

@@ -102,6 +102,22 @@ describe('a compiled quantized graph', async () => {
   });
 });
 
+it('a part that is not prepacked is smaller and computes the same', async () => {
+  const model = quantizedModel(3);
+  const results = [];
+  const sizes = [];
+  for (const prepack of [true, false]) {
+    const { graphs, files } = await compileModels([model], ENCODINGS, resolve, { prepack });
+    const onDisk = placed(files);
+    sizes.push(readFileSync(onDisk.get('part1_of_1.data') as string).byteLength);
+    const executable = await hostToolchain().open({ graphs, files: onDisk, threads: 1 });
+    results.push(await executable.run('ar1_cl1_1_of_1', input(3)));
+    await executable.close();
+  }
+  expect(results[1]).toEqual(results[0]);
+  expect(sizes[0]).toBeGreaterThanOrEqual((sizes[1] as number) + (ROWS * COLUMNS) / 2 + ROWS * ROWS);
+});
+
 it('graphs whose constants differ share what is equal and keep the rest apart', async () => {
   const random = seeded(2);
   const extras = [4, 8].map((rows) => Float32Array.from({ length: rows * ROWS }, () => random() - 0.5));

@@ -50,7 +50,7 @@ export function placed(files: readonly ProducedFile[]): Map<string, string> {
 }
 
 /** Converts and compiles models as the graphs of one part, with CL 1, 2, … */
-export async function compileModels(models: readonly Model[], encodings: Encodings | undefined, resolve: (location: string) => string): Promise<CompileResult> {
+export async function compileModels(models: readonly Model[], encodings: Encodings | undefined, resolve: (location: string) => string, options: Readonly<Record<string, unknown>> = {}): Promise<CompileResult> {
   const host = hostToolchain();
   const graphs: { io: CompileResult['graphs'][number]; files: Map<string, string> }[] = [];
   for (const [i, model] of models.entries()) {
@@ -58,7 +58,7 @@ export async function compileModels(models: readonly Model[], encodings: Encodin
     const { io, files } = await host.convert(context(), { cell, model, ...(encodings === undefined ? {} : { encodings }), options: {} });
     graphs.push({ io, files: placed(files) });
   }
-  return host.compile(context(), { part: 1, parts: 1, graphs, resolve, options: {} });
+  return host.compile(context(), { part: 1, parts: 1, graphs, resolve, options });
 }
 
 /** Uniform numbers in [0,1). */
