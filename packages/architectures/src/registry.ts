@@ -1,10 +1,13 @@
-/** All architectures by Hugging Face model_type; a new one is a file and a line here. */
+/** All architectures by Hugging Face model_type; a new one is a file, a line here and its name in model-types. */
 import { printable } from '@tundish/diagnostics';
 import type { Architecture } from './architecture.js';
 import { architectureError } from './errors.js';
 import { llama } from './llama.js';
+import type { ModelType } from './model-types.js';
 
-export const architectures: ReadonlyMap<string, Architecture> = new Map([llama].map((architecture) => [architecture.modelType, architecture]));
+const BY_TYPE: Readonly<Record<ModelType, Architecture>> = { llama };
+
+export const architectures: ReadonlyMap<string, Architecture> = new Map(Object.entries(BY_TYPE));
 
 /** @throws ARCHITECTURE_UNKNOWN, listing the known ones */
 export function architectureFor(modelType: string): Architecture {

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
-import { type Lock, parseLock } from '@tundish/recipe';
+import { type Lock, parseLock } from '@tundish/recipe/lock';
 import { type ActionCache, type StageManifest, type Store, actionKey, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { stageError } from './errors.js';
@@ -13,7 +13,8 @@ import { type Unit, inputsOf, unitName } from './plan.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
-import { optionsOf, stageOf } from './registry.js';
+import { stageOf } from './registry.js';
+import { unitOptions } from './unit-options.js';
 
 export interface PipelineRequest {
   readonly workspaceRoot: string;
@@ -133,9 +134,9 @@ export class Pipeline {
   }
 
   async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<{ status: UnitRun['status']; manifest: StageManifest }> {
-    const stage = stageOf(unit.stage);
+    const stage = await stageOf(unit.stage);
     const request: StageRequest<unknown> = {
-      options: optionsOf(this.lock, unit),
+      options: unitOptions(this.lock, unit),
       subject: unit.subject,
       inputs,
       source: this.#source.files,

@@ -1,5 +1,5 @@
 /** The units of work of a model and what each reads. Light: the Nx plugin imports it on every command. */
-import type { Lock, StageName } from '@tundish/recipe';
+import type { Lock, StageName } from '@tundish/recipe/lock';
 
 /** Version of each stage's code: raise it when the same inputs give other bytes. Part of every key and of the lock. */
 export const IMPLEMENTATIONS: Readonly<Record<StageName, string>> = {

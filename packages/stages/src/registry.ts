@@ -1,59 +1,19 @@
-/** All stages by name, and the options that each reads from the lock. */
-import type { Lock, StageName } from '@tundish/recipe';
-import { arcl } from './arcl/stage.js';
-import { compile } from './compile/stage.js';
-import { convert } from './convert/stage.js';
-import { stageError } from './errors.js';
-import { load } from './load/stage.js';
-import { optimize } from './optimize/stage.js';
-import { packageStage } from './package/stage.js';
-import { type Unit, pairOf, unitName } from './plan.js';
-import { quantize } from './quantize/stage.js';
+/** All stages by name. Each is loaded when it is asked for: a task of Nx runs one, and graphs take time to load. */
+import type { StageName } from '@tundish/recipe/lock';
 import type { Stage } from './stage.js';
-import { transform } from './transform/stage.js';
 
-const STAGES = { load, optimize, quantize, arcl, transform, convert, compile, package: packageStage };
+const LOADERS: Readonly<Record<StageName, () => Promise<unknown>>> = {
+  load: async () => (await import('./load/stage.js')).load,
+  optimize: async () => (await import('./optimize/stage.js')).optimize,
+  quantize: async () => (await import('./quantize/stage.js')).quantize,
+  arcl: async () => (await import('./arcl/stage.js')).arcl,
+  transform: async () => (await import('./transform/stage.js')).transform,
+  convert: async () => (await import('./convert/stage.js')).convert,
+  compile: async () => (await import('./compile/stage.js')).compile,
+  package: async () => (await import('./package/stage.js')).packageStage,
+};
 
-/** A stage behind the interface that the pipeline uses; `optionsOf` gives the options that it declares. */
-export function stageOf(name: StageName): Stage<unknown> {
-  return STAGES[name] as Stage<unknown>;
-}
-
-/**
- * What a unit reads of the lock: its stage's options and its own coordinates, nothing else.
- *
- * @throws STAGE_SUBJECT_UNKNOWN
- */
-export function optionsOf(lock: Lock, unit: Unit): unknown {
-  const { stages } = lock;
-  switch (unit.stage) {
-    case 'arcl':
-      return pairNamed(lock, unit);
-    case 'transform':
-      return { cell: cellNamed(lock, unit), ...stages.transform.options };
-    case 'convert':
-      return { cell: cellNamed(lock, unit), toolchainName: stages.convert.toolchain.name, ...stages.convert.options };
-    case 'compile': {
-      const part = lock.parts[unit.subject ?? ''] ?? unknownSubject(unit, Object.keys(lock.parts));
-      const cells = Object.fromEntries(part.cells.map((name) => [name, lock.cells[name]]));
-      return { part: part.part, parts: part.parts, cells, toolchainName: stages.compile.toolchain.name, compile: stages.compile.options };
-    }
-    case 'package':
-      return { model: lock.model, parts: lock.parts, ar: stages.arcl.options.ar, cl: stages.arcl.options.cl, toolchain: stages.compile.toolchain, generation: lock.generation, ...stages.package.options };
-    default:
-      return stages[unit.stage].options;
-  }
-}
-
-function pairNamed(lock: Lock, unit: Unit): { ar: number; cl: number } {
-  const pairs = lock.stages.arcl.options.ar.flatMap((ar) => lock.stages.arcl.options.cl.map((cl) => ({ ar, cl })));
-  return pairs.find((pair) => pairOf(pair) === unit.subject) ?? unknownSubject(unit, pairs.map(pairOf));
-}
-
-function cellNamed(lock: Lock, unit: Unit): Lock['cells'][string] {
-  return lock.cells[unit.subject ?? ''] ?? unknownSubject(unit, Object.keys(lock.cells));
-}
-
-function unknownSubject(unit: Unit, known: readonly string[]): never {
-  throw stageError('STAGE_SUBJECT_UNKNOWN', { what: `${unitName(unit)} is not in the lock file`, why: `it has: ${known.join(', ')}`, fix: 'write the lock again: npx nx g @tundish/nx:lock' });
+/** A stage behind the interface that the pipeline uses; `unitOptions` gives the options that it declares. */
+export async function stageOf(name: StageName): Promise<Stage<unknown>> {
+  return (await LOADERS[name]()) as Stage<unknown>;
 }

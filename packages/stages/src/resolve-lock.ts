@@ -1,7 +1,7 @@
 /** From recipe.yaml and the files it names to the lock: what the plugin compares on every command. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { architectures } from '@tundish/architectures';
+import { MODEL_TYPES } from '@tundish/architectures/model-types';
 import { locateCheckpoint, readModelConfig } from '@tundish/checkpoint';
 import { type Reporter, silentReporter } from '@tundish/diagnostics';
 import { type Lock, type LockSource, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
@@ -35,7 +35,7 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const file = parseRecipe(await readFile(layout.recipe), layout.recipe);
   const digests = openFileDigests(request.cacheRoot);
   const located = await locate(request, layout.root, file);
-  const { config } = await readModelConfig(join(located.folder, 'config.json'), [...architectures.keys()]);
+  const { config } = await readModelConfig(join(located.folder, 'config.json'), MODEL_TYPES);
   const text = calibrationText(file.recipe);
   const calibration = text === undefined ? undefined : await digestIfThere(digests, resolve(layout.root, text), request.signal);
   const lock = resolveRecipe({

@@ -1,8 +1,7 @@
 /** The checkpoint that a lock pins: found, verified once, and looked up by file. */
 import { join, resolve } from 'node:path';
-import { locateCheckpoint } from '@tundish/checkpoint';
 import type { Reporter } from '@tundish/diagnostics';
-import type { Lock } from '@tundish/recipe';
+import type { Lock } from '@tundish/recipe/lock';
 import { type BlobRef, openFileDigests } from '@tundish/store';
 import { stageError } from './errors.js';
 import type { ModelLayout } from './layout.js';
@@ -47,6 +46,7 @@ export class Source {
   async #verified(): Promise<string> {
     const { kind, location } = this.lock.source;
     const spec = kind === 'hub' ? `${location}@${this.lock.source.revision}` : location;
+    const { locateCheckpoint } = await import('@tundish/checkpoint');
     const { folder } = await locateCheckpoint(spec, { baseFolder: this.layout.root, cacheFolder: this.request.hubCache, reporter: this.request.reporter });
     const digests = openFileDigests(this.request.cacheRoot);
     for (const [name, pin] of this.files) {

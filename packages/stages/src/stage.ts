@@ -1,7 +1,7 @@
 /** What a stage is: requires, run, ensures; and what it gets and gives. */
 import type { Reporter } from '@tundish/diagnostics';
 import type { ReferenceExecutor, Toolchain, ToolchainIdentity } from '@tundish/toolchain';
-import type { StageName } from '@tundish/recipe';
+import type { StageName } from '@tundish/recipe/lock';
 import type { JsonValue, StageManifest } from '@tundish/store';
 
 export type { StageName };

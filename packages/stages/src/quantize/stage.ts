@@ -7,7 +7,7 @@ import type { Adaptation } from '@tundish/architectures';
 import type { Encodings } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
 import { quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
-import type { LockStages } from '@tundish/recipe';
+import type { LockStages } from '@tundish/recipe/lock';
 import { convertArCl } from '@tundish/transform';
 import { stageError } from '../errors.js';
 import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';

@@ -1,0 +1,7 @@
+/** The part of this package that an executor loads: the pipeline; stages load when they run. */
+export { Pipeline } from './pipeline.js';
+export type { PipelineRequest, UnitRun } from './pipeline.js';
+export { stageOf } from './registry.js';
+export { buildModel, runStage } from './run-stage.js';
+export type { RunStageRequest, StageRun } from './run-stage.js';
+export type { Adapters, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';

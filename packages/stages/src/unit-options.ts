@@ -1,0 +1,43 @@
+/** The options that each unit reads from the lock. */
+import type { Lock } from '@tundish/recipe/lock';
+import { stageError } from './errors.js';
+import { type Unit, pairOf, unitName } from './plan.js';
+
+/**
+ * What a unit reads of the lock: its stage's options and its own coordinates, nothing else.
+ *
+ * @throws STAGE_SUBJECT_UNKNOWN
+ */
+export function unitOptions(lock: Lock, unit: Unit): unknown {
+  const { stages } = lock;
+  switch (unit.stage) {
+    case 'arcl':
+      return pairNamed(lock, unit);
+    case 'transform':
+      return { cell: cellNamed(lock, unit), ...stages.transform.options };
+    case 'convert':
+      return { cell: cellNamed(lock, unit), toolchainName: stages.convert.toolchain.name, ...stages.convert.options };
+    case 'compile': {
+      const part = lock.parts[unit.subject ?? ''] ?? unknownSubject(unit, Object.keys(lock.parts));
+      const cells = Object.fromEntries(part.cells.map((name) => [name, lock.cells[name]]));
+      return { part: part.part, parts: part.parts, cells, toolchainName: stages.compile.toolchain.name, compile: stages.compile.options };
+    }
+    case 'package':
+      return { model: lock.model, parts: lock.parts, ar: stages.arcl.options.ar, cl: stages.arcl.options.cl, toolchain: stages.compile.toolchain, generation: lock.generation, ...stages.package.options };
+    default:
+      return stages[unit.stage].options;
+  }
+}
+
+function pairNamed(lock: Lock, unit: Unit): { ar: number; cl: number } {
+  const pairs = lock.stages.arcl.options.ar.flatMap((ar) => lock.stages.arcl.options.cl.map((cl) => ({ ar, cl })));
+  return pairs.find((pair) => pairOf(pair) === unit.subject) ?? unknownSubject(unit, pairs.map(pairOf));
+}
+
+function cellNamed(lock: Lock, unit: Unit): Lock['cells'][string] {
+  return lock.cells[unit.subject ?? ''] ?? unknownSubject(unit, Object.keys(lock.cells));
+}
+
+function unknownSubject(unit: Unit, known: readonly string[]): never {
+  throw stageError('STAGE_SUBJECT_UNKNOWN', { what: `${unitName(unit)} is not in the lock file`, why: `it has: ${known.join(', ')}`, fix: 'write the lock again: npx nx g @tundish/nx:lock' });
+}
