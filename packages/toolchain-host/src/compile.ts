@@ -19,30 +19,21 @@ import { findWeightRoot } from './weight-root.js';
  * @throws HOST_FILE_MISSING, HOST_COMPILE_FAILED, HOST_CANCELLED
  */
 export async function compilePart(context: ToolchainContext, request: CompileRequest): Promise<CompileResult> {
-  const { signal, scratch, reporter } = context;
+  const { signal, scratch } = context;
   const dataName = `part${request.part}_of_${request.parts}.data`;
-  const prepack = request.options['prepack'] !== false;
-  const work = join(scratch, 'compile');
+  const place = { work: join(scratch, 'compile'), dataName, prepack: request.options['prepack'] !== false };
   const shared = new SharedData(join(scratch, dataName));
   const thread = new SessionThread();
   const cancel = (): void => void thread.kill(cancelled(signal));
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    const files: ProducedFile[] = [];
-    for (const [done, graph] of request.graphs.entries()) {
-      if (signal.aborted) throw cancelled(signal);
-      reporter.progress({ label: 'graphs', done, total: request.graphs.length });
-      await mkdir(work, { recursive: true });
-      const compiled = await compileGraph(thread, await loweredGraph(graph), request.resolve, { name: graph.io.name, work, dataName, prepack });
-      files.push({ name: `${graph.io.name}.onnx`, content: { bytes: await shared.add(compiled, join(work, dataName)) } });
-      await rm(work, { recursive: true, force: true });
-    }
+    const files = await compileGraphs(context, request, { thread, shared, place });
     const data = await stat(shared.path).catch(() => undefined);
     if (data !== undefined) files.push({ name: dataName, content: { path: shared.path } });
     return { graphs: request.graphs.map(({ io }) => io), files };
   } catch (error) {
     await thread.kill(cancelled(signal));
-    await Promise.all([work, shared.path].map((path) => rm(path, { recursive: true, force: true })));
+    await Promise.all([place.work, shared.path].map((path) => rm(path, { recursive: true, force: true })));
     throw signal.aborted ? cancelled(signal) : error;
   } finally {
     signal.removeEventListener('abort', cancel);
@@ -50,26 +41,40 @@ export async function compilePart(context: ToolchainContext, request: CompileReq
   }
 }
 
+/** Where one graph at a time is compiled, and how. */
 interface Place {
-  readonly name: string;
   readonly work: string;
   readonly dataName: string;
   readonly prepack: boolean;
 }
 
-async function compileGraph(thread: SessionThread, lowered: Uint8Array, resolve: FileResolver, place: Place): Promise<Uint8Array> {
+async function compileGraphs(context: ToolchainContext, request: CompileRequest, tools: { thread: SessionThread; shared: SharedData; place: Place }): Promise<ProducedFile[]> {
+  const { thread, shared, place } = tools;
+  const files: ProducedFile[] = [];
+  for (const [done, graph] of request.graphs.entries()) {
+    if (context.signal.aborted) throw cancelled(context.signal);
+    context.reporter.progress({ label: 'graphs', done, total: request.graphs.length });
+    await mkdir(place.work, { recursive: true });
+    const compiled = await compileGraph(thread, graph.io.name, await loweredGraph(graph), request.resolve, place);
+    files.push({ name: `${graph.io.name}.onnx`, content: { bytes: await shared.add(compiled, join(place.work, place.dataName)) } });
+    await rm(place.work, { recursive: true, force: true });
+  }
+  return files;
+}
+
+async function compileGraph(thread: SessionThread, name: string, lowered: Uint8Array, resolve: FileResolver, place: Place): Promise<Uint8Array> {
   const root = await findWeightRoot(readExternalEntries(lowered).map((entries) => entries.get('location') ?? ''), resolve);
   const model = editExternalEntries(lowered, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
   const use = { kind: 'compile', graph: join(place.work, 'graph.onnx'), data: place.dataName, prepack: place.prepack } as const;
   try {
-    await thread.open(place.name, { model, folder: root.folder, threads: 1, use });
+    await thread.open(name, { model, folder: root.folder, threads: 1, use });
   } catch (cause) {
-    throw failed(place.name, cause);
+    throw failed(name, cause);
   }
   const compiled = new Uint8Array(await readFile(use.graph));
   const size = (await stat(join(place.work, place.dataName)).catch(() => undefined))?.size ?? 0;
   const needed = neededBytes(readExternalEntries(compiled));
-  if (size < needed) throw failed(place.name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
+  if (size < needed) throw failed(name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
   return compiled;
 }
 

@@ -5,7 +5,6 @@ export const hostError = declareErrors({
   HOST_RUNTIME_MISSING: 'ONNX Runtime is not installed for this platform.',
   HOST_CANCELLED: 'The caller cancelled the work.',
   HOST_ENCODING_MISSING: 'Values of a quantized graph have no encoding.',
-  HOST_ENCODING_FORM: 'An encoding cannot be lowered as it stands.',
   HOST_KV_ENCODING: 'A cache input and its output have different encodings.',
   HOST_WEIGHT_FORM: 'A quantized weight is in a form that the host does not lower.',
   HOST_GRAPH_TYPE: 'An element type or a shape of the graph is unknown or cannot cross the port.',
