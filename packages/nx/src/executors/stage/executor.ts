@@ -19,7 +19,7 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
     const workspaceRoot = context.root;
     requireRunnableModel(options.model, context);
     const reporter = consoleReporter(process.stdout);
-    const [{ runStage }, { adapters }] = await Promise.all([import('@tundish/stages'), import('../../adapters.js')]);
+    const [{ runStage }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../../adapters.js')]);
     const result = await runStage({
       workspaceRoot,
       modelRoot: options.model,
