@@ -1,5 +1,6 @@
 /** Recognises the two forms in which quantized weights reach the host, and checks that they can be read as they lie. */
 import { DataType, type Node, type ParameterEncoding, type Tensor, type Value, dataTypeName } from '@tundish/graph';
+import { BLOCK_SIZES } from '../block-sizes.js';
 import { hostError } from '../errors.js';
 
 /** `DequantizeLinear(UINT4 [N,K], S [N,K/B], 8, axis 1, block_size B)`. */
@@ -22,9 +23,6 @@ export interface ChannelWeight {
   readonly rows: number;
   readonly columns: number;
 }
-
-/** Block sizes of com.microsoft.MatMulNBits. */
-export const BLOCK_SIZES: readonly number[] = [16, 32, 64, 128, 256];
 
 const TWO_EIGHTS = 0x88;
 
