@@ -108,6 +108,11 @@ describe('nx run tiny:compile', () => {
     expect(ran).toEqual(all('run', ...ofCells('transform'), ...ofCells('convert'), ...PARTS, 'package'));
   });
 
+  it('runs compile and package after a compile option', async () => {
+    const { ran } = await compileWith({ [RECIPE_PATH]: (text) => `${text}compile: { prepack: false }\n` });
+    expect(ran).toEqual(all('run', ...PARTS, 'package'));
+  });
+
   it('runs everything after one flipped bit of a weight, with size and time of the file kept', async () => {
     const path = join(workspace.root, 'models/tiny/checkpoint/model.safetensors');
     const original = readFileSync(path);

@@ -2,6 +2,7 @@
 import type { CreateNodes, CreateNodesResultArray, PreTasksExecution } from '@nx/devkit';
 import { announceRun, inContinuousIntegration } from './environment.js';
 import { readLockFile } from './lock/lock-file.js';
+import type { Interest } from './lock/refresh-locks.js';
 import { findModelFolders, matchesModelsGlob, modelFolder } from './model-folders.js';
 import type { ModelFolder } from './model-folders.js';
 import type { Plan } from './plan/stage-target.js';
@@ -53,10 +54,11 @@ export const preTasksExecution: PreTasksExecution<TundishPluginOptions> = async 
   pruneRuns(workspaceRoot);
   const { assertLocksAreCurrent, refreshLocks } = await import('./lock/refresh-locks.js');
   if (inContinuousIntegration()) await assertLocksAreCurrent(workspaceRoot, models);
-  else await refreshLocks(workspaceRoot, models, (model) => isAskedFor(model, argv));
+  else await refreshLocks(workspaceRoot, models, (model) => interestIn(model, argv.slice(2)));
 };
 
-/** A gigabyte must not be fetched because somebody builds another project. */
-function isAskedFor(model: ModelFolder, argv: readonly string[]): boolean {
-  return argv.slice(2).some((word) => word === 'run-many' || word === 'affected' || word.includes(model.name));
+/** Decides what may be fetched: not a gigabyte because somebody builds another project. */
+function interestIn(model: ModelFolder, words: readonly string[]): Interest {
+  if (words.some((word) => word.startsWith(`${model.name}:`) || word.startsWith(`${model.name}/`))) return 'named';
+  return words.some((word) => word === 'run-many' || word === 'affected' || word.includes(model.name)) ? 'possible' : 'none';
 }

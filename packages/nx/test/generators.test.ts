@@ -83,9 +83,9 @@ describe('model', () => {
       const text = recipeText({ checkpoint: './c', calibration });
       const { recipe } = parseRecipe(Buffer.from(text), 'recipe.yaml');
       expect(recipe.checkpoint).toBe('./c');
-      const uncommented = text.replace(/^# (?=toolchain|optimize|transform|generation)/gm, '');
-      const { graphs, optimize, transform, generation } = parseRecipe(Buffer.from(uncommented), 'recipe.yaml').recipe;
-      expect({ graphs, optimize, transform, generation }).toEqual({ graphs: recipe.graphs, optimize: recipe.optimize, transform: recipe.transform, generation: recipe.generation });
+      const uncommented = text.replace(/^# (?=toolchain|optimize|transform|compile|generation)/gm, '');
+      const { graphs, optimize, transform, compile, generation } = parseRecipe(Buffer.from(uncommented), 'recipe.yaml').recipe;
+      expect({ graphs, optimize, transform, compile, generation }).toEqual({ graphs: recipe.graphs, optimize: recipe.optimize, transform: recipe.transform, compile: recipe.compile, generation: recipe.generation });
     }
   });
 });

@@ -11,8 +11,8 @@ import { emptyFolder, workspaceWithModel, writeFiles } from './temporary-workspa
 const MODEL = 'models/tiny';
 const RECIPE = 'graphs: { cl: [512] }\n';
 
-async function before(root: string, id = 'run'): Promise<void> {
-  await preTasksExecution(undefined, { id, workspaceRoot: root, nxJsonConfiguration: {}, argv: ['node', 'nx', 'run', 'tiny:compile'] });
+async function before(root: string, id = 'run', command = ['run-many', '-t', 'compile']): Promise<void> {
+  await preTasksExecution(undefined, { id, workspaceRoot: root, nxJsonConfiguration: {}, argv: ['node', 'nx', ...command] });
 }
 
 function lockOf(root: string): { path: string; text: string } {
@@ -61,6 +61,7 @@ describe('preTasksExecution', () => {
     expect(refusal?.message).toContain('quantize');
     expect(refusal?.evidence.line).toBe(2);
     expect(lockOf(root).text).toBe(good);
+    await expect(before(root, 'run', ['run', 'tiny:compile'])).rejects.toThrow(refusal?.message);
     writeFiles(root, { [`${MODEL}/recipe.yaml`]: `checkpoint: ./checkpoint\n${RECIPE}` });
     await before(root);
     expect(refusalOf(MODEL)).toBeUndefined();

@@ -12,14 +12,21 @@ import { resolveModel } from './resolve-model.js';
 /** How many differences of a stale lock are listed. */
 const SHOWN_DIFFERENCES = 12;
 
+/** What the command line says about a model: it is named as `MODEL:TARGET`, its tasks may be among those that run, or nothing. */
+export type Interest = 'named' | 'possible' | 'none';
+
 /**
  * Outside CI: rewrites each lock that its recipe, checkpoint, calibration text or tools have left behind, before Nx hashes any task.
  * A recipe that cannot be resolved refuses the tasks of its own model only.
+ *
+ * @throws the fault of a recipe when the command names its model, which spares the start of a task that could only say the same
  */
-export async function refreshLocks(workspaceRoot: string, models: readonly ModelFolder[], mayDownload: (model: ModelFolder) => boolean): Promise<void> {
+export async function refreshLocks(workspaceRoot: string, models: readonly ModelFolder[], interest: (model: ModelFolder) => Interest): Promise<void> {
   for (const model of models) {
-    const { lock, problem } = await resolveModel(workspaceRoot, model, mayDownload(model));
+    const wanted = interest(model);
+    const { lock, problem } = await resolveModel(workspaceRoot, model, wanted !== 'none');
     if (lock === undefined) {
+      if (wanted === 'named') throw problem;
       announceState(model.root, { kind: 'refused', problem });
       continue;
     }
