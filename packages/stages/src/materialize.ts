@@ -1,5 +1,5 @@
 /** Puts the container of a packaged model where people look for it: hard links into the store, rebuilt on demand. */
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type StageManifest, openStore, readManifest } from '@tundish/store';
 import { modelLayout } from './layout.js';
@@ -44,8 +44,10 @@ export async function materializeContainer(request: MaterializeRequest): Promise
   return { folder: layout.container, bytes };
 }
 
-/** Every file is there and is the very blob (or, across file systems, has its size). */
+/** Every file is there and is the very blob (or, across file systems, has its size), and nothing else is there. */
 async function isCurrent(folder: string, manifest: StageManifest, store: ReturnType<typeof openStore>): Promise<boolean> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  if (entries.filter((entry) => !entry.isDirectory()).length !== manifest.outputs.length) return false;
   for (const output of manifest.outputs) {
     const found = await stat(join(folder, output.name)).catch(() => undefined);
     if (found === undefined || found.size !== output.size) return false;

@@ -41,7 +41,8 @@ function bytesOfTensor(tensor: Tensor | undefined, node: Node, input: StageInput
   const bytes = new Uint8Array(tensor.length);
   const descriptor = openSync(input.resolve(tensor.location), 'r');
   try {
-    readSync(descriptor, bytes, 0, tensor.length, tensor.offset);
+    const read = readSync(descriptor, bytes, 0, tensor.length, tensor.offset);
+    if (read !== tensor.length) throw stageError('STAGE_REQUIRES', { what: `${tensor.location} ends inside the scales of ${node.name}`, evidence: { path: tensor.location, offset: tensor.offset + read } });
   } finally {
     closeSync(descriptor);
   }

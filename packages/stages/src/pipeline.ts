@@ -5,14 +5,15 @@
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
-import { type ActionCache, type StageManifest, type Store, actionKey, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
+import { type ActionCache, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { stageError } from './errors.js';
+import { numericProfile, readsSource } from './key-inputs.js';
 import { type ModelLayout, modelLayout } from './layout.js';
 import { type Unit, inputsOf, unitName } from './plan.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
-import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
+import type { Adapters, Stage, StageContext, StageInput, StageName, StageRequest, StageResult } from './stage.js';
 import { stageOf } from './registry.js';
 import { unitOptions } from './unit-options.js';
 
@@ -40,6 +41,9 @@ export interface UnitRun {
   readonly bytesWritten: number;
   readonly manifest: StageManifest;
 }
+
+/** A result in the store, and whether it was there. */
+type Produced = Pick<UnitRun, 'status' | 'manifest'>;
 
 /** A model's units over one store. */
 export class Pipeline {
@@ -91,7 +95,8 @@ export class Pipeline {
   async #inPlace(unit: Unit): Promise<StageManifest> {
     const manifest = readManifest(this.layout.manifest(unit.stage, unit.subject));
     if (this.#isWhole(manifest)) return manifest;
-    const again = await this.run(unit);
+    // Compared before anything is written: a stage.json that disagrees must still be there when the user looks.
+    const again = await this.#make(unit);
     if (manifestDigest(again.manifest) === manifestDigest(manifest)) return manifest;
     throw stageError('STAGE_REBUILD_DIFFERS', {
       what: `${unitName(unit)} was run again, because its files are gone from the store, and gave other bytes than its stage.json names`,
@@ -126,15 +131,18 @@ export class Pipeline {
   async #runOnce(unit: Unit): Promise<UnitRun> {
     const began = performance.now();
     const written = this.store.bytesWritten;
-    const inputs = new Map<string, StageInput>();
-    for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
-    const result = await this.#produce(unit, inputs);
+    const result = await this.#make(unit);
     await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
     return { unit, ...result, seconds: (performance.now() - began) / 1000, bytesWritten: this.store.bytesWritten - written };
   }
 
-  async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<{ status: UnitRun['status']; manifest: StageManifest }> {
-    const stage = await stageOf(unit.stage);
+  async #make(unit: Unit): Promise<Produced> {
+    const inputs = new Map<string, StageInput>();
+    for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
+    return this.#produce(unit, inputs);
+  }
+
+  async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<Produced> {
     const request: StageRequest<unknown> = {
       options: unitOptions(this.lock, unit),
       subject: unit.subject,
@@ -142,9 +150,10 @@ export class Pipeline {
       source: this.#source.files,
       toolchain: await this.#toolchain(unit),
     };
-    const { key, fields } = await this.#keyOf(stage, request);
+    const { key, fields } = await this.#keyOf(unit.stage, request);
     const found = await this.#cache.lookup(unit.stage, key);
     if (found !== undefined) return { status: 'cached', manifest: found };
+    const stage = await stageOf(unit.stage);
     stage.requires(request);
     const began = performance.now();
     const createdAt = new Date().toISOString();
@@ -174,19 +183,21 @@ export class Pipeline {
       checkpoint: () => this.#source.folder(),
       projectFile: (relative) => this.#source.projectFile(relative),
     };
-    const result = await stage.run(context, request);
+    const result = await stage.run(context, request).catch((error: unknown) => {
+      throw diskError(error, `run ${stage.name}`, scratch);
+    });
     stage.ensures(result, request);
     return result;
   }
 
-  async #keyOf(stage: Stage<unknown>, request: StageRequest<unknown>): Promise<ReturnType<typeof actionKey>> {
-    const profile = await stage.profile?.(this.request.adapters, request.options);
+  async #keyOf(stage: StageName, request: StageRequest<unknown>): Promise<ReturnType<typeof actionKey>> {
+    const profile = await numericProfile(stage, this.request.adapters, request.options);
     const { toolchain } = request;
     return actionKey({
-      stage: stage.name,
-      implementation: this.lock.stages[stage.name].implementation,
-      options: { ...(request.options as object), subject: request.subject },
-      ...(toolchain === undefined ? {} : { tool: stage.name === 'compile' ? toolchain : { name: toolchain.name, version: toolchain.version } }),
+      stage,
+      implementation: this.lock.stages[stage].implementation,
+      options: { ...(typeof request.options === 'object' ? request.options : { value: request.options }), subject: request.subject },
+      ...(toolchain === undefined ? {} : { tool: stage === 'compile' ? toolchain : { name: toolchain.name, version: toolchain.version } }),
       upstream: { ...upstreamDigests(request.inputs), ...sourceDigests(stage, request) },
       ...(profile === undefined ? {} : { profile }),
     });
@@ -211,10 +222,8 @@ function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string
 }
 
 /** Digests of the checkpoint's files that the stage reads itself. */
-function sourceDigests(stage: Stage<unknown>, request: StageRequest<unknown>): Record<string, string> {
-  const read = stage.readsSource;
-  if (read === undefined) return {};
-  return Object.fromEntries([...request.source].filter(([name]) => read(name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
+function sourceDigests(stage: StageName, request: StageRequest<unknown>): Record<string, string> {
+  return Object.fromEntries([...request.source].filter(([name]) => readsSource(stage, name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
 }
 
 function sourceOf(inputs: ReadonlyMap<string, StageInput>, lock: Lock): string {

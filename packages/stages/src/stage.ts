@@ -66,10 +66,6 @@ export interface StageRequest<Options> {
 /** One stage of the pipeline. `requires` and `ensures` throw a TundishError that says which promise is broken. */
 export interface Stage<Options> {
   readonly name: StageName;
-  /** Which of the checkpoint's files the stage reads itself; their digests enter its key. None when absent. */
-  readonly readsSource?: (file: string) => boolean;
-  /** Name and version of the numeric code, for stages whose bytes depend on it. */
-  readonly profile?: (adapters: Adapters, options: Options) => Promise<string | undefined>;
   requires(request: StageRequest<Options>): void;
   run(context: StageContext, request: StageRequest<Options>): Promise<StageResult>;
   ensures(result: StageResult, request: StageRequest<Options>): void;

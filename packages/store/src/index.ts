@@ -6,6 +6,7 @@ export type { ActionInputs, ActionKey, ToolIdentity } from './action-key.js';
 export { canonicalJson, leafDifferences, leavesOf } from './canonical-json.js';
 export type { JsonValue, LeafDifference } from './canonical-json.js';
 export { writeFileAtomic } from './durable-write.js';
+export { diskError } from './errors.js';
 export { openFileDigests } from './file-digests.js';
 export type { FileDigests } from './file-digests.js';
 export { MANIFEST_SCHEMA, decodeManifest, encodeManifest, manifestDigest, readManifest } from './manifest.js';

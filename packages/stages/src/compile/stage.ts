@@ -25,8 +25,10 @@ export const compile: Stage<CompileOptions> = {
     }
   },
   run: async (context, request) => {
-    const { options, inputs } = request;
+    const { options, inputs, source } = request;
     const converted = Object.keys(options.cells).map((name) => inputs.get(`convert/${name}`) as StageInput);
+    // A floating-point build compiles the checkpoint's own bytes: they must be found, and be those of the lock.
+    if (converted.some(({ manifest }) => manifest.externals.some(({ location, sha256 }) => source.get(location)?.sha256 === sha256))) await context.checkpoint();
     const graphs = await Promise.all(converted.map(async (input) => ({
       io: await readJson<GraphIo>(input, IO_FILE),
       files: new Map(input.manifest.outputs.filter(({ name }) => name !== IO_FILE).map(({ name }) => [name, input.path(name)])),

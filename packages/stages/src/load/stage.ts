@@ -24,7 +24,6 @@ export const MODEL_FILE = 'model.json';
 
 export const load: Stage<LoadOptions> = {
   name: 'load',
-  readsSource: (file) => file !== 'chat_template.jinja' && file !== 'special_tokens_map.json',
   requires: ({ source }) => {
     if (!source.has('config.json')) throw stageError('STAGE_REQUIRES', { what: 'the lock file pins no config.json', fix: 'write the lock again: npx nx g @tundish/nx:lock' });
   },

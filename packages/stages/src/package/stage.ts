@@ -8,6 +8,7 @@ import { GRAPHS_FILE } from '../compile/stage.js';
 import { stageError } from '../errors.js';
 import { readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
+import { CARRIED_FILES } from '../key-inputs.js';
 import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts } from '../load/stage.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageInput, type StageRequest, type StageResult } from '../stage.js';
 import { FLOAT_MASK } from '@tundish/quantize';
@@ -24,12 +25,8 @@ export interface PackageOptions {
 
 type Request = StageRequest<PackageOptions>;
 
-/** Files of the checkpoint that a container carries as they are. */
-const CARRIED = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
-
 export const packageStage: Stage<PackageOptions> = {
   name: 'package',
-  readsSource: (file) => CARRIED.includes(file),
   requires: ({ source }) => {
     if (source.has('tokenizer.json')) return;
     throw stageError('STAGE_REQUIRES', {
@@ -77,7 +74,7 @@ async function packPart(input: StageInput, part: number, parts: number): Promise
 
 async function carriedFiles(context: StageContext, request: Request): Promise<StageFile[]> {
   const folder = await context.checkpoint();
-  return CARRIED.filter((name) => request.source.has(name)).map((name) => ({ name, mediaType: name.endsWith('.json') ? MEDIA.json : MEDIA.text, path: join(folder, name) }));
+  return CARRIED_FILES.filter((name) => request.source.has(name)).map((name) => ({ name, mediaType: name.endsWith('.json') ? MEDIA.json : MEDIA.text, path: join(folder, name) }));
 }
 
 function configurationFiles(options: PackageOptions, facts: ModelFacts, { dims }: Adaptation, parts: readonly PackedPart[], precision: string): StageFile[] {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
-import type { Encodings } from '@tundish/graph';
+import { type Encodings, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
 import { quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
@@ -25,17 +25,10 @@ export const ENCODINGS_200 = 'encodings-2.0.0.json';
 
 export const quantize: Stage<QuantizeOptions> = {
   name: 'quantize',
-  readsSource: (file) => file.startsWith('tokenizer') || file === 'special_tokens_map.json',
-  profile: async ({ reference }, options) => {
-    if (options === 'none') return undefined;
-    const { version, machine } = await reference().identity();
-    return `${loadKernels().identity().version}; ${version}; ${machine}`;
-  },
   requires: (request) => void requireInput(request, 'optimize'),
   run: (context, request) => (request.options === 'none' ? passThrough(request) : quantizeBlocks(context, request, request.options)),
-  ensures: ({ files, externals }, { options }) => {
+  ensures: ({ files }, { options }) => {
     if (options === 'none') return;
-    if ((externals ?? []).length > 0) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${externals?.[0]?.location}` });
     for (const name of [ENCODINGS_100, ENCODINGS_200]) if (!files.some((file) => file.name === name)) throw stageError('STAGE_ENSURES', { what: `quantize made no ${name}` });
   },
 };
@@ -69,6 +62,8 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
     signal: context.signal,
     reporter: context.reporter,
   });
+  const foreign = externalLocations(result.model).find((location) => !result.files.has(location));
+  if (foreign !== undefined) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${foreign}`, why: 'a parameter of the checkpoint was not quantized' });
   const weights = [...result.files].map(([name, path]): StageFile => ({ name, mediaType: MEDIA.weights, path }));
   return {
     files: [graphFile(result.model), activationsFile(result.encodings.activations), ...weights, ...(await encodingsFiles(context.scratch, result.encodings))],
