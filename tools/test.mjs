@@ -31,7 +31,7 @@ function tests(project) {
 }
 
 try {
-  const compiled = step('compile', 'npx', ['tsc', '-b']);
+  const compiled = step('compile', 'npx', ['tsc', '-b', 'packages']);
   if (compiled) {
     step('lint', 'npx', ['eslint', '.']);
     step('native kernels', 'node', ['native/build.mjs']);
