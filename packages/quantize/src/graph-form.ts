@@ -11,21 +11,18 @@ const int = (value: number): Attribute => ({ type: 'int', value });
  */
 export function replaceParameters(graph: Graph, quantized: ReadonlyMap<string, QuantizedWeight>): void {
   const found = findParameters(graph).filter((parameter) => quantized.has(quantizedKey(parameter)));
-  const roots = new Set(found.map(({ root }) => root));
-  // A tied table is itself one root and part of the head's expression: that inner read goes away with the expression.
-  const readers = found.map(({ root }) => root.uses.filter(({ node }) => !node.outputs.some((output) => roots.has(output))));
-  readers.flat().forEach(({ node, index }) => node.replaceInput(index, undefined));
+  for (const { node, index } of found.flatMap(({ uses }) => uses)) node.replaceInput(index, undefined);
   graph.prune();
-  found.forEach((parameter, i) => {
+  for (const parameter of found) {
     const weight = quantized.get(quantizedKey(parameter)) as QuantizedWeight;
-    const uses = readers[i] ?? [];
+    const { uses } = parameter;
     if (weight.kind === 'per-tensor' && parameter.role === 'embedding') {
       for (const { node } of uses) gatherCodes(graph, node, parameter, weight);
     } else {
       const value = dequantized(graph, parameter, weight);
       for (const { node, index } of uses) node.replaceInput(index, value);
     }
-  });
+  }
 }
 
 /** A tied table is two parameters: the rows that are gathered and the head that multiplies, each with a grid of its own. */

@@ -1,5 +1,5 @@
 /** Finds the parameters of a graph: constant sub-expressions that a computing node reads, and what each is for. */
-import { DataType, type Graph, type Node, type Value } from '@tundish/graph';
+import { DataType, type Graph, type Node, type Use, type Value } from '@tundish/graph';
 import { quantizeError } from './errors.js';
 
 /** What a parameter does, which decides how it is quantized. */
@@ -12,6 +12,8 @@ export interface Parameter {
   readonly name: string;
   /** Root of the `[out,in]` (or vector) expression: before the Transpose of a projection. */
   readonly root: Value;
+  /** Where the graph reads `root` for this role; for projections the Transpose, if there is one. */
+  readonly uses: readonly Use[];
   /** The nodes that compute with it; for projections the MatMul nodes behind the Transpose. */
   readonly consumers: readonly Node[];
 }
@@ -28,13 +30,13 @@ export function constantValues(graph: Graph): ReadonlySet<Value> {
 
 /**
  * Parameters in the order in which the graph first reads them. Integer constants and inline scalars (shapes, axes, the
- * attention scale) are structure, not parameters.
+ * attention scale) are structure, not parameters. A value that is read in two roles (a tied float32 table) is two parameters.
  *
  * @throws QUANTIZE_UNKNOWN_PARAMETER for a floating constant in a place that no rule covers
  */
 export function findParameters(graph: Graph): Parameter[] {
   const constant = constantValues(graph);
-  const found = new Map<Value, Parameter>();
+  const found: Parameter[] = [];
   for (const node of graph.sortedNodes()) {
     if (node.outputs.every((output) => constant.has(output))) continue;
     node.inputs.forEach((input, index) => {
@@ -46,12 +48,22 @@ export function findParameters(graph: Graph): Parameter[] {
           why: 'only projections, embeddings, norm gains and biases are quantized',
         });
       }
-      const root = role === 'projection' ? behindTranspose(input) : input;
-      const known = found.get(root);
-      found.set(root, { role, name: weightName(root), root, consumers: [...(known?.consumers ?? []), node] });
+      addUse(found, role, role === 'projection' ? behindTranspose({ node, index }, input) : { node, index }, node);
     });
   }
-  return [...found.values()];
+  return found;
+}
+
+function addUse(found: Parameter[], role: ParameterRole, use: Use, consumer: Node): void {
+  const root = use.node.input(use.index);
+  const at = found.findIndex((parameter) => parameter.root === root && parameter.role === role);
+  const known = found[at];
+  if (known === undefined) {
+    found.push({ role, name: weightName(root), root, uses: [use], consumers: [consumer] });
+    return;
+  }
+  const uses = known.uses.some(({ node, index }) => node === use.node && index === use.index) ? known.uses : [...known.uses, use];
+  found[at] = { ...known, uses, consumers: [...known.consumers, consumer] };
 }
 
 function isStructure(value: Value): boolean {
@@ -67,8 +79,8 @@ function roleOf(node: Node, index: number): ParameterRole | undefined {
   return undefined;
 }
 
-function behindTranspose(value: Value): Value {
-  return value.producer?.opType === 'Transpose' ? value.producer.input(0) : value;
+function behindTranspose(use: Use, read: Value): Use {
+  return read.producer?.opType === 'Transpose' ? { node: read.producer, index: 0 } : use;
 }
 
 /** The initializer that gives a parameter its name: the one with the most elements in its expression. */

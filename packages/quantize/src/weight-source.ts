@@ -12,7 +12,7 @@ export interface WeightSource {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  /** Rows [from, to) as float32, row-major. @throws QUANTIZE_NOT_FINITE */
+  /** Rows [from, to) as float32, row-major. @throws QUANTIZE_NOT_FINITE, QUANTIZE_WEIGHTS_CUT */
   read(from: number, to: number): Float32Array;
 }
 
@@ -41,7 +41,7 @@ export class TensorFiles {
     for (let done = 0; done < tensor.length; ) {
       const count = readSync(descriptor, bytes, done, tensor.length - done, tensor.offset + done);
       if (count === 0) {
-        throw quantizeError('QUANTIZE_NOT_FINITE', {
+        throw quantizeError('QUANTIZE_WEIGHTS_CUT', {
           what: `${tensor.location} ends inside the range of a weight`,
           evidence: { path: tensor.location, offset: tensor.offset + done },
           fix: 'the file was cut after load: restore the checkpoint and run again',
@@ -58,15 +58,15 @@ export function weightSource(name: string, root: Value, files: TensorFiles): Wei
   const dims = (root.shape ?? []).map(Number);
   const columns = dims[dims.length - 1] ?? 1;
   const rows = dims.length < 2 ? 1 : (dims[0] as number);
+  const evaluate = (from: number, to: number): Float32Array =>
+    dims.length < 2 ? evaluateParameter(root, (tensor) => files.read(tensor)) : evaluateParameter(root, (tensor) => files.read(tensor), { from, to });
   return {
     name,
     rows,
     columns,
     read: (from, to) => {
-      const values = dims.length < 2
-        ? evaluateParameter(root, (tensor) => files.read(tensor))
-        : evaluateParameter(root, (tensor) => files.read(tensor), { from, to });
-      assertFinite(name, values, from * columns);
+      const values = evaluate(from, to);
+      if (!isFinite(values)) throw notFinite(name, rows, columns, evaluate);
       return values;
     },
   };
@@ -78,16 +78,28 @@ export function rowChunks(rows: number, columns: number): { readonly from: numbe
   return Array.from({ length: Math.ceil(rows / step) }, (_, i) => ({ from: i * step, to: Math.min(rows, (i + 1) * step) }));
 }
 
-function assertFinite(name: string, values: Float32Array, base: number): void {
-  // NaN and infinity are the only floats that a subtraction from themselves does not bring to 0, and sums keep them.
+function isFinite(values: Float32Array): boolean {
+  // NaN and infinity are the only floats that a product with 0 does not bring to 0, and sums keep them.
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += (values[i] as number) * 0;
-  if (sum === 0) return;
-  const bad = values.reduce<number[]>((found, value, i) => (Number.isFinite(value) ? found : [...found, base + i]), []);
-  throw quantizeError('QUANTIZE_NOT_FINITE', {
-    what: `${name} holds ${bad.length} value(s) that are NaN or infinite, the first at flat index ${bad[0]}`,
+  return sum === 0;
+}
+
+/** Reads the whole parameter once more, so that the count does not depend on the chunk that was looked at. */
+function notFinite(name: string, rows: number, columns: number, evaluate: (from: number, to: number) => Float32Array): Error {
+  let count = 0;
+  let first = -1;
+  for (const { from, to } of rowChunks(rows, columns)) {
+    evaluate(from, to).forEach((value, i) => {
+      if (Number.isFinite(value)) return;
+      if (count === 0) first = from * columns + i;
+      count += 1;
+    });
+  }
+  return quantizeError('QUANTIZE_NOT_FINITE', {
+    what: `${name} holds ${count} value(s) that are NaN or infinite, the first at flat index ${first}`,
     why: 'a scale computed from them would make the whole channel useless',
-    evidence: { detail: `tensor ${name}, flat index ${bad[0]}` },
+    evidence: { detail: `tensor ${name}, flat index ${first}` },
     fix: 'the checkpoint is damaged: download it again',
   });
 }

@@ -81,7 +81,8 @@ function rangeOf(request: AssignRequest, value: Value): Range {
 }
 
 function finite(value: Value, range: Range): Range {
-  if (Number.isFinite(range.min) && Number.isFinite(range.max)) return range;
+  // The difference too: a scale is made of it, in float32.
+  if (Number.isFinite(range.min) && Number.isFinite(range.max) && Number.isFinite(Math.fround(range.max - range.min))) return range;
   throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', {
     what: `${value.name} ranges over [${range.min}, ${range.max}] on the calibration text`,
     why: 'the checkpoint overflows, or its weights are damaged',

@@ -1,7 +1,8 @@
 /**
  * From ranges to encodings. Activations are uint16 asymmetric min-max, the cache is uint8 with zero point 128, Softmax and
  * Sigmoid are fixed to [0,1], and masked attention scores saturate 20 below the smallest score (a masked softmax without
- * extra ops: at -20 a position keeps 2e-9 of the weight of the smallest visible score).
+ * extra ops: at -20 a position keeps 2e-9 of the weight of the smallest visible score). Every step is rounded to float32,
+ * in the order of AIMET 2.42, as the weight kernels do.
  */
 import type { PerTensorEncoding } from '@tundish/graph';
 
@@ -11,9 +12,11 @@ export interface Range {
   readonly max: number;
 }
 
-/** Smallest difference of two codes; keeps a dead tensor (all zero) representable. */
+/** Smallest difference of two codes, the float32 epsilon; keeps a dead tensor (all zero) representable. */
 const SMALLEST_SCALE = 2 ** -23;
 const UINT16_STEPS = 65535;
+
+const { fround } = Math;
 
 /** Distance below the smallest visible score at which masked scores saturate. */
 export const MASK_MARGIN = 20;
@@ -26,11 +29,18 @@ export function unite(a: Range, b: Range): Range {
 /** Unsigned codes over [min, max] widened to hold 0, which gets a code of its own exactly. */
 export function asymmetricUnsigned(range: Range, bits: 8 | 16): PerTensorEncoding {
   const steps = 2 ** bits - 1;
-  const min = Math.min(range.min, 0);
-  const max = Math.max(range.max, 0);
-  const scale = Math.fround(Math.max((max - min) / steps, SMALLEST_SCALE));
-  const zeroPoint = Math.min(Math.max(roundHalfEven(-min / scale), 0), steps);
+  const { low, high, isNarrow } = withZero(range, steps);
+  const top = isNarrow ? fround(high + steps * SMALLEST_SCALE) : high;
+  const scale = Math.max(fround(fround(top - low) / steps), SMALLEST_SCALE);
+  const zeroPoint = Math.min(Math.max(roundHalfEven(fround(-low / scale)), 0), steps);
   return { kind: 'per-tensor', dtype: bits === 8 ? 'uint8' : 'uint16', scale, zeroPoint, symmetric: false };
+}
+
+/** The range with 0 in it, and whether its scale would be below the floor: AIMET widens such a range by the floor. */
+function withZero(range: Range, steps: number): { readonly low: number; readonly high: number; readonly isNarrow: boolean } {
+  const low = fround(Math.min(range.min, 0));
+  const high = fround(Math.max(range.max, 0));
+  return { low, high, isNarrow: fround(fround(high - low) / steps) < SMALLEST_SCALE };
 }
 
 /** The encoding of activations. */
@@ -40,7 +50,10 @@ export function asymmetricUint16(range: Range): PerTensorEncoding {
 
 /** Cache encoding: symmetric, full grid -128..127, stored as uint8 with zero point 128. */
 export function symmetricCache8(range: Range): PerTensorEncoding {
-  const scale = Math.fround(Math.max(Math.max(range.max, 0) / 127, -Math.min(range.min, 0) / 128, SMALLEST_SCALE));
+  const { low, high, isNarrow } = withZero(range, 255);
+  const widening = isNarrow ? SMALLEST_SCALE : 0;
+  const delta = Math.max(fround(fround(high + 127 * widening) / 127), fround(-fround(low - 128 * widening) / 128));
+  const scale = Math.max(fround(fround(fround(127 * delta) + fround(128 * delta)) / 255), SMALLEST_SCALE);
   return { kind: 'per-tensor', dtype: 'uint8', scale, zeroPoint: 128, symmetric: true };
 }
 
