@@ -24,7 +24,7 @@ export interface ObserveRequest {
 /** Ranges of every observed value of the segment, over all windows. */
 export async function observeSegment(request: ObserveRequest): Promise<Map<string, Range>> {
   const { model, probes } = withProbes(request.segment);
-  const names = [...probes.flatMap((probe) => [probe.min, probe.max]), ...(request.output === undefined ? [] : [request.output])];
+  const names = [...probes.flatMap((probe) => [probe.min, probe.max, probe.sum]), ...(request.output === undefined ? [] : [request.output])];
   const ranges = new Map<string, Range>();
   const opened = await request.executor.open({ model, resolve: request.resolve, threads: request.threads });
   try {
@@ -32,7 +32,7 @@ export async function observeSegment(request: ObserveRequest): Promise<Map<strin
       request.signal.throwIfAborted();
       const results = await opened.run(request.feeds(index), names);
       for (const probe of probes) {
-        const seen = { min: scalar(results, probe.min), max: scalar(results, probe.max) };
+        const seen = rangeSeen(results, probe);
         const known = ranges.get(probe.value);
         ranges.set(probe.value, known === undefined ? seen : { min: Math.min(known.min, seen.min), max: Math.max(known.max, seen.max) });
       }
@@ -48,25 +48,33 @@ interface Probe {
   readonly value: string;
   readonly min: string;
   readonly max: string;
+  /** NaN when any element is: minimum and maximum pass over NaN. */
+  readonly sum: string;
 }
 
-/** The segment with a ReduceMin and a ReduceMax on every observed value, so that only scalars leave the engine. */
+/** The segment with a minimum, a maximum and a sum of every observed value, so that only scalars leave the engine. */
 function withProbes(segment: Model): { model: Model; probes: Probe[] } {
   const model = cloneModel(segment);
   const probes = observedValues(model.graph).map((value) => {
-    const probe = { value: value.name, min: `${value.name}/min`, max: `${value.name}/max` };
+    const probe = { value: value.name, min: `${value.name}/min`, max: `${value.name}/max`, sum: `${value.name}/sum` };
     addReduction(value, 'ReduceMin', probe.min);
     addReduction(value, 'ReduceMax', probe.max);
+    addReduction(value, 'ReduceSum', probe.sum);
     return probe;
   });
   return { model, probes };
 }
 
-function addReduction(value: Value, opType: 'ReduceMin' | 'ReduceMax', output: string): void {
+function addReduction(value: Value, opType: 'ReduceMin' | 'ReduceMax' | 'ReduceSum', output: string): void {
   const node = value.graph.addNode({ opType, name: output, inputs: [value], outputs: [output], attributes: { keepdims: { type: 'int', value: 0 } } });
   node.output().dtype = value.dtype;
   node.output().shape = [];
   value.graph.outputs.push(node.output());
+}
+
+function rangeSeen(results: ReadonlyMap<string, TensorData>, probe: Probe): Range {
+  if (Number.isNaN(scalar(results, probe.sum))) return { min: NaN, max: NaN };
+  return { min: scalar(results, probe.min), max: scalar(results, probe.max) };
 }
 
 function scalar(results: ReadonlyMap<string, TensorData>, name: string): number {

@@ -1,0 +1,161 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { silentReporter } from '@tundish/diagnostics';
+import { DataType, Graph, type Model, cloneModel, externalLocations, floatTensor, inferShapes } from '@tundish/graph';
+import { loadKernels } from '@tundish/native';
+import type { TensorData } from '@tundish/toolchain';
+import { hostReference } from '@tundish/toolchain-host';
+import { foldNormGains } from '@tundish/transform';
+import { describe, expect, test } from 'vitest';
+import { type QuantizeResult, quantizeModel } from '../src/index.js';
+import { findParameters } from '../src/parameters.js';
+import { causalMask, windowFeeds } from '../src/calibration/windows.js';
+import { type AdaptedCheckpoint, adapt, repositoryPath, temporaryFolder } from './adapted.js';
+
+const LENGTH = 12;
+const golden = (name: string): string => repositoryPath(`test/fixtures/golden/${name}`);
+
+/** A float32 checkpoint whose head reads the embedding table. */
+function tiedFloat32(): string {
+  const folder = join(temporaryFolder(), 'tied');
+  cpSync(golden('llama-bias-fp32'), folder, { recursive: true });
+  const path = join(folder, 'config.json');
+  writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), tie_word_embeddings: true }));
+  return folder;
+}
+
+async function quantized(adapted: AdaptedCheckpoint, embeddingBits: 8 | 16 = 16, model = adapted.model): Promise<QuantizeResult & { resolve(location: string): string }> {
+  const result = await quantizeModel({
+    model,
+    calibrationModel: model,
+    plan: adapted.plan,
+    weights: { blockSize: 16, embeddingBits },
+    calibration: adapted.calibration(2, LENGTH),
+    kernels: loadKernels(),
+    executor: hostReference(),
+    resolve: adapted.resolve,
+    folder: temporaryFolder(),
+    threads: 1,
+    signal: new AbortController().signal,
+    reporter: silentReporter,
+  });
+  return { ...result, resolve: (location) => result.files.get(location) as string };
+}
+
+describe('parameters', () => {
+  test('roles of a decoder with biases, in the order of reading', async () => {
+    const { model } = await adapt(golden('llama-bias-fp32'), LENGTH, LENGTH + 1);
+    const found = findParameters(model.graph);
+    const first = found.filter(({ name }) => name.includes('layers.0')).map(({ role, name }) => `${role} ${name.slice('model.layers.0.'.length)}`);
+    expect(first.slice(0, 3)).toEqual(['gain input_layernorm.weight', 'projection self_attn.q_proj.weight', 'bias self_attn.q_proj.bias']);
+    expect(first.filter((line) => line.startsWith('projection'))).toHaveLength(7);
+    expect(first.filter((line) => line.startsWith('bias'))).toHaveLength(7);
+    expect(found[0]).toMatchObject({ role: 'embedding', name: 'model.embed_tokens.weight' });
+    expect(found.at(-1)).toMatchObject({ role: 'projection', name: 'lm_head.weight' });
+    for (const { role, consumers } of found) expect(new Set(consumers.map(({ opType }) => opType))).toEqual(new Set([{ projection: 'MatMul', embedding: 'Gather', gain: 'RMSNormalization', bias: 'Add' }[role]]));
+  });
+
+  test.each([['bfloat16', () => golden('llama-headdim-bf16')], ['float32', tiedFloat32]] as const)('a tied table in %s is two parameters, each with readers of its own', async (_dtype, folder) => {
+    const { model } = await adapt(folder(), LENGTH, LENGTH + 1);
+    const tied = findParameters(model.graph).filter(({ name }) => name === 'model.embed_tokens.weight');
+    expect(tied.map(({ role, uses, consumers }) => [role, uses.map(({ node }) => node.opType), consumers.map(({ name }) => name)])).toEqual([
+      ['embedding', ['Gather'], ['/model/embed_tokens/Gather']],
+      ['projection', ['Transpose'], ['/lm_head/MatMul']],
+    ]);
+  });
+
+  test('a folded gain belongs to the projection, whose name stays', async () => {
+    const { model } = await adapt(golden('llama-bias-fp32'), LENGTH, LENGTH + 1);
+    const folded = findParameters(foldNormGains(model).model.graph).filter(({ name, role }) => role === 'projection' && name.includes('q_proj'));
+    expect(folded.map(({ name, root }) => [name, root.producer?.opType])).toEqual([0, 1].map((i) => [`model.layers.${i}.self_attn.q_proj.weight`, 'Mul']));
+  });
+
+  test('a constant in a place that no rule covers is an error that names it', () => {
+    const graph = new Graph('odd');
+    const x = graph.addInput('x', DataType.FLOAT, [2]);
+    graph.addNode({ opType: 'Mul', name: '/odd', inputs: [x, graph.addInitializer('factor', floatTensor([1, 2]))] });
+    expect(() => findParameters(graph)).toThrow(expect.objectContaining({ code: 'QUANTIZE_UNKNOWN_PARAMETER', what: 'Mul /odd reads the constant factor as input 1' }));
+  });
+});
+
+describe('the quantized graph', () => {
+  test('has the names, types and expression that device tools and later stages go by', async () => {
+    const result = await quantized(await adapt(golden('llama-bias-fp32'), LENGTH, LENGTH + 1));
+    const { graph } = result.model;
+    const name = 'model.layers.0.self_attn.q_proj.weight';
+    const typeOf = (suffix: string): unknown => [graph.value(`${name}${suffix}`).tensor?.dtype, graph.value(`${name}${suffix}`).tensor?.dims];
+    expect([typeOf(''), typeOf('.block_scale'), typeOf('.channel_scale'), typeOf('.zero_point')]).toEqual([
+      [DataType.UINT4, [64, 64]], [DataType.UINT8, [64, 4]], [DataType.FLOAT, [64, 1]], [DataType.UINT4, [64, 4]],
+    ]);
+    const transpose = graph.value('/model/layers.0/self_attn/q_proj/MatMul_output_0').producer?.input(1).producer;
+    const dequantize = transpose?.input(0).producer;
+    expect([transpose?.opType, dequantize?.opType, dequantize?.int('axis'), dequantize?.int('block_size')]).toEqual(['Transpose', 'DequantizeLinear', 1, 16]);
+    expect(graph.value('lm_head.weight').tensor).toMatchObject({ dtype: DataType.INT8, location: 'lm_head.weights' });
+    expect(graph.value('model.embed_tokens.weight').tensor).toMatchObject({ dtype: DataType.UINT16, location: 'embedding.weights' });
+    expect(externalLocations(result.model).every((location) => result.files.has(location))).toBe(true);
+    expect([...result.encodings.parameters.keys()]).toContain('lm_head.weight');
+    inferShapes(cloneModel(result.model));
+  });
+
+  test.each([['biases', golden('llama-bias-fp32')], ['a table tied in bfloat16', golden('llama-headdim-bf16')], ['a table tied in float32', tiedFloat32()]])('with %s runs as the float graph with dequantized weights does', async (_what, folder) => {
+    const adapted = await adapt(folder, LENGTH, LENGTH + 1);
+    const result = await quantized(adapted);
+    const feeds = windowFeeds(adapted.calibration(1, LENGTH), { name: 'all', model: adapted.model, input: undefined, output: 'logits' }, 0, undefined);
+    const ours = await logits(result.model, (location) => result.resolve(location), feeds);
+    const expected = await logits(dequantizedModel(adapted.model, result), adapted.resolve, feeds);
+    expect(difference(ours, expected)).toBeLessThan(1e-4);
+    // The quantized model is another one than the checkpoint, but not by much.
+    const float = await logits(adapted.model, adapted.resolve, feeds);
+    expect(difference(ours, float)).toBeGreaterThan(1e-3);
+    expect(difference(ours, float)).toBeLessThan(0.5 * Math.max(...float.map(Math.abs)));
+  });
+
+  test('an embedding of 8 bits is a UINT8 table', async () => {
+    const { model, encodings } = await quantized(await adapt(golden('llama-mha-fp32'), LENGTH, LENGTH + 1), 8);
+    expect(model.graph.value('model.embed_tokens.weight').tensor?.dtype).toBe(DataType.UINT8);
+    expect(encodings.activations.get('/model/embed_tokens/Gather_output_0')).toEqual(encodings.parameters.get('model.embed_tokens.weight'));
+  });
+});
+
+/** The float graph with every parameter replaced, inline, by what its codes stand for: computed here from the files, not by the graph. */
+function dequantizedModel(model: Model, result: Awaited<ReturnType<typeof quantized>>): Model {
+  const copy = cloneModel(model);
+  const kernels = loadKernels();
+  const read = (name: string): Uint8Array => {
+    const tensor = result.model.graph.value(name).tensor;
+    if (tensor === undefined) throw new TypeError(`${name} is not a constant`);
+    return tensor.kind === 'inline' ? tensor.data : Uint8Array.from(readFileSync(result.resolve(tensor.location)).subarray(tensor.offset, tensor.offset + tensor.length));
+  };
+  for (const parameter of findParameters(copy.graph)) {
+    const name = parameter.role === 'projection' && parameter.name.includes('embed_tokens') ? 'lm_head.weight' : parameter.name;
+    const encoding = result.encodings.parameters.get(name);
+    if (encoding === undefined) continue;
+    const dims = (parameter.root.shape ?? []).map(Number);
+    const [rows = 1, columns = 1] = dims;
+    let values: Float32Array;
+    if (encoding.kind === 'lpbq') values = kernels.dequantizeLpbq({ codes: read(name), ...encoding }, rows, columns, encoding.blockSize);
+    else if (encoding.kind === 'per-channel') values = kernels.dequantizePerChannel({ codes: new Int8Array(read(name).buffer), scale: encoding.scale }, rows, columns);
+    else values = Float32Array.from(new Uint16Array(read(name).buffer), (code) => (code - encoding.zeroPoint) * encoding.scale);
+    const inline = copy.graph.addInitializer(`${parameter.role} ${name} dequantized`, floatTensor([...values], dims));
+    for (const { node, index } of parameter.uses) node.replaceInput(index, inline);
+  }
+  copy.graph.prune();
+  return copy;
+}
+
+async function logits(model: Model, resolve: (location: string) => string, feeds: ReadonlyMap<string, TensorData>): Promise<Float32Array> {
+  const opened = await hostReference().open({ model, resolve, threads: 1 });
+  try {
+    return (await opened.run(feeds, ['logits'])).get('logits') as Float32Array;
+  } finally {
+    await opened.close();
+  }
+}
+
+function difference(a: Float32Array, b: Float32Array): number {
+  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - (b[i] ?? NaN))), 0);
+}
+
+test('the causal mask hides the past position and everything ahead', () => {
+  expect([...causalMask(3)].map((value) => (value === 0 ? 1 : 0))).toEqual([0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1]);
+});

@@ -1,0 +1,163 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataType, Graph, type ExternalTensor, bytesOf } from '@tundish/graph';
+import { loadKernels } from '@tundish/native';
+import { hostReference } from '@tundish/toolchain-host';
+import { describe, expect, test } from 'vitest';
+import { quantizeLpbq } from '../src/lpbq/lpbq.js';
+import { quantizePerChannel8 } from '../src/per-channel/per-channel.js';
+import { quantizePerTensor } from '../src/per-tensor/per-tensor.js';
+import { WeightFile } from '../src/weight-file.js';
+import { TensorFiles, type WeightSource, rowChunks, weightSource } from '../src/weight-source.js';
+import { zeroPointRange } from '../src/zero-points.js';
+import { adapt, repositoryPath, temporaryFolder } from './adapted.js';
+
+const kernels = loadKernels();
+
+/** Roughly normal values with outliers, a dead row and a row of one sign. */
+function weights(rows: number, columns: number): Float32Array {
+  let state = 7;
+  const random = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  const values = Float32Array.from({ length: rows * columns }, () => (random() + random() + random() - 1.5) * (random() < 0.01 ? 8 : 0.05));
+  values.fill(0, columns, 2 * columns);
+  for (let i = 2 * columns; i < 3 * columns; i++) values[i] = Math.abs(values[i] ?? 0);
+  return values;
+}
+
+function sourceOf(values: Float32Array, rows: number, columns: number): WeightSource & { readonly asked: number[] } {
+  const asked: number[] = [];
+  return { name: 'w', rows, columns, asked, read: (from, to) => (asked.push(to - from), values.slice(from * columns, to * columns)) };
+}
+
+async function written<T>(use: (file: WeightFile) => Promise<T>): Promise<{ readonly result: T; bytes(tensor: ExternalTensor): Uint8Array }> {
+  const path = join(temporaryFolder(), 'w.weights');
+  const file = await WeightFile.create('w.weights', path);
+  const result = await use(file).finally(() => file.close());
+  const all = readFileSync(path);
+  return { result, bytes: ({ offset, length }) => Uint8Array.from(all.subarray(offset, offset + length)) };
+}
+
+describe('LPBQ', () => {
+  test.each([[4500, 1056], [6, 64]])('[%i, %i] in row chunks is one call of the kernel', async (rows, columns) => {
+    const values = weights(rows, columns);
+    const source = sourceOf(values, rows, columns);
+    const { result, bytes } = await written((file) => quantizeLpbq(kernels, source, { blockSize: 32 }, file, zeroPointRange));
+    if (result.kind !== 'lpbq') throw new TypeError('not LPBQ');
+    expect(source.asked.length).toBe(rows > 1000 ? 2 : 1);
+    const whole = kernels.quantizeLpbq(values, rows, columns, 32);
+    expect(Buffer.compare(bytes(result.codes), whole.codes)).toBe(0);
+    expect(Buffer.compare(bytes(result.blockScale), whole.blockScale)).toBe(0);
+    expect(Buffer.compare(bytes(result.channelScale), bytesOf(whole.channelScale))).toBe(0);
+    expect(result.codes).toMatchObject({ dtype: DataType.UINT4, dims: [rows, columns], length: (rows * columns) / 2 });
+    expect(result.zeroPoint).toEqual({ kind: 'external', dtype: DataType.UINT4, dims: [rows, columns / 32], location: 'zero-points.weights', offset: 0, length: Math.ceil((rows * columns) / 64) });
+    for (const tensor of [result.codes, result.blockScale, result.channelScale]) expect(tensor.offset % 64).toBe(0);
+  });
+
+  test('a block size that does not divide names the weight, both numbers and what would divide', async () => {
+    const attempt = written((file) => quantizeLpbq(kernels, sourceOf(weights(4, 80), 4, 80), { blockSize: 32 }, file, zeroPointRange));
+    await expect(attempt).rejects.toMatchObject({ code: 'QUANTIZE_BLOCK_SIZE', what: 'w has 80 input channels, which blocks of 32 do not divide', fix: expect.stringContaining('16') as string });
+  });
+});
+
+test('int8 per channel in row chunks is one call of the kernel', async () => {
+  const [rows, columns] = [4500, 1040];
+  const values = weights(rows, columns);
+  const { result, bytes } = await written((file) => quantizePerChannel8(kernels, sourceOf(values, rows, columns), file));
+  if (result.kind !== 'per-channel') throw new TypeError('not per channel');
+  const whole = kernels.quantizePerChannel(values, rows, columns, 8);
+  expect(Buffer.compare(bytes(result.codes), bytesOf(whole.codes))).toBe(0);
+  expect(Buffer.compare(bytes(result.scale), bytesOf(whole.scale))).toBe(0);
+});
+
+describe('per tensor', () => {
+  test.each([8 as const, 16 as const])('uint%i codes, scale and zero point are those of the kernel', async (bits) => {
+    const values = weights(64, 96);
+    const { result, bytes } = await written((file) => quantizePerTensor(kernels, sourceOf(values, 64, 96), bits, [64, 96], file));
+    const whole = kernels.quantizeTensorAsymmetric(values, bits as 8);
+    expect(result.encoding).toMatchObject({ scale: whole.scale, zeroPoint: whole.zeroPoint });
+    expect(Buffer.compare(bytes(result.codes), bytesOf(whole.codes))).toBe(0);
+  });
+
+  test.each([8 as const, 16 as const])('uint%i codes equal ONNX Runtime\'s QuantizeLinear', async (bits) => {
+    const columns = 4096;
+    const values = weights(16, columns);
+    // Exact halves of the step, where rounding decides.
+    const encoding = (await written((file) => quantizePerTensor(kernels, sourceOf(values, 16, columns), bits, [16, columns], file))).result.encoding;
+    for (let i = 0; i < 512; i++) values[i] = (i - 256 + 0.5) * encoding.scale;
+    const { result, bytes } = await written((file) => quantizePerTensor(kernels, sourceOf(values, 16, columns), bits, [16, columns], file));
+    const found = bytes(result.codes);
+    const expected = bytesOf(await quantizeLinear(values, bits, result.encoding.scale, result.encoding.zeroPoint));
+    expect(Buffer.compare(found, expected)).toBe(0);
+  });
+});
+
+async function quantizeLinear(values: Float32Array, bits: 8 | 16, scale: number, zeroPoint: number): Promise<Uint8Array | Uint16Array> {
+  const dtype = bits === 8 ? DataType.UINT8 : DataType.UINT16;
+  const graph = new Graph('quantize');
+  const x = graph.addInput('x', DataType.FLOAT, [values.length]);
+  const inline = (name: string, type: DataType, data: Uint8Array): ReturnType<Graph['addInitializer']> => graph.addInitializer(name, { kind: 'inline', dtype: type, dims: [], data });
+  const s = inline('s', DataType.FLOAT, bytesOf(Float32Array.of(scale)));
+  const z = inline('z', dtype, bytesOf(bits === 8 ? Uint8Array.of(zeroPoint) : Uint16Array.of(zeroPoint)));
+  const y = graph.addNode({ opType: 'QuantizeLinear', name: 'q', inputs: [x, s, z], outputs: ['y'] }).output();
+  y.dtype = dtype;
+  y.shape = [values.length];
+  graph.outputs.push(y);
+  const model = { irVersion: 11, opsetImports: new Map([['', 23]]), producerName: 'test', metadata: new Map(), graph };
+  const opened = await hostReference().open({ model, resolve: (location) => location, threads: 1 });
+  try {
+    return (await opened.run(new Map([['x', values]]))).get('y') as Uint8Array | Uint16Array;
+  } finally {
+    await opened.close();
+  }
+}
+
+describe('weights that cannot be quantized', () => {
+  const NAME = 'model.layers.1.self_attn.q_proj.weight';
+
+  test.each(['nan', 'inf'])('%s: the error names the tensor, the count and the first index', async (kind) => {
+    const folder = repositoryPath(`test/fixtures/bad/checkpoints/weights-${kind}`);
+    const { model, resolve } = await adapt(folder, 4, 5);
+    const root = model.graph.value('/model/layers.1/self_attn/q_proj/MatMul_output_0').producer?.input(1).producer?.input(0);
+    const files = new TensorFiles(resolve);
+    const source = weightSource(NAME, root as NonNullable<typeof root>, files);
+    // The chunk that is looked at holds it or not; the numbers are those of the whole tensor.
+    expect(source.read(0, 2)).toHaveLength(2 * source.columns);
+    expect(() => source.read(2, 4)).toThrow(expect.objectContaining({ code: 'QUANTIZE_NOT_FINITE', what: `${NAME} holds 1 value(s) that are NaN or infinite, the first at flat index 37` }));
+    files.close();
+  });
+
+  test('a large tensor of nothing but NaN is reported at once', () => {
+    const { source, close } = rawWeight(Float32Array.from({ length: 2 ** 20 }, () => NaN), 1024, 1024);
+    const began = performance.now();
+    expect(() => source.read(0, 1024)).toThrow(/holds 1048576 value\(s\) that are NaN or infinite, the first at flat index 0/);
+    expect(performance.now() - began).toBeLessThan(2000);
+    close();
+  });
+
+  test('a file that was cut after load is said to be cut', () => {
+    const { source, close } = rawWeight(new Float32Array(8), 4, 4);
+    expect(() => source.read(0, 4)).toThrow(expect.objectContaining({ code: 'QUANTIZE_WEIGHTS_CUT', evidence: { path: 'w.bin', offset: 32 } }));
+    close();
+  });
+
+  /** A float32 initializer of the given shape over a file that holds `values`. */
+  function rawWeight(values: Float32Array, rows: number, columns: number): { source: WeightSource; close: () => void } {
+    const path = join(temporaryFolder(), 'w.bin');
+    writeFileSync(path, bytesOf(values));
+    const root = new Graph('w').addInitializer('w', { kind: 'external', dtype: DataType.FLOAT, dims: [rows, columns], location: 'w.bin', offset: 0, length: rows * columns * 4 });
+    const files = new TensorFiles(() => path);
+    return { source: weightSource('w', root, files), close: () => files.close() };
+  }
+});
+
+test('row chunks cover every row once, in order, within 16 MiB or one row', () => {
+  for (const [rows, columns] of [[1, 1], [128256, 2048], [3, 5_000_000], [4096, 1024], [4097, 1024]] as const) {
+    const chunks = rowChunks(rows, columns);
+    expect(chunks[0]?.from).toBe(0);
+    expect(chunks.at(-1)?.to).toBe(rows);
+    chunks.forEach(({ from, to }, i) => {
+      expect(from).toBe(i === 0 ? 0 : chunks[i - 1]?.to);
+      expect(to - from === 1 || (to - from) * columns <= 4 * 1024 * 1024).toBe(true);
+    });
+  }
+});
