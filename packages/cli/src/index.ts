@@ -8,5 +8,6 @@ export type { ParityOptions, ParityReport } from './commands/parity.js';
 export { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
 export { processIo } from './io.js';
 export type { Io } from './io.js';
+export { lineIo } from './line-io.js';
 export { main } from './main.js';
 export { adapters, toolchainNamed } from './toolchains.js';

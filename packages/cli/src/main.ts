@@ -1,5 +1,6 @@
 /** The `tundish` command: verbs, options, help, exit codes. */
 import { readFileSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Io, processIo } from './io.js';
@@ -42,6 +43,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .addHelpText('after', '\nExit codes: 0 success, 1 the answer is no, 2 wrong usage, 3 failure, 130 interrupted.');
   addGenerate(program, io, signal);
+  addEvaluate(program, io, signal);
   addParity(program, io, signal, done);
   return program;
 }
@@ -64,6 +66,23 @@ function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
     .action(async (container: string, options: GenerateFlags) => {
       const { generateCommand } = await import('./commands/generate.js');
       await generateCommand({ ...options, container, signal }, io);
+    });
+}
+
+function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
+  program
+    .command('evaluate')
+    .description('Measures load, quantize and the compiled container of a built model against its checkpoint: perplexity, KL divergence, top-1 agreement.')
+    .argument('<model>', 'folder of the model project, for example models/llama32')
+    .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
+    .option('--windows <file>', 'safetensors file whose tensor eval_windows holds the tokens to score; else the text of the recipe')
+    .option('--limit <n>', 'score only the first windows', wholeNumber)
+    .addOption(threadsOption())
+    .option('--json', 'print the results as JSON', false)
+    .addHelpText('after', '\nExample:\n  npx tundish evaluate models/llama32 --json')
+    .action(async (model: string, { workspace, ...options }: EvaluateFlags) => {
+      const { evaluateCommand } = await import('./commands/evaluate.js');
+      await evaluateCommand({ ...options, workspaceRoot: resolve(workspace), modelRoot: relative(resolve(workspace), resolve(workspace, model)), signal }, io);
     });
 }
 
@@ -91,6 +110,14 @@ interface GenerateFlags {
   readonly topK?: number;
   readonly topP?: number;
   readonly seed?: number;
+  readonly threads: number;
+  readonly json: boolean;
+}
+
+interface EvaluateFlags {
+  readonly workspace: string;
+  readonly windows?: string;
+  readonly limit?: number;
   readonly threads: number;
   readonly json: boolean;
 }

@@ -74,7 +74,7 @@ export function encodeLock(lock: Lock): Uint8Array {
  * @throws RECIPE_LOCK_JSON, RECIPE_LOCK_SCHEMA, RECIPE_LOCK_INVALID
  */
 export function parseLock(bytes: Uint8Array, path: string): Lock {
-  const fix = 'run `npx nx sync` to write it again from recipe.yaml';
+  const fix = 'write it again from recipe.yaml: npx nx g @tundish/nx:lock';
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

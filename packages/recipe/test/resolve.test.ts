@@ -120,7 +120,7 @@ describe('parseLock', () => {
     ['with a short digest', text.replace(sha256('weights'), 'abc'), 'source.files.model.safetensors.sha256'],
   ])('refuses a lock %s', (_, content, message) => {
     expect(() => parseLock(new TextEncoder().encode(content), 'recipe.lock.json')).toThrow(message);
-    expect(() => parseLock(new TextEncoder().encode(content), 'recipe.lock.json')).toThrow('nx sync');
+    expect(() => parseLock(new TextEncoder().encode(content), 'recipe.lock.json')).toThrow('@tundish/nx:lock');
   });
 });
 

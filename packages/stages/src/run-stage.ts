@@ -1,4 +1,6 @@
 /** One call for a surface: run a stage, all its pairs included, and say what it cost. */
+import { readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Pipeline, type PipelineRequest, type UnitRun } from './pipeline.js';
 import { type Unit, pairsOf, unitsOf } from './plan.js';
 import type { StageName } from './stage.js';
@@ -26,12 +28,20 @@ export async function runStage(request: RunStageRequest): Promise<StageRun> {
     : [{ stage: request.stage, subject: request.subject ?? null }];
   const runs: UnitRun[] = [];
   for (const unit of units) runs.push(await pipeline.run(unit));
+  if (request.stage === 'arcl') await forgetOtherPairs(pipeline);
   return {
     status: runs.some(({ status }) => status === 'run') ? 'run' : 'cached',
     seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0),
     bytesWritten: pipeline.store.bytesWritten,
     outputs: runs.reduce((sum, { manifest }) => sum + manifest.outputs.length, 0),
   };
+}
+
+/** Nx caches the folder of all pairs as one output: manifests of pairs that the recipe no longer has must not be in it. */
+async function forgetOtherPairs({ layout, lock }: Pipeline): Promise<void> {
+  const folder = dirname(dirname(layout.manifest('arcl', 'any')));
+  const known = new Set(pairsOf(lock));
+  for (const pair of await readdir(folder)) if (!known.has(pair)) await rm(join(folder, pair), { recursive: true });
 }
 
 /** Runs every unit that the container needs, without Nx: same keys, same cache. */

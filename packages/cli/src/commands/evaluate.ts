@@ -38,13 +38,13 @@ export async function evaluateCommand(options: EvaluateOptions, io: Io): Promise
     inputsInPlace: true,
   });
   const { windows, protocol } = await prepare(options, pipeline);
-  const results = await measure(options, pipeline, windows, protocol);
+  const results = await measure(options, pipeline, windows, protocol, io);
   io.out(options.json ? `${JSON.stringify(results, null, 2)}\n` : `${formatTable(results)}\n${describe(protocol, windows.length, results)}\n`);
   return results;
 }
 
 /** One artifact at a time is open beside the teacher, so that memory holds two models and not four. */
-async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: readonly Int32Array[], protocol: Protocol): Promise<EvaluationResult[]> {
+async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: readonly Int32Array[], protocol: Protocol, io: Io): Promise<EvaluationResult[]> {
   const tokens = protocol.scored.last;
   const openers: readonly (readonly [string, () => Promise<OpenedSource>])[] = [
     ['load', () => stageSource(pipeline, 'load', tokens, options)],
@@ -60,10 +60,20 @@ async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: re
       opened.push(source);
       students.set(name, source);
     }
-    return await evaluate({ protocol, windows, teacher, students, signal: options.signal });
+    return await evaluate({ protocol, windows, teacher, students, signal: options.signal, onWindow: milestones(io) });
   } finally {
     for (const source of opened) await source.close();
   }
+}
+
+/** A line every ten seconds, for work that takes longer than a glance. */
+function milestones(io: Io): (done: number, total: number) => void {
+  let shown = performance.now();
+  return (done, total) => {
+    if (performance.now() - shown < 10_000) return;
+    shown = performance.now();
+    io.err(`${done} of ${total} windows\n`);
+  };
 }
 
 async function prepare(options: EvaluateOptions, pipeline: Pipeline): Promise<{ windows: Int32Array[]; protocol: Protocol }> {

@@ -7,6 +7,8 @@ import { requireRunnableModel } from '../runnable.js';
 
 export interface EvaluateOptions {
   readonly model: string;
+  readonly windows?: string;
+  readonly limit?: number;
   readonly json?: boolean;
   readonly threads?: number;
 }
@@ -17,6 +19,6 @@ export default function evaluateExecutor({ model, ...options }: EvaluateOptions,
     const request = { workspaceRoot: context.root, modelRoot: model, cacheRoot: cacheRootOf(context.root) };
     await ensureContainer(request);
     const { evaluateCommand, processIo } = await import('@tundish/cli');
-    await evaluateCommand({ ...request, threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
+    await evaluateCommand({ ...options, ...request, threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
   });
 }

@@ -9,6 +9,7 @@ import { requireRunnableModel } from '../runnable.js';
 export interface GenerateOptions {
   readonly model: string;
   readonly prompt: string;
+  readonly chat?: boolean;
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topK?: number;
@@ -22,7 +23,11 @@ export default function generateExecutor({ model, ...options }: GenerateOptions,
   return guarded(async (signal) => {
     requireRunnableModel(model, context);
     const container = await ensureContainer({ workspaceRoot: context.root, modelRoot: model, cacheRoot: cacheRootOf(context.root) });
-    const { generateCommand, processIo } = await import('@tundish/cli');
-    await generateCommand({ ...options, container: join(context.root, container.folder), threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
+    const { generateCommand, lineIo, processIo } = await import('@tundish/cli');
+    const request = { ...options, container: join(context.root, container.folder), threads: options.threads ?? threadsOf(), json: options.json ?? false, signal };
+    // A terminal shows each token as it comes; through a pipe Nx would put every one on a line of its own.
+    if (process.stdout.isTTY) return void (await generateCommand(request, processIo));
+    const lines = lineIo(processIo);
+    await generateCommand(request, lines).finally(() => lines.flush());
   });
 }
