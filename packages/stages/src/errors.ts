@@ -8,6 +8,7 @@ export const stageError = declareErrors({
   STAGE_ENSURES: 'A stage made a result that breaks its own promise; nothing was kept.',
   STAGE_REBUILD_DIFFERS: 'A stage that was run again gave other bytes than its manifest names.',
   STAGE_SUBJECT_UNKNOWN: 'The lock file knows no cell, part or pair of this name.',
+  STAGE_RECIPE_MISSING: 'A model has no recipe.yaml.',
   STAGE_LOCK_MISSING: 'A model has no recipe.lock.json.',
   STAGE_LOCK_STALE: 'recipe.lock.json does not match the recipe, the checkpoint or the installed tools.',
   STAGE_SOURCE_CHANGED: 'A file of the checkpoint is not the one that the lock file pins.',

@@ -6,6 +6,7 @@ import { locateCheckpoint, readModelConfig } from '@tundish/checkpoint';
 import { type Reporter, silentReporter } from '@tundish/diagnostics';
 import { type Lock, type LockSource, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
 import { type BlobRef, openFileDigests } from '@tundish/store';
+import { stageError } from './errors.js';
 import { modelLayout } from './layout.js';
 import { IMPLEMENTATIONS } from './plan.js';
 
@@ -32,7 +33,10 @@ const CHECKPOINT_FILE = /^(config|generation_config|tokenizer|tokenizer_config|s
  */
 export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const layout = modelLayout(request.workspaceRoot, request.modelRoot);
-  const file = parseRecipe(await readFile(layout.recipe), layout.recipe);
+  const bytes = await readFile(layout.recipe).catch((cause: unknown) => {
+    throw stageError('STAGE_RECIPE_MISSING', { what: `the recipe of ${layout.model} cannot be read`, why: cause instanceof Error ? cause.message : String(cause), evidence: { path: layout.recipe }, fix: 'write it; its one required line is `checkpoint: FOLDER`', cause });
+  });
+  const file = parseRecipe(bytes, layout.recipe);
   const digests = openFileDigests(request.cacheRoot);
   const located = await locate(request, layout.root, file);
   const { config } = await readModelConfig(join(located.folder, 'config.json'), MODEL_TYPES);
@@ -65,9 +69,11 @@ async function locate(request: ResolveLockRequest, root: string, { recipe }: Rec
 }
 
 async function pinSource({ folder, source }: Located, digests: ReturnType<typeof openFileDigests>, signal: AbortSignal | undefined): Promise<LockSource> {
-  const names = (await readdir(folder)).filter((name) => CHECKPOINT_FILE.test(name)).sort();
+  const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => CHECKPOINT_FILE.test(name));
+  const wrong = entries.find((entry) => entry.isDirectory());
+  if (wrong !== undefined) throw stageError('STAGE_REQUIRES', { what: `${wrong.name} of the checkpoint is a directory, a file was expected`, evidence: { path: join(folder, wrong.name) }, fix: 'put the file of that name there' });
   const files: Record<string, BlobRef> = {};
-  for (const name of names) files[name] = await digests.digest(join(folder, name), signal);
+  for (const name of entries.map((entry) => entry.name).sort()) files[name] = await digests.digest(join(folder, name), signal);
   return { ...source, files };
 }
 

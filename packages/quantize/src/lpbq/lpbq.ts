@@ -26,9 +26,10 @@ export async function quantizeLpbq(
   const { rows, columns } = source;
   const { blockSize } = options;
   if (columns % blockSize !== 0) {
+    const fitting = [16, 32, 64].filter((size) => columns % size === 0);
     throw quantizeError('QUANTIZE_BLOCK_SIZE', {
       what: `${source.name} has ${columns} input channels, which blocks of ${blockSize} do not divide`,
-      fix: `set quantize.weights.blockSize to one of ${[16, 32, 64].filter((size) => columns % size === 0).join(', ') || 'a divisor'}`,
+      fix: fitting.length === 0 ? 'no block size divides them: build in floating point with `quantize: none`' : `set quantize.weights.blockSize to ${fitting.join(' or ')}`,
     });
   }
   const blocks = columns / blockSize;
