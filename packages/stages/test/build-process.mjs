@@ -1,0 +1,24 @@
+/** A separate process that builds a model: `node build-process.mjs ROOT MODEL CACHE`; SIGINT aborts it. Prints one JSON line. Not a test. */
+import { hostReference, hostToolchain } from '@tundish/toolchain-host';
+import { Pipeline, unitsOf } from '../dist/index.js';
+
+const [workspaceRoot, modelRoot, cacheRoot] = process.argv.slice(2);
+const interruption = new AbortController();
+process.on('SIGINT', () => interruption.abort(new Error('interrupted')));
+// Without a handler the kernel ends a process that writes beyond its file size limit; with one the write fails.
+process.on('SIGXFSZ', () => undefined);
+
+const runs = [];
+const report = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+try {
+  const pipeline = await Pipeline.open({
+    workspaceRoot, modelRoot, cacheRoot, hubCache: `${workspaceRoot}/hub`,
+    adapters: { toolchain: () => hostToolchain(), reference: () => hostReference() },
+    reporter: { info: () => undefined, warn: () => undefined, progress: ({ label, done, total }) => report({ progress: `${label} ${done} of ${total}` }) },
+    signal: interruption.signal, threads: 1, inputsInPlace: false,
+  });
+  for (const unit of unitsOf(pipeline.lock)) runs.push(`${unit.stage} ${(await pipeline.run(unit)).status}`);
+  report({ runs });
+} catch (error) {
+  report({ runs, code: error.code ?? null, message: error.message });
+}
