@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import type { CompileRequest, CompileResult, FileResolver, ProducedFile, ToolchainContext } from '@tundish/toolchain';
+import { comparedPipe } from './compared-pipe.js';
 import { neededBytes } from './compiled-data.js';
 import { hostError } from './errors.js';
 import { editExternalEntries, readExternalEntries } from './external-entries.js';
@@ -48,21 +49,70 @@ interface Place {
   readonly prepack: boolean;
 }
 
-async function compileGraphs(context: ToolchainContext, request: CompileRequest, tools: { thread: SessionThread; shared: SharedData; place: Place }): Promise<ProducedFile[]> {
-  const { thread, shared, place } = tools;
+interface Tools {
+  readonly thread: SessionThread;
+  readonly shared: SharedData;
+  readonly place: Place;
+}
+
+async function compileGraphs(context: ToolchainContext, request: CompileRequest, tools: Tools): Promise<ProducedFile[]> {
   const files: ProducedFile[] = [];
   for (const [done, graph] of request.graphs.entries()) {
     if (context.signal.aborted) throw cancelled(context.signal);
     context.reporter.progress({ label: 'graphs', done, total: request.graphs.length });
-    await mkdir(place.work, { recursive: true });
-    const compiled = await compileGraph(thread, graph.io.name, await loweredGraph(graph), request.resolve, place);
-    files.push({ name: `${graph.io.name}.onnx`, content: { bytes: await shared.add(compiled, join(place.work, place.dataName)) } });
-    await rm(place.work, { recursive: true, force: true });
+    const job = { name: graph.io.name, lowered: await loweredGraph(graph), resolve: request.resolve };
+    const bytes = (await compileOverShared(job, tools)) ?? (await compileWithData(job, tools));
+    files.push({ name: `${graph.io.name}.onnx`, content: { bytes } });
   }
   return files;
 }
 
-async function compileGraph(thread: SessionThread, name: string, lowered: Uint8Array, resolve: FileResolver, place: Place): Promise<Uint8Array> {
+/** One graph to compile: its name, the lowered ONNX, and where its weights are. */
+interface Job {
+  readonly name: string;
+  readonly lowered: Uint8Array;
+  readonly resolve: FileResolver;
+}
+
+/** Compiles a graph whose packed weights are expected to be those of the graphs before it; undefined when they are not. */
+async function compileOverShared(job: Job, { thread, shared, place }: Tools): Promise<Uint8Array | undefined> {
+  if (!(await shared.exists())) return undefined;
+  return inEmptyFolder(place.work, async () => {
+    const pipe = await comparedPipe(join(place.work, place.dataName), shared.path);
+    if (pipe === undefined) return undefined;
+    try {
+      const compiled = await compileGraph(thread, job, place);
+      return (await pipe.finish()) ? compiled : undefined;
+    } catch (error) {
+      // A cancelled call may still be on its way to the pipe, and would wait for a reader for ever.
+      await thread.idle();
+      await pipe.finish();
+      throw error;
+    }
+  });
+}
+
+async function compileWithData(job: Job, { thread, shared, place }: Tools): Promise<Uint8Array> {
+  return inEmptyFolder(place.work, async () => {
+    const compiled = await compileGraph(thread, job, place);
+    const data = join(place.work, place.dataName);
+    const size = (await stat(data).catch(() => undefined))?.size ?? 0;
+    const needed = neededBytes(readExternalEntries(compiled));
+    if (size < needed) throw failed(job.name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
+    return shared.add(compiled, data);
+  });
+}
+
+async function inEmptyFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  await mkdir(folder, { recursive: true });
+  try {
+    return await work();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function compileGraph(thread: SessionThread, { name, lowered, resolve }: Job, place: Place): Promise<Uint8Array> {
   const root = await findWeightRoot(readExternalEntries(lowered).map((entries) => entries.get('location') ?? ''), resolve);
   const model = editExternalEntries(lowered, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
   const use = { kind: 'compile', graph: join(place.work, 'graph.onnx'), data: place.dataName, prepack: place.prepack } as const;
@@ -71,11 +121,7 @@ async function compileGraph(thread: SessionThread, name: string, lowered: Uint8A
   } catch (cause) {
     throw failed(name, cause);
   }
-  const compiled = new Uint8Array(await readFile(use.graph));
-  const size = (await stat(join(place.work, place.dataName)).catch(() => undefined))?.size ?? 0;
-  const needed = neededBytes(readExternalEntries(compiled));
-  if (size < needed) throw failed(name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
-  return compiled;
+  return new Uint8Array(await readFile(use.graph));
 }
 
 async function loweredGraph(graph: CompileRequest['graphs'][number]): Promise<Uint8Array> {

@@ -20,6 +20,8 @@ export class SessionThread {
   readonly #staging = new Map<string, ArrayBuffer>();
   #lastId = 0;
   #ended: Error | undefined;
+  #end: Promise<void> | undefined;
+  readonly #exited: Promise<void>;
 
   /** @param entry the program of the thread */
   constructor(entry: URL = ENTRY) {
@@ -27,6 +29,7 @@ export class SessionThread {
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
     this.#worker.on('error', (cause) => this.#fail(died(cause.message, cause)));
     this.#worker.on('exit', (code) => this.#fail(died(`exit code ${code}`)));
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.#worker.unref();
   }
 
@@ -48,14 +51,29 @@ export class SessionThread {
 
   /** Releases all sessions and ends the thread; calls that are still open fail. */
   async close(): Promise<void> {
-    if (this.#ended === undefined) await this.#call({ kind: 'close' }).catch(() => undefined);
     await this.kill(hostError('HOST_CLOSED', { what: 'the part has been closed' }));
   }
 
-  /** Ends the thread without waiting for its answers; a native call in progress still runs to its end first. */
+  /**
+   * Rejects all calls at once and ends the thread when the native call in progress has returned: a thread that is torn down
+   * inside ONNX Runtime takes the whole process with it.
+   */
   async kill(reason: Error): Promise<void> {
     this.#fail(reason);
+    await (this.#end ??= this.#endWhenIdle());
+  }
+
+  /** Waits for the native call that `kill` left running, if any. */
+  async idle(): Promise<void> {
+    await this.#end;
+  }
+
+  async #endWhenIdle(): Promise<void> {
     this.#worker.ref();
+    const id = ++this.#lastId;
+    const idle = new Promise<void>((resolve) => this.#pending.set(id, { resolve: () => resolve(), reject: () => resolve() }));
+    this.#worker.postMessage({ id, command: { kind: 'close' } } satisfies Request);
+    await Promise.race([idle, this.#exited]);
     await this.#worker.terminate();
   }
 

@@ -15,6 +15,11 @@ export class SharedData {
 
   constructor(readonly path: string) {}
 
+  /** Whether a graph has brought data yet. */
+  async exists(): Promise<boolean> {
+    return (await stat(this.path).catch(() => undefined)) !== undefined;
+  }
+
   /**
    * Takes over what one compiled graph brought. AR and CL do not enter a weight, so as a rule the two files are equal byte
    * by byte and nothing is written; where they are not, equal ranges are still kept once.
@@ -25,7 +30,7 @@ export class SharedData {
   async add(graph: Uint8Array, data: string): Promise<Uint8Array> {
     const tensors = readExternalEntries(graph);
     if (tensors.length === 0) return graph;
-    if ((await stat(this.path).catch(() => undefined)) === undefined) {
+    if (!(await this.exists())) {
       await rename(data, this.path);
       this.#ranges = tensors.flatMap(rangesOf);
       return graph;

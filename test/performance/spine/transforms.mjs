@@ -20,7 +20,7 @@ export async function transforms(record) {
   const sized = convertArCl(model, adaptation.base, { ar: AR, cl: AR + 1 });
   const direct = architectureFor('llama').adapt(checkpoint, { baseAr: AR, baseCl: AR + 1 }).model;
   const whole = await logitsOf([sized], facts);
-  const largest = Math.max(...whole.map(Math.abs));
+  const largest = whole.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const difference = async (models) => maxDifference(whole, await logitsOf(models, facts));
   record('largest logit of the untransformed graph', largest, '');
   record('arcl against a direct build', await difference([direct]), 'max abs', ['<=', 1e-5]);

@@ -1,0 +1,51 @@
+/**
+ * A named pipe in the place of a file that would only repeat bytes which exist already: what ONNX Runtime writes is
+ * compared on the way and never reaches the disk. All graphs of a part pack the same weights.
+ */
+import { execFile } from 'node:child_process';
+import { constants, createReadStream } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+const CHUNK = 1 << 20;
+
+export interface ComparedPipe {
+  /** Call when the writer has ended, also after a failure. @returns whether it wrote exactly the expected bytes */
+  finish(): Promise<boolean>;
+}
+
+/**
+ * Makes a pipe at `path` that expects the bytes of the file `expected`.
+ *
+ * @returns undefined where there are no named pipes: the caller lets a file be written
+ */
+export async function comparedPipe(path: string, expected: string): Promise<ComparedPipe | undefined> {
+  const made = await promisify(execFile)('mkfifo', [path]).then(() => true, () => false);
+  if (!made) return undefined;
+  const reference = await open(expected, 'r');
+  const compared = compare(path, reference).finally(() => reference.close());
+  return {
+    finish: async () => {
+      await endOfFile(path);
+      return (await compared) === (await stat(expected)).size;
+    },
+  };
+}
+
+/** Reads all that is written, so that the writer never blocks. @returns bytes read while equal, NaN after a difference */
+async function compare(path: string, reference: FileHandle): Promise<number> {
+  const held = Buffer.alloc(CHUNK);
+  let position = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {
+    if (Number.isNaN(position)) continue;
+    const { bytesRead } = await reference.read(held, 0, chunk.length, position);
+    position = held.subarray(0, bytesRead).equals(chunk) ? position + chunk.length : NaN;
+  }
+  return position;
+}
+
+/** A reader waits until somebody has opened the pipe for writing: after a failure before that, this call is somebody. */
+async function endOfFile(path: string): Promise<void> {
+  const writer = await open(path, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
+  await writer?.close();
+}
