@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const CHUNK = 1 << 20;
@@ -23,10 +24,15 @@ export async function comparedPipe(path: string, expected: string): Promise<Comp
   const made = await promisify(execFile)('mkfifo', [path]).then(() => true, () => false);
   if (!made) return undefined;
   const reference = await open(expected, 'r');
-  const compared = compare(path, reference).finally(() => reference.close());
+  let ended = false;
+  const compared = compare(path, reference).finally(async () => {
+    ended = true;
+    await reference.close();
+  });
   return {
     finish: async () => {
-      await endOfFile(path);
+      // A reader waits until somebody has opened the pipe for writing: after a failure before that, this loop is somebody.
+      while (!ended) await openAndClose(path);
       return (await compared) === (await stat(expected)).size;
     },
   };
@@ -44,8 +50,9 @@ async function compare(path: string, reference: FileHandle): Promise<number> {
   return position;
 }
 
-/** A reader waits until somebody has opened the pipe for writing: after a failure before that, this call is somebody. */
-async function endOfFile(path: string): Promise<void> {
+/** Fails while the reader is not there yet, which is why it is tried again. */
+async function openAndClose(path: string): Promise<void> {
   const writer = await open(path, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
   await writer?.close();
+  await setTimeout(2);
 }

@@ -1,6 +1,6 @@
 /** The compile step: ONNX Runtime folds constants and packs weights once, and all graphs of a part share one data file. */
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import type { CompileRequest, CompileResult, FileResolver, ProducedFile, ToolchainContext } from '@tundish/toolchain';
 import { comparedPipe } from './compared-pipe.js';
@@ -34,13 +34,16 @@ export async function compilePart(context: ToolchainContext, request: CompileReq
     return { graphs: request.graphs.map(({ io }) => io), files };
   } catch (error) {
     await thread.kill(cancelled(signal));
-    await Promise.all([place.work, shared.path].map((path) => rm(path, { recursive: true, force: true })));
+    const graphs = request.graphs.map(({ io }) => join(scratch, `${io.name}.onnx`));
+    await Promise.all([place.work, shared.path, ...graphs].map((path) => rm(path, { recursive: true, force: true })));
     throw signal.aborted ? cancelled(signal) : error;
   } finally {
     signal.removeEventListener('abort', cancel);
     await thread.close();
   }
 }
+
+const COMPILED = 'graph.onnx';
 
 /** Where one graph at a time is compiled, and how. */
 interface Place {
@@ -61,8 +64,7 @@ async function compileGraphs(context: ToolchainContext, request: CompileRequest,
     if (context.signal.aborted) throw cancelled(context.signal);
     context.reporter.progress({ label: 'graphs', done, total: request.graphs.length });
     const job = { name: graph.io.name, lowered: await loweredGraph(graph), resolve: request.resolve };
-    const bytes = (await compileOverShared(job, tools)) ?? (await compileWithData(job, tools));
-    files.push({ name: `${graph.io.name}.onnx`, content: { bytes } });
+    files.push({ name: `${graph.io.name}.onnx`, content: (await compileOverShared(job, tools)) ?? (await compileWithData(job, tools)) });
   }
   return files;
 }
@@ -75,14 +77,14 @@ interface Job {
 }
 
 /** Compiles a graph whose packed weights are expected to be those of the graphs before it; undefined when they are not. */
-async function compileOverShared(job: Job, { thread, shared, place }: Tools): Promise<Uint8Array | undefined> {
+async function compileOverShared(job: Job, { thread, shared, place }: Tools): Promise<ProducedFile['content'] | undefined> {
   if (!(await shared.exists())) return undefined;
   return inEmptyFolder(place.work, async () => {
     const pipe = await comparedPipe(join(place.work, place.dataName), shared.path);
     if (pipe === undefined) return undefined;
     try {
-      const compiled = await compileGraph(thread, job, place);
-      return (await pipe.finish()) ? compiled : undefined;
+      await compileGraph(thread, job, place);
+      return (await pipe.finish()) ? await kept(job, place) : undefined;
     } catch (error) {
       // A cancelled call may still be on its way to the pipe, and would wait for a reader for ever.
       await thread.idle();
@@ -92,15 +94,23 @@ async function compileOverShared(job: Job, { thread, shared, place }: Tools): Pr
   });
 }
 
-async function compileWithData(job: Job, { thread, shared, place }: Tools): Promise<Uint8Array> {
+async function compileWithData(job: Job, { thread, shared, place }: Tools): Promise<ProducedFile['content']> {
   return inEmptyFolder(place.work, async () => {
     const compiled = await compileGraph(thread, job, place);
     const data = join(place.work, place.dataName);
     const size = (await stat(data).catch(() => undefined))?.size ?? 0;
     const needed = neededBytes(readExternalEntries(compiled));
     if (size < needed) throw failed(job.name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
-    return shared.add(compiled, data);
+    const bytes = await shared.add(compiled, data);
+    return bytes === compiled ? kept(job, place) : { bytes };
   });
+}
+
+/** The graph as ONNX Runtime wrote it: moved on, not written again. */
+async function kept({ name }: Job, place: Place): Promise<ProducedFile['content']> {
+  const path = join(dirname(place.work), `${name}.onnx`);
+  await rename(join(place.work, COMPILED), path);
+  return { path };
 }
 
 async function inEmptyFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
@@ -115,7 +125,7 @@ async function inEmptyFolder<T>(folder: string, work: () => Promise<T>): Promise
 async function compileGraph(thread: SessionThread, { name, lowered, resolve }: Job, place: Place): Promise<Uint8Array> {
   const root = await findWeightRoot(readExternalEntries(lowered).map((entries) => entries.get('location') ?? ''), resolve);
   const model = editExternalEntries(lowered, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
-  const use = { kind: 'compile', graph: join(place.work, 'graph.onnx'), data: place.dataName, prepack: place.prepack } as const;
+  const use = { kind: 'compile', graph: join(place.work, COMPILED), data: place.dataName, prepack: place.prepack } as const;
   try {
     await thread.open(name, { model, folder: root.folder, threads: 1, use });
   } catch (cause) {

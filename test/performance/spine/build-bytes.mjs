@@ -1,4 +1,4 @@
-/** A cold build: seconds through Nx, and bytes written per byte of new content by the operating system's count. */
+/** A cold build: seconds through Nx, and bytes written per byte of new content, both by the operating system's count. */
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, run } from './processes.mjs';
@@ -32,13 +32,22 @@ async function asOneProcess(record, scratch) {
   const { code, stdout, stderr } = await run('node', [script, workspace]);
   if (code !== 0) throw new Error(`the build failed:\n${stderr}`);
   const { written, seconds, rss } = JSON.parse(stdout.trim().split('\n').at(-1));
-  const content = bytesBelow(join(workspace, '.tundish/cache/blobs'));
+  const content = bytesBelow(join(workspace, '.tundish/cache'), join(workspace, 'models/llama32/out'));
   record('build as one process', seconds, 's');
   record('peak memory', rss / 1e6, 'MB');
   record('new content', content / 1e6, 'MB');
   record('bytes written per byte of new content', written / content, 'x', ['<=', 1.05]);
 }
 
-function bytesBelow(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+/** Disk space of everything new below the folders, each inode once: hard links are not content. */
+function bytesBelow(...folders) {
+  const inodes = new Map();
+  for (const folder of folders) {
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const { ino, blocks } = statSync(join(entry.parentPath, entry.name));
+      inodes.set(ino, blocks * 512);
+    }
+  }
+  return [...inodes.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
