@@ -5,8 +5,6 @@ export const quantizeError = declareErrors({
   QUANTIZE_NOT_FINITE: 'A weight holds NaN or infinity.',
   QUANTIZE_WEIGHTS_CUT: 'A file of weights ends inside the range of a tensor.',
   QUANTIZE_BLOCK_SIZE: 'The block size does not divide the input channels of a weight.',
-  QUANTIZE_CALIBRATION_SHORT: 'The calibration text has fewer tokens than the recipe asks for.',
   QUANTIZE_RANGE_NOT_FINITE: 'An activation became NaN or infinite during calibration.',
   QUANTIZE_UNKNOWN_PARAMETER: 'A constant of the graph is not a parameter that quantization knows.',
-  QUANTIZE_ENCODINGS_FORMAT: 'An encodings file of this version cannot be written or read.',
 });

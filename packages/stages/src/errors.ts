@@ -10,7 +10,6 @@ export const stageError = declareErrors({
   STAGE_SUBJECT_UNKNOWN: 'The lock file knows no cell, part or pair of this name.',
   STAGE_RECIPE_MISSING: 'A model has no recipe.yaml.',
   STAGE_LOCK_MISSING: 'A model has no recipe.lock.json.',
-  STAGE_LOCK_STALE: 'recipe.lock.json does not match the recipe, the checkpoint or the installed tools.',
   STAGE_SOURCE_CHANGED: 'A file of the checkpoint is not the one that the lock file pins.',
   STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
 });

@@ -24,6 +24,7 @@ export interface PipelineRequest {
   readonly cacheRoot: string;
   /** Where hub checkpoints are kept: the folder that Hugging Face tools use. */
   readonly hubCache: string;
+  readonly hub?: { readonly token?: string; readonly offline?: boolean };
   readonly adapters: Adapters;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;

@@ -11,6 +11,8 @@ export interface SourceRequest {
   readonly hubCache: string;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
+  /** Access to the hub, should the checkpoint have left the cache. */
+  readonly hub?: { readonly token?: string; readonly offline?: boolean };
 }
 
 export class Source {
@@ -47,7 +49,7 @@ export class Source {
     const { kind, location } = this.lock.source;
     const spec = kind === 'hub' ? `${location}@${this.lock.source.revision}` : location;
     const { locateCheckpoint } = await import('@tundish/checkpoint');
-    const { folder } = await locateCheckpoint(spec, { baseFolder: this.layout.root, cacheFolder: this.request.hubCache, reporter: this.request.reporter });
+    const { folder } = await locateCheckpoint(spec, { baseFolder: this.layout.root, cacheFolder: this.request.hubCache, reporter: this.request.reporter, ...this.request.hub });
     const digests = openFileDigests(this.request.cacheRoot);
     for (const [name, pin] of this.files) {
       const found = await digests.digest(join(folder, name), this.request.signal);

@@ -5,7 +5,7 @@ import { MODEL_FILE, type ModelFacts, Pipeline } from '@tundish/stages';
 import { sha256 } from '@tundish/store';
 import { loadTokenizer } from '@tundish/tokenizer';
 import { resolve } from 'node:path';
-import { cacheRootOf, hubCacheOf } from '../environment.js';
+import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
 import { cliError } from '../errors.js';
 import { type Io, ioReporter } from '../io.js';
 import { type OpenedSource, checkpointSource, containerSource, stageSource } from '../logit-sources.js';
@@ -31,6 +31,7 @@ export async function evaluateCommand(options: EvaluateOptions, io: Io): Promise
     modelRoot: options.modelRoot,
     cacheRoot: cacheRootOf(options.workspaceRoot),
     hubCache: hubCacheOf(),
+    hub: hubAccess(),
     adapters,
     reporter: ioReporter(io),
     signal: options.signal,

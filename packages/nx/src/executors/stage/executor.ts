@@ -1,7 +1,7 @@
 /** Runs one stage of one model, cell or part; all work is in @tundish/stages. */
 import type { ExecutorContext } from '@nx/devkit';
 import type { StageName } from '@tundish/recipe';
-import { cacheRootOf, currentRun, hubCacheOf, threadsOf } from '../../environment.js';
+import { cacheRootOf, currentRun, hubAccess, hubCacheOf, threadsOf } from '../../environment.js';
 import { formatBytes, formatSeconds } from '../../run/format.js';
 import { writeRecord } from '../../run/run-record.js';
 import { consoleReporter } from '../console-reporter.js';
@@ -27,6 +27,7 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
       stage: options.stage,
       ...(options.subject === undefined ? {} : { subject: options.subject }),
       hubCache: hubCacheOf(),
+      hub: hubAccess(),
       adapters,
       reporter,
       signal,
