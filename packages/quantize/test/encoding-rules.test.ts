@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MASK_MARGIN, type Range, asymmetricUnsigned, maskInput, maskValueFor, maskedScores, roundHalfEven, symmetricCache8, unitInterval, unite } from '../src/calibration/encoding-rules.js';
+import { MASK_MARGIN, type Range, asymmetricUnsigned, maskInput, maskValueFor, scoresWithMask, roundHalfEven, symmetricCache8, unitInterval, unite } from '../src/calibration/encoding-rules.js';
 
 /** Spans beyond float32 are refused before they get here. */
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true, min: -(2 ** 126), max: 2 ** 126 });
@@ -99,7 +99,7 @@ describe('cache, unit interval and mask', () => {
       for (const scores of layers) {
         expect(scores.max + mask).toBeLessThanOrEqual(scores.min - MASK_MARGIN);
         // A score that is masked ends a margin below the visible ones, at the first code where the grid begins there.
-        const encoding = maskedScores(scores);
+        const encoding = scoresWithMask(scores);
         const masked = code(scores.max + mask, encoding);
         expect(real(masked, encoding)).toBeLessThanOrEqual(scores.min - MASK_MARGIN + encoding.scale);
         expect(code(scores.min, encoding)).toBeGreaterThan(masked);

@@ -14,9 +14,18 @@ export function activationValues(graph: Graph): Value[] {
   return [...graph.inputs, ...made].filter((value) => value.dtype === DataType.FLOAT && !constant.has(value));
 }
 
-/** Values whose range must be measured: made by an op that computes, and read by something. */
+/** Ops whose range is known: Softmax and Sigmoid fill [0,1], and the embedding has the grid of its table. */
+const KNOWN_RANGE: ReadonlySet<string> = new Set(['Softmax', 'Sigmoid', 'DequantizeLinear']);
+
+/** Values whose range must be measured: made by an op that computes something no rule foretells. */
 export function observedValues(graph: Graph): Value[] {
-  return activationValues(graph).filter((value) => value.producer !== undefined && !DATA_MOVEMENT.has(value.producer.opType) && value.producer.opType !== 'DequantizeLinear');
+  return activationValues(graph).filter(({ producer }) => producer !== undefined && !DATA_MOVEMENT.has(producer.opType) && !KNOWN_RANGE.has(producer.opType) && maskedScores(producer) === undefined);
+}
+
+/** The scores that a node adds the attention mask to; the range of the sum follows from theirs. */
+export function maskedScores(node: Node): Value | undefined {
+  if (node.opType !== 'Add' || !node.inputs.some((input) => input?.name === 'attention_mask')) return undefined;
+  return node.inputs.find((input) => input !== undefined && input.name !== 'attention_mask');
 }
 
 /** The value whose data a movement node hands on; undefined for Concat, which joins several. */

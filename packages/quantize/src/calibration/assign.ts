@@ -1,8 +1,8 @@
 /** Gives every activation of a graph its encoding, from measured ranges and the rules for ties and fixed ranges. */
 import type { Graph, Node, PerTensorEncoding, Value } from '@tundish/graph';
 import { quantizeError } from '../errors.js';
-import { DATA_MOVEMENT, activationValues, cacheInput, movedInput } from './activations.js';
-import { type Range, asymmetricUint16, maskInput, maskValueFor, maskedScores, symmetricCache8, unite, unitInterval } from './encoding-rules.js';
+import { DATA_MOVEMENT, activationValues, cacheInput, maskedScores, movedInput } from './activations.js';
+import { type Range, asymmetricUint16, maskInput, maskValueFor, scoresWithMask, symmetricCache8, unite, unitInterval } from './encoding-rules.js';
 
 export interface AssignRequest {
   readonly graph: Graph;
@@ -42,8 +42,8 @@ function encodingOf(request: AssignRequest, value: Value, known: ReadonlyMap<str
   const node = value.producer;
   if (node === undefined) return inputEncoding(request, value, maskValue);
   if (node.opType === 'Softmax' || node.opType === 'Sigmoid') return unitInterval();
-  const masked = maskedInput(node);
-  if (masked !== undefined) return maskedScores(rangeOf(request, masked));
+  const masked = maskedScores(node);
+  if (masked !== undefined) return scoresWithMask(rangeOf(request, masked));
   if (/^past_(key|value)_\d+_out$/.test(value.name)) return symmetricCache8(rangeOf(request, value));
   const cache = cacheInput(node);
   const source = cache ?? movedInput(node);
@@ -92,13 +92,7 @@ function finite(value: Value, range: Range): Range {
 
 function maskAdditions(graph: Graph): { readonly node: Node; readonly scores: Value }[] {
   return graph.nodes.flatMap((node) => {
-    const scores = maskedInput(node);
+    const scores = maskedScores(node);
     return scores === undefined ? [] : [{ node, scores }];
   });
-}
-
-/** The scores that a node adds the attention mask to. */
-function maskedInput(node: Node): Value | undefined {
-  if (node.opType !== 'Add' || !node.inputs.some((input) => input?.name === 'attention_mask')) return undefined;
-  return node.inputs.find((input) => input !== undefined && input.name !== 'attention_mask');
 }

@@ -63,7 +63,7 @@ export function unitInterval(): PerTensorEncoding {
 }
 
 /** Scores after the mask: the visible range, and MASK_MARGIN below it. */
-export function maskedScores(scores: Range): PerTensorEncoding {
+export function scoresWithMask(scores: Range): PerTensorEncoding {
   return asymmetricUint16({ min: scores.min - MASK_MARGIN, max: scores.max });
 }
 

@@ -24,7 +24,7 @@ export interface ObserveRequest {
 /** Ranges of every observed value of the segment, over all windows. */
 export async function observeSegment(request: ObserveRequest): Promise<Map<string, Range>> {
   const { model, probes } = withProbes(request.segment);
-  const names = [...probes.flatMap((probe) => [probe.min, probe.max, probe.sum]), ...(request.output === undefined ? [] : [request.output])];
+  const names = [...probes.flatMap(({ min, max, sum }) => [min, max, ...(sum === undefined ? [] : [sum])]), ...(request.output === undefined ? [] : [request.output])];
   const ranges = new Map<string, Range>();
   const opened = await request.executor.open({ model, resolve: request.resolve, threads: request.threads });
   try {
@@ -48,18 +48,19 @@ interface Probe {
   readonly value: string;
   readonly min: string;
   readonly max: string;
-  /** NaN when any element is: minimum and maximum pass over NaN. */
-  readonly sum: string;
+  /** Of the segment's outputs: NaN when any element is. Minimum and maximum pass over NaN, but a NaN anywhere gets this far. */
+  readonly sum: string | undefined;
 }
 
-/** The segment with a minimum, a maximum and a sum of every observed value, so that only scalars leave the engine. */
+/** The segment with a minimum and a maximum of every observed value, so that only scalars leave the engine. */
 function withProbes(segment: Model): { model: Model; probes: Probe[] } {
   const model = cloneModel(segment);
   const probes = observedValues(model.graph).map((value) => {
-    const probe = { value: value.name, min: `${value.name}/min`, max: `${value.name}/max`, sum: `${value.name}/sum` };
+    const isOutput = segment.graph.outputs.some(({ name }) => name === value.name);
+    const probe = { value: value.name, min: `${value.name}/min`, max: `${value.name}/max`, sum: isOutput ? `${value.name}/sum` : undefined };
     addReduction(value, 'ReduceMin', probe.min);
     addReduction(value, 'ReduceMax', probe.max);
-    addReduction(value, 'ReduceSum', probe.sum);
+    if (probe.sum !== undefined) addReduction(value, 'ReduceSum', probe.sum);
     return probe;
   });
   return { model, probes };
@@ -73,7 +74,7 @@ function addReduction(value: Value, opType: 'ReduceMin' | 'ReduceMax' | 'ReduceS
 }
 
 function rangeSeen(results: ReadonlyMap<string, TensorData>, probe: Probe): Range {
-  if (Number.isNaN(scalar(results, probe.sum))) return { min: NaN, max: NaN };
+  if (probe.sum !== undefined && Number.isNaN(scalar(results, probe.sum))) return { min: NaN, max: NaN };
   return { min: scalar(results, probe.min), max: scalar(results, probe.max) };
 }
 
