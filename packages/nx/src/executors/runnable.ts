@@ -1,6 +1,6 @@
 /** Refuses a task whose model cannot be built, or whose graph is older than its recipe. */
 import type { ExecutorContext } from '@nx/devkit';
-import type { Lock } from '@tundish/recipe';
+import type { Lock } from '@tundish/recipe/lock';
 import { nxError } from '../errors.js';
 import { requireLock } from '../lock/lock-file.js';
 import { refusalOf } from '../lock/model-state.js';

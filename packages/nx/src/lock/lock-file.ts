@@ -1,7 +1,7 @@
 /** Reads recipe.lock.json without the schema library: executors and inference only look at its plan. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Lock } from '@tundish/recipe';
+import type { Lock } from '@tundish/recipe/lock';
 import { nxError } from '../errors.js';
 import { LOCK_FILE } from '../model-folders.js';
 

@@ -1,6 +1,6 @@
 /** Runs before the tasks of every `nx run`: brings each lock up to date, or says why it cannot. */
 import { join } from 'node:path';
-import { encodeLock, lockDifferences } from '@tundish/recipe';
+import { encodeLock, lockDifferences } from '@tundish/recipe/lock';
 import { sha256, writeFileAtomic } from '@tundish/store';
 import { nxError } from '../errors.js';
 import { LOCK_FILE } from '../model-folders.js';

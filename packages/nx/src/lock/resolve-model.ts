@@ -1,5 +1,5 @@
 /** Resolves a recipe to its lock, as a value: a recipe with a fault must not stop Nx for other projects. */
-import type { Lock } from '@tundish/recipe';
+import type { Lock } from '@tundish/recipe/lock';
 import { resolveLock } from '@tundish/stages/lock';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
 import type { ModelFolder } from '../model-folders.js';

@@ -1,5 +1,5 @@
 /** Which fields of recipe.lock.json a unit of work reads: they become the inputs of its Nx target. */
-import type { StageName } from '@tundish/recipe';
+import type { StageName } from '@tundish/recipe/lock';
 
 /** Fields by stage, apart from `stages.<stage>` that each stage reads. */
 const ALSO_READ: Readonly<Partial<Record<StageName, readonly string[]>>> = {

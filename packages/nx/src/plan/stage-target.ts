@@ -1,7 +1,7 @@
 /** Builds inferred targets: executor, exact inputs, outputs and what they depend on. */
 import type { TargetConfiguration, TargetDependencyConfig } from '@nx/devkit';
 import { sep } from 'node:path';
-import type { Lock } from '@tundish/recipe';
+import type { Lock } from '@tundish/recipe/lock';
 import { DESCRIPTIONS, inputsOf, modelLayout } from '@tundish/stages/lock';
 import type { Unit } from '@tundish/stages/lock';
 import { stateVariable } from '../lock/model-state.js';

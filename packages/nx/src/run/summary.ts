@@ -1,5 +1,5 @@
 /** The summary of one run: what each stage did, in the order of the pipeline. */
-import type { Lock } from '@tundish/recipe';
+import type { Lock } from '@tundish/recipe/lock';
 import { formatBytes, formatSeconds, formatTable } from './format.js';
 import type { ContainerSummary } from './container.js';
 import type { RunRecord } from './run-record.js';

@@ -1,6 +1,6 @@
 /** Runs one stage of one model, cell or part; all work is in @tundish/stages. */
 import type { ExecutorContext } from '@nx/devkit';
-import type { StageName } from '@tundish/recipe';
+import type { StageName } from '@tundish/recipe/lock';
 import { cacheRootOf, currentRun, hubAccess, hubCacheOf, threadsOf } from '../../environment.js';
 import { formatBytes, formatSeconds } from '../../run/format.js';
 import { writeRecord } from '../../run/run-record.js';

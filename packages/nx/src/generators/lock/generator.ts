@@ -2,7 +2,7 @@
 import { readNxJson } from '@nx/devkit';
 import type { Tree } from '@nx/devkit';
 import { printable } from '@tundish/diagnostics';
-import { encodeLock } from '@tundish/recipe';
+import { encodeLock } from '@tundish/recipe/lock';
 import { nxError } from '../../errors.js';
 import { resolveModel } from '../../lock/resolve-model.js';
 import { LOCK_FILE, findModelFolders } from '../../model-folders.js';

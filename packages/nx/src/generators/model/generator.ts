@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { readNxJson } from '@nx/devkit';
 import type { GeneratorCallback, Tree } from '@nx/devkit';
 import { printable } from '@tundish/diagnostics';
-import { encodeLock } from '@tundish/recipe';
+import { encodeLock } from '@tundish/recipe/lock';
 import { writeFileAtomic } from '@tundish/store';
 import { nxError } from '../../errors.js';
 import { resolveModel } from '../../lock/resolve-model.js';
