@@ -8,10 +8,9 @@ import { silentReporter } from '@tundish/diagnostics';
 import type { LogitSource } from '@tundish/evaluate';
 import { FLOAT_MASK, causalMask } from '@tundish/quantize';
 import { Engine, openContainer } from '@tundish/runtime';
-import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheckpoint, materializeContainer, modelFacts, readActivations, readGraph, readParameterEncodings, ropeTables } from '@tundish/stages';
+import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheckpoint, modelFacts, readActivations, readGraph, readParameterEncodings, restoreContainer, ropeTables } from '@tundish/stages';
 import type { CompileResult, TensorData } from '@tundish/toolchain';
 import { convertArCl } from '@tundish/transform';
-import { cacheRootOf } from './environment.js';
 import { adapters, toolchainNamed } from './toolchains.js';
 
 export interface OpenedSource extends LogitSource {
@@ -19,8 +18,6 @@ export interface OpenedSource extends LogitSource {
 }
 
 export interface SourceOptions {
-  readonly workspaceRoot: string;
-  readonly modelRoot: string;
   readonly threads: number;
   readonly signal: AbortSignal;
 }
@@ -86,8 +83,8 @@ export async function stageSource(pipeline: Pipeline, stage: 'load' | 'quantize'
 }
 
 /** The finished container, run as `generate` runs it. */
-export async function containerSource(options: SourceOptions): Promise<OpenedSource> {
-  const { folder } = await materializeContainer({ workspaceRoot: options.workspaceRoot, modelRoot: options.modelRoot, cacheRoot: cacheRootOf(options.workspaceRoot) });
+export async function containerSource(pipeline: Pipeline, options: SourceOptions): Promise<OpenedSource> {
+  const { folder } = await restoreContainer(pipeline);
   const session = await openContainer(folder, { toolchain: toolchainNamed, threads: options.threads });
   return engineSource(session.engine, () => session.close());
 }

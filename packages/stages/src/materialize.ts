@@ -1,7 +1,7 @@
 /** Puts the container of a packaged model where people look for it: hard links into the store, rebuilt on demand. */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type StageManifest, openStore, readManifest } from '@tundish/store';
+import { type StageManifest, openStore, readManifest, sha256File } from '@tundish/store';
 import { modelLayout } from './layout.js';
 
 export interface MaterializeRequest {
@@ -44,14 +44,17 @@ export async function materializeContainer(request: MaterializeRequest): Promise
   return { folder: layout.container, bytes };
 }
 
-/** Every file is there and is the very blob (or, across file systems, has its size), and nothing else is there. */
+/** Every file is there and is the very blob (across file systems: has its size; without the blob: its digest), and nothing else is there. */
 async function isCurrent(folder: string, manifest: StageManifest, store: ReturnType<typeof openStore>): Promise<boolean> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   if (entries.filter((entry) => !entry.isDirectory()).length !== manifest.outputs.length) return false;
   for (const output of manifest.outputs) {
     const found = await stat(join(folder, output.name)).catch(() => undefined);
     if (found === undefined || found.size !== output.size) return false;
-    if (!store.has(output)) continue;
+    if (!store.has(output)) {
+      if ((await sha256File(join(folder, output.name))) !== output.sha256) return false;
+      continue;
+    }
     const blob = await stat(store.pathOf(output));
     if (blob.dev === found.dev && blob.ino !== found.ino) return false;
   }

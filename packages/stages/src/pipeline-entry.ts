@@ -2,6 +2,7 @@
 export { Pipeline } from './pipeline.js';
 export type { PipelineRequest, UnitRun } from './pipeline.js';
 export { stageOf } from './registry.js';
+export { restoreContainer } from './restore-container.js';
 export { buildModel, runStage } from './run-stage.js';
 export type { RunStageRequest, StageRun } from './run-stage.js';
 export type { Adapters, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';

@@ -82,6 +82,12 @@ export class Pipeline {
     return started;
   }
 
+  /** Where this model and its store are. */
+  get location(): { readonly workspaceRoot: string; readonly modelRoot: string; readonly cacheRoot: string } {
+    const { workspaceRoot, modelRoot, cacheRoot } = this.request;
+    return { workspaceRoot, modelRoot, cacheRoot };
+  }
+
   /** Absolute folder of the checkpoint, verified against the lock. */
   checkpoint(): Promise<string> {
     return this.#source.folder();

@@ -50,7 +50,7 @@ async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: re
   const openers: readonly (readonly [string, () => Promise<OpenedSource>])[] = [
     ['load', () => stageSource(pipeline, 'load', tokens, options)],
     ['quantize', () => stageSource(pipeline, 'quantize', tokens, options)],
-    ['container', () => containerSource(options)],
+    ['container', () => containerSource(pipeline, options)],
   ];
   const teacher = await checkpointSource(pipeline, tokens, options);
   const opened: OpenedSource[] = [teacher];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { CreateNodesResult, ProjectConfiguration, TargetDependencyConfig } from '@nx/devkit';
 import { readProjectJson } from '../model-folders.js';
 import type { ModelFolder } from '../model-folders.js';
-import { commandTarget, projectOf, stageTarget } from './stage-target.js';
+import { commandTarget, projectOf, stageTarget, umbrellaTarget } from './stage-target.js';
 import type { Plan } from './stage-target.js';
 
 type Project = Omit<ProjectConfiguration, 'root'>;
@@ -23,7 +23,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
     projectType: 'application',
     tags: ['tundish:model'],
     targets: {
-      compile: commandTarget('summary', model, 'compile', 'Builds everything, then prints what ran, what was cached, and where the container is.'),
+      compile: umbrellaTarget(model),
       load: whole('load'),
       optimize: whole('optimize'),
       quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { after: nativeBuild(workspaceRoot), parallelism: false }),

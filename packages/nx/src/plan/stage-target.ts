@@ -80,3 +80,19 @@ function dependenciesOn(model: ModelFolder, ownProject: string, inputs: readonly
   for (const input of inputs) projectsByTarget.set(input.stage, (projectsByTarget.get(input.stage) ?? new Set()).add(projectOf(model, input)));
   return [...projectsByTarget].map(([target, projects]) => (projects.has(ownProject) ? target : { projects: [...projects], target }));
 }
+
+/** `compile` of a model: depends on `package`, does no work of its own, is never cached, and always prints the summary. */
+export function umbrellaTarget(model: ModelFolder): TargetConfiguration {
+  return {
+    executor: 'nx:run-commands',
+    cache: false,
+    inputs: [{ externalDependencies: [] }],
+    dependsOn: ['package'],
+    options: { command: `node node_modules/@tundish/nx/dist/run/print-summary.js "${model.root}"` },
+    metadata: {
+      technologies: ['tundish'],
+      description: 'Builds everything, then prints what ran, what was cached, and where the container is.',
+      help: { command: `npx nx run ${model.name}:compile --help`, example: {} },
+    },
+  };
+}

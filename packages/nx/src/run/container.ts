@@ -1,7 +1,15 @@
-/** Where the finished container of a model is, and how large; rebuilt from the store when it is not there. */
+/** Where the finished container of a model is, and how large; put back, or built again, when it is not there. */
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MaterializeRequest } from '@tundish/stages/lock';
+import { silentReporter } from '@tundish/diagnostics';
+import { cacheRootOf, hubAccess, hubCacheOf, threadsOf } from '../environment.js';
+
+export interface ContainerRequest {
+  readonly workspaceRoot: string;
+  readonly modelRoot: string;
+  readonly signal: AbortSignal;
+}
 
 export interface ContainerSummary {
   /** Relative to the workspace. */
@@ -10,19 +18,38 @@ export interface ContainerSummary {
   readonly files: number;
 }
 
-/**
- * An Nx hit restores the manifest of package only. The check costs one stat a file, so that a run in which all was cached
- * needs no more.
- */
-export async function ensureContainer(request: MaterializeRequest): Promise<ContainerSummary> {
+interface PackagedFile {
+  readonly name: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+/** An Nx hit restores the manifest of package only. The check costs one stat a file and one small digest. */
+export async function ensureContainer(request: ContainerRequest): Promise<ContainerSummary> {
   const outputs = packagedFiles(request);
   const folder = `${request.modelRoot}/artifacts/container`;
-  const complete = outputs.every(({ name, size }) => statSync(join(request.workspaceRoot, folder, name), { throwIfNoEntry: false })?.size === size);
-  if (!complete) await (await import('@tundish/stages/lock')).materializeContainer(request);
+  if (!isCurrent(join(request.workspaceRoot, folder), outputs)) await restore(request);
   return { folder, bytes: outputs.reduce((sum, { size }) => sum + size, 0), files: outputs.length };
 }
 
-function packagedFiles({ workspaceRoot, modelRoot }: MaterializeRequest): readonly { readonly name: string; readonly size: number }[] {
-  const manifest = JSON.parse(readFileSync(join(workspaceRoot, modelRoot, 'out', 'package', 'stage.json'), 'utf8')) as { outputs: { name: string; size: number }[] };
+/** manifest.json holds the digests of all other files, so its own digest tells one build from another. */
+function isCurrent(folder: string, outputs: readonly PackagedFile[]): boolean {
+  return outputs.every(({ name, size, sha256 }) => {
+    if (statSync(join(folder, name), { throwIfNoEntry: false })?.size !== size) return false;
+    return name !== 'manifest.json' || createHash('sha256').update(readFileSync(join(folder, name))).digest('hex') === sha256;
+  });
+}
+
+async function restore({ workspaceRoot, modelRoot, signal }: ContainerRequest): Promise<void> {
+  const [{ Pipeline, restoreContainer }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../adapters.js')]);
+  const cacheRoot = cacheRootOf(workspaceRoot);
+  const pipeline = await Pipeline.open({
+    workspaceRoot, modelRoot, cacheRoot, hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter: silentReporter, signal, threads: threadsOf(), inputsInPlace: true,
+  });
+  await restoreContainer(pipeline);
+}
+
+function packagedFiles({ workspaceRoot, modelRoot }: ContainerRequest): readonly PackagedFile[] {
+  const manifest = JSON.parse(readFileSync(join(workspaceRoot, modelRoot, 'out', 'package', 'stage.json'), 'utf8')) as { outputs: PackagedFile[] };
   return manifest.outputs;
 }

@@ -1,7 +1,6 @@
 /** Holds load, quantize and the compiled container against the checkpoint; the same as `tundish evaluate`. */
 import type { ExecutorContext } from '@nx/devkit';
-import { cacheRootOf, threadsOf } from '../../environment.js';
-import { ensureContainer } from '../../run/container.js';
+import { threadsOf } from '../../environment.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
 
@@ -16,8 +15,7 @@ export interface EvaluateOptions {
 export default function evaluateExecutor({ model, ...options }: EvaluateOptions, context: ExecutorContext): Promise<{ success: boolean }> {
   return guarded(async (signal) => {
     requireRunnableModel(model, context);
-    const request = { workspaceRoot: context.root, modelRoot: model, cacheRoot: cacheRootOf(context.root) };
-    await ensureContainer(request);
+    const request = { workspaceRoot: context.root, modelRoot: model };
     const { evaluateCommand, processIo } = await import('@tundish/cli');
     await evaluateCommand({ ...options, ...request, threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
   });

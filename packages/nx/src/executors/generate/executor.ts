@@ -1,7 +1,7 @@
 /** Generates text from the container; the same as `tundish generate`. */
 import { join } from 'node:path';
 import type { ExecutorContext } from '@nx/devkit';
-import { cacheRootOf, threadsOf } from '../../environment.js';
+import { threadsOf } from '../../environment.js';
 import { ensureContainer } from '../../run/container.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
@@ -22,7 +22,7 @@ export interface GenerateOptions {
 export default function generateExecutor({ model, ...options }: GenerateOptions, context: ExecutorContext): Promise<{ success: boolean }> {
   return guarded(async (signal) => {
     requireRunnableModel(model, context);
-    const container = await ensureContainer({ workspaceRoot: context.root, modelRoot: model, cacheRoot: cacheRootOf(context.root) });
+    const container = await ensureContainer({ workspaceRoot: context.root, modelRoot: model, signal });
     const { generateCommand, lineIo, processIo } = await import('@tundish/cli');
     const request = { ...options, container: join(context.root, container.folder), threads: options.threads ?? threadsOf(), json: options.json ?? false, signal };
     // A terminal shows each token as it comes; through a pipe Nx would put every one on a line of its own.
