@@ -12,3 +12,5 @@ export type { Container } from './read.js';
 export { flatSpecializations, gridSpecializations, namedSpecializations } from './specializations.js';
 export type { FlatSpecialization, NamedSpecialization } from './specializations.js';
 export { composeManifest, manifestText, writeContainerManifest } from './write.js';
+export { ropeTable } from './rope-table.js';
+export type { RopeTable } from './rope-table.js';

@@ -21,3 +21,4 @@ export { runPasses } from './pass.js';
 export type { Pass, PassReport } from './pass.js';
 export { matchProjection } from './projection.js';
 export type { Projection } from './projection.js';
+export { activationValues, constantValues, movedInputs } from './data-flow.js';

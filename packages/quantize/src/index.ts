@@ -1,5 +1,4 @@
 /** Quantization: techniques, calibration, encodings formats. */
-export { activationValues, DATA_MOVEMENT } from './calibration/activations.js';
 export { assignEncodings } from './calibration/assign.js';
 export type { Assignment, AssignRequest } from './calibration/assign.js';
 export type { Range } from './calibration/encoding-rules.js';

@@ -1,5 +1,5 @@
 /** Finds the parameters of a graph: constant sub-expressions that a computing node reads, and what each is for. */
-import { DataType, type Graph, type Node, type Use, type Value } from '@tundish/graph';
+import { DataType, type Graph, type Node, type Use, type Value, constantValues } from '@tundish/graph';
 import { quantizeError } from './errors.js';
 
 /** What a parameter does, which decides how it is quantized. */
@@ -16,16 +16,6 @@ export interface Parameter {
   readonly uses: readonly Use[];
   /** The nodes that compute with it; for projections the MatMul nodes behind the Transpose. */
   readonly consumers: readonly Node[];
-}
-
-/** Values that depend on initializers alone. */
-export function constantValues(graph: Graph): ReadonlySet<Value> {
-  const constant = new Set<Value>(graph.initializers);
-  for (const node of graph.sortedNodes()) {
-    const inputs = node.inputs.filter((input) => input !== undefined);
-    if (inputs.length > 0 && inputs.every((input) => constant.has(input))) for (const output of node.outputs) constant.add(output);
-  }
-  return constant;
 }
 
 /**

@@ -1,7 +1,7 @@
-import { DataType, Graph, type PerTensorEncoding, type Value, floatTensor } from '@tundish/graph';
+import { DataType, Graph, type PerTensorEncoding, type Value, activationValues, floatTensor } from '@tundish/graph';
 import { describe, expect, test } from 'vitest';
 import { type Range, assignEncodings } from '../src/index.js';
-import { activationValues, observedValues } from '../src/calibration/activations.js';
+import { observedValues } from '../src/calibration/activations.js';
 
 /** A graph of FLOAT [1,1,2,4] values; names are those of the values. */
 function add(graph: Graph, opType: string, output: string, inputs: readonly Value[]): Value {

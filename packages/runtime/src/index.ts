@@ -6,7 +6,6 @@ export { openContainer } from './open-container.js';
 export type { OpenContainerOptions } from './open-container.js';
 export { randomStream } from './random.js';
 export type { RandomStream } from './random.js';
-export type { Rope } from './rope.js';
 export { GREEDY, Sampler } from './sampler.js';
 export type { SamplingOptions } from './sampler.js';
 export type { Session } from './session.js';

@@ -1,12 +1,11 @@
 /** The inputs of a pass that do not come from the model: token ids, mask, cosines and sines. */
+import { type ContainerRope, ropeTable } from '@tundish/container';
 import type { IoTensor, TensorData } from '@tundish/toolchain';
 import { allocate, encode, encodeAll } from './codec.js';
 import type { Chain, ComputedName } from './plan.js';
-import { ropeRows } from './rope.js';
-import type { Rope } from './rope.js';
 
 export interface PassConstants {
-  readonly rope: Rope;
+  readonly rope: ContainerRope;
   /** Additive value of masked positions. */
   readonly maskValue: number;
   /** Token of the unused rows of a chunk. */
@@ -21,7 +20,7 @@ export function passInputs(chain: Chain, constants: PassConstants, ids: readonly
   const { computed, ar, cl } = chain;
   const tokens = new Int32Array(ar).fill(constants.padToken);
   tokens.set(ids);
-  const { cos, sin } = ropeRows(constants.rope, position, ids.length, ar);
+  const { cos, sin } = ropeTable(constants.rope, Array.from({ length: ar }, (_, row) => (row < ids.length ? position + row : 0)));
   return new Map<ComputedName, TensorData>([
     ['input_ids', tokens],
     ['attention_mask', smartMask(computed.attention_mask, { ar, cl, count: ids.length, position }, constants.maskValue)],

@@ -1,4 +1,5 @@
-/** cos and sin tables for the inputs of a graph, in float64 and stored as float32. */
+/** cos and sin of consecutive positions as float32: what a floating-point graph reads. */
+import { ropeTable } from '@tundish/container';
 import type { ModelFacts } from './load/stage.js';
 
 export interface RopeTables {
@@ -9,15 +10,6 @@ export interface RopeTables {
 
 /** Rows for `count` positions from `first` on. */
 export function ropeTables(rope: ModelFacts['rope'], first: number, count: number): RopeTables {
-  const half = rope.inverseFrequencies.length;
-  const cos = new Float32Array(count * half);
-  const sin = new Float32Array(count * half);
-  for (let p = 0; p < count; p++) {
-    rope.inverseFrequencies.forEach((frequency, i) => {
-      const angle = (first + p) * frequency;
-      cos[p * half + i] = Math.cos(angle) * rope.attentionScaling;
-      sin[p * half + i] = Math.sin(angle) * rope.attentionScaling;
-    });
-  }
-  return { cos, sin };
+  const { cos, sin } = ropeTable(rope, Array.from({ length: count }, (_, row) => first + row));
+  return { cos: Float32Array.from(cos), sin: Float32Array.from(sin) };
 }

@@ -1,7 +1,6 @@
 /** Encodings carried through the split and into single heads. */
-import type { Encodings, ParameterEncoding, PerTensorEncoding } from '@tundish/graph';
+import { type Encodings, type ParameterEncoding, type PerTensorEncoding, activationValues } from '@tundish/graph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { activationValues } from '../src/encodings/activation-values.js';
 import { carryEncodings, encodingsOfPart, mhaToSha, splitModel } from '../src/index.js';
 import { type RandomModel, SMALL, randomModel } from './random-model.js';
 

@@ -1,25 +1,12 @@
-/** Which values of a graph are activations, and how each gets its encoding: observed, inherited or fixed. */
-import { DataType, type Graph, type Node, type Value } from '@tundish/graph';
-import { constantValues } from '../parameters.js';
-
-/** Ops that move data without computing: their output carries the encoding of the data they move. */
-export const DATA_MOVEMENT: ReadonlySet<string> = new Set([
-  'Reshape', 'Transpose', 'Split', 'Slice', 'Unsqueeze', 'Squeeze', 'Identity', 'Concat', 'Gather', 'Expand',
-]);
-
-/** Float values that depend on a graph input, graph inputs included, in topological order. */
-export function activationValues(graph: Graph): Value[] {
-  const constant = constantValues(graph);
-  const made = graph.sortedNodes().flatMap((node) => node.outputs);
-  return [...graph.inputs, ...made].filter((value) => value.dtype === DataType.FLOAT && !constant.has(value));
-}
+/** How each activation gets its encoding: observed, inherited or fixed. */
+import { type Graph, type Node, type Value, activationValues, movedInputs } from '@tundish/graph';
 
 /** Ops whose range is known: Softmax and Sigmoid fill [0,1], and the embedding has the grid of its table. */
 const KNOWN_RANGE: ReadonlySet<string> = new Set(['Softmax', 'Sigmoid', 'DequantizeLinear']);
 
 /** Values whose range must be measured: made by an op that computes something no rule foretells. */
 export function observedValues(graph: Graph): Value[] {
-  return activationValues(graph).filter(({ producer }) => producer !== undefined && !DATA_MOVEMENT.has(producer.opType) && !KNOWN_RANGE.has(producer.opType) && maskedScores(producer) === undefined);
+  return activationValues(graph).filter(({ producer }) => producer !== undefined && movedInputs(producer) === undefined && !KNOWN_RANGE.has(producer.opType) && maskedScores(producer) === undefined);
 }
 
 /** The scores that a node adds the attention mask to; the range of the sum follows from theirs. */
@@ -30,8 +17,7 @@ export function maskedScores(node: Node): Value | undefined {
 
 /** The value whose data a movement node hands on; undefined for Concat, which joins several. */
 export function movedInput(node: Node): Value | undefined {
-  if (!DATA_MOVEMENT.has(node.opType) || node.opType === 'Concat') return undefined;
-  return node.inputs[0];
+  return node.opType === 'Concat' ? undefined : movedInputs(node)?.[0];
 }
 
 /** The cache value that a Concat appends to, when this Concat is the cache update of attention. */

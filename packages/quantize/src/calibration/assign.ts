@@ -1,7 +1,7 @@
 /** Gives every activation of a graph its encoding, from measured ranges and the rules for ties and fixed ranges. */
-import type { Graph, Node, PerTensorEncoding, Value } from '@tundish/graph';
+import { type Graph, type Node, type PerTensorEncoding, type Value, activationValues, movedInputs } from '@tundish/graph';
 import { quantizeError } from '../errors.js';
-import { DATA_MOVEMENT, activationValues, cacheInput, maskedScores, movedInput } from './activations.js';
+import { cacheInput, maskedScores, movedInput } from './activations.js';
 import { type Range, asymmetricUint16, maskInput, maskValueFor, scoresWithMask, symmetricCache8, unite, unitInterval } from './encoding-rules.js';
 
 export interface AssignRequest {
@@ -71,7 +71,7 @@ function rangeOf(request: AssignRequest, value: Value): Range {
   const measured = request.ranges.get(value.name);
   if (measured !== undefined) return finite(value, measured);
   const node = value.producer;
-  const sources = node !== undefined && DATA_MOVEMENT.has(node.opType) ? (node.opType === 'Concat' ? node.inputs : node.inputs.slice(0, 1)) : [];
+  const sources = (node === undefined ? undefined : movedInputs(node)) ?? [];
   const ranges = sources.filter((input) => input !== undefined).map((input) => rangeOf(request, input));
   const [first, ...rest] = ranges;
   if (first === undefined) {

@@ -1,18 +1,11 @@
 /** Which encoding the codes of a value have without any work: data-movement ops keep that of their input. */
-import { DataType, type Node, type PerTensorEncoding, type Value } from '@tundish/graph';
+import { DataType, type Node, type PerTensorEncoding, type Value, movedInputs } from '@tundish/graph';
 import { sameGrid } from './grid-constants.js';
-
-/** Ops that copy elements and compute nothing. */
-const DATA_MOVEMENT: ReadonlySet<string> = new Set([
-  'Concat', 'Expand', 'Flatten', 'Gather', 'Identity', 'Reshape', 'Slice', 'Split', 'Squeeze', 'Tile', 'Transpose', 'Unsqueeze',
-]);
 
 /** Encoding that an output of `node` has by construction, or undefined when the op computes or its inputs disagree. */
 export function inheritedEncoding(node: Node, carried: ReadonlyMap<Value, PerTensorEncoding>): PerTensorEncoding | undefined {
   if (node.opType === 'DequantizeLinear') return explicitGrid(node);
-  if (!DATA_MOVEMENT.has(node.opType)) return undefined;
-  const sources = node.opType === 'Concat' ? node.inputs : node.inputs.slice(0, 1);
-  const [first, ...rest] = sources.map((source) => (source === undefined ? undefined : carried.get(source)));
+  const [first, ...rest] = (movedInputs(node) ?? []).map((source) => (source === undefined ? undefined : carried.get(source)));
   return rest.every((other) => sameGrid(first, other)) ? first : undefined;
 }
 

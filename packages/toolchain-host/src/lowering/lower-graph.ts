@@ -3,7 +3,7 @@
  * device. Weights stay byte ranges, linear layers become MatMulNBits, and every encoded value passes through its codes.
  */
 import { printable } from '@tundish/diagnostics';
-import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value } from '@tundish/graph';
+import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value, constantValues } from '@tundish/graph';
 import { hostError } from '../errors.js';
 import { inheritedEncoding } from './carried-encoding.js';
 import { lowerGather } from './embedding.js';
@@ -53,7 +53,7 @@ class Lowering {
     this.#grids = new GridConstants(this.graph);
     this.#quantized = encodings !== undefined;
     this.#encodings = encodings ?? NO_ENCODINGS;
-    this.#constants = constantsOf(source);
+    this.#constants = constantValues(source);
   }
 
   run(): void {
@@ -154,15 +154,6 @@ class Lowering {
     }
     if (!exact && value.uses.length > 0) this.#lowered.set(value, this.#grids.dequantize(codes, encoding, `${value.name}_dequantized`));
   }
-}
-
-/** Values that no graph input reaches: initializers and expressions over them. */
-function constantsOf(graph: Graph): ReadonlySet<Value> {
-  const constants = new Set<Value>(graph.initializers);
-  for (const node of graph.sortedNodes()) {
-    if (node.inputs.every((input) => input === undefined || constants.has(input))) for (const output of node.outputs) constants.add(output);
-  }
-  return constants;
 }
 
 function typeOf(value: Value): DataType {

@@ -1,8 +1,7 @@
 /** Carries encodings from a graph to a transformed one by rule, without a number being measured or computed again. */
-import type { Encodings, Model, ParameterEncoding, PerTensorEncoding } from '@tundish/graph';
+import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, activationValues, movedInputs } from '@tundish/graph';
 import { transformError } from '../errors.js';
 import type { RenameMap } from '../mha2sha/naming.js';
-import { activationValues, movedInputs } from './activation-values.js';
 import { shareRows } from './share-rows.js';
 
 export interface CarriedEncodings {
@@ -36,7 +35,7 @@ export function carryEncodings(encodings: Encodings, renames: RenameMap, model: 
   tieCaches(model, activations);
   const values = activationValues(graph);
   for (const value of values) {
-    const inherited = value.producer === undefined ? undefined : sharedEncoding(movedInputs(value.producer)?.map((input) => activations.get(input.name)));
+    const inherited = value.producer === undefined ? undefined : sharedEncoding(movedInputs(value.producer)?.map((input) => (input === undefined ? undefined : activations.get(input.name))));
     if (inherited !== undefined && !activations.has(value.name)) activations.set(value.name, inherited);
   }
   const uncovered = values.filter((value) => !activations.has(value.name)).map((value) => value.name);
