@@ -1,5 +1,5 @@
 /** A cold build: seconds through Nx, and bytes written per byte of new content, both by the operating system's count. */
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, run } from './processes.mjs';
 
