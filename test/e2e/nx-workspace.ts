@@ -71,6 +71,16 @@ export class NxWorkspace {
     return this.#run(process.execPath, [join(this.root, 'node_modules/nx/dist/bin/nx.js'), ...args], environment);
   }
 
+  /** Runs nx and sends SIGINT, as Ctrl-C does, as soon as the output matches. */
+  nxInterrupted(args: readonly string[], when: RegExp): Promise<Finished> {
+    return this.#run(process.execPath, [join(this.root, 'node_modules/nx/dist/bin/nx.js'), ...args], {}, when);
+  }
+
+  /** The command line without Nx. */
+  tundish(args: readonly string[]): Promise<Finished> {
+    return this.#run(process.execPath, [join(this.root, 'node_modules/@tundish/cli/bin/tundish.js'), ...args], {});
+  }
+
   npm(args: readonly string[]): Promise<Finished> {
     return this.#run('npm', args, {});
   }
@@ -93,13 +103,19 @@ export class NxWorkspace {
     rmSync(dirname(this.root), { recursive: true, force: true });
   }
 
-  #run(command: string, args: readonly string[], environment: Readonly<Record<string, string>>): Promise<Finished> {
+  #run(command: string, args: readonly string[], environment: Readonly<Record<string, string>>, interruptWhen?: RegExp): Promise<Finished> {
     const started = performance.now();
     const env = { ...withoutCi(process.env), CI: 'false', NO_COLOR: '1', NX_TUI: 'false', NX_DAEMON: 'false', NX_CACHE_DIRECTORY: join(this.#state, 'cache'), NX_WORKSPACE_DATA_DIRECTORY: join(this.#state, 'data'), ...environment };
     return new Promise((resolve, reject) => {
       const child = spawn(command, args, { cwd: this.root, env, stdio: ['ignore', 'pipe', 'pipe'] });
       const chunks: Buffer[] = [];
-      child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+      let interrupted = false;
+      child.stdout.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        if (interrupted || interruptWhen?.test(Buffer.concat(chunks).toString('utf8')) !== true) return;
+        interrupted = true;
+        child.kill('SIGINT');
+      });
       child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
       child.on('error', reject);
       child.on('close', (code) => resolve({ code, output: Buffer.concat(chunks).toString('utf8'), seconds: (performance.now() - started) / 1000 }));
