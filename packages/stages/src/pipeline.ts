@@ -54,6 +54,7 @@ export class Pipeline {
   readonly #cache: ActionCache;
   readonly #source: Source;
   readonly #done = new Map<string, Promise<UnitRun>>();
+  readonly #rebuilt = new Set<string>();
 
   private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock) {
     this.layout = layout;
@@ -82,6 +83,11 @@ export class Pipeline {
     return started;
   }
 
+  /** Units that were run again because the store had lost files of theirs. */
+  get rebuilt(): readonly string[] {
+    return [...this.#rebuilt];
+  }
+
   /** Where this model and its store are. */
   get location(): { readonly workspaceRoot: string; readonly modelRoot: string; readonly cacheRoot: string } {
     const { workspaceRoot, modelRoot, cacheRoot } = this.request;
@@ -104,6 +110,7 @@ export class Pipeline {
     if (this.#isWhole(manifest)) return manifest;
     // Compared before anything is written: a stage.json that disagrees must still be there when the user looks.
     const again = await this.#make(unit);
+    if (again.status === 'run') this.#rebuilt.add(unitName(unit));
     if (manifestDigest(again.manifest) === manifestDigest(manifest)) return manifest;
     throw stageError('STAGE_REBUILD_DIFFERS', {
       what: `${unitName(unit)} was run again, because its files are gone from the store, and gave other bytes than its stage.json names`,

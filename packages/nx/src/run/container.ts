@@ -16,6 +16,8 @@ export interface ContainerSummary {
   readonly folder: string;
   readonly bytes: number;
   readonly files: number;
+  /** Set when steps had to run again: Nx had their manifests, and this store not their files. */
+  readonly rebuilt?: { readonly steps: number; readonly bytesWritten: number };
 }
 
 interface PackagedFile {
@@ -28,8 +30,8 @@ interface PackagedFile {
 export async function ensureContainer(request: ContainerRequest): Promise<ContainerSummary> {
   const outputs = packagedFiles(request);
   const folder = `${request.modelRoot}/artifacts/container`;
-  if (!isCurrent(join(request.workspaceRoot, folder), outputs)) await restore(request);
-  return { folder, bytes: outputs.reduce((sum, { size }) => sum + size, 0), files: outputs.length };
+  const rebuilt = isCurrent(join(request.workspaceRoot, folder), outputs) ? undefined : await restore(request);
+  return { folder, bytes: outputs.reduce((sum, { size }) => sum + size, 0), files: outputs.length, ...(rebuilt === undefined ? {} : { rebuilt }) };
 }
 
 /** manifest.json holds the digests of all other files, so its own digest tells one build from another. */
@@ -40,13 +42,15 @@ function isCurrent(folder: string, outputs: readonly PackagedFile[]): boolean {
   });
 }
 
-async function restore({ workspaceRoot, modelRoot, signal }: ContainerRequest): Promise<void> {
+async function restore({ workspaceRoot, modelRoot, signal }: ContainerRequest): Promise<ContainerSummary['rebuilt']> {
   const [{ Pipeline, restoreContainer }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../adapters.js')]);
   const cacheRoot = cacheRootOf(workspaceRoot);
   const pipeline = await Pipeline.open({
     workspaceRoot, modelRoot, cacheRoot, hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter: silentReporter, signal, threads: threadsOf(), inputsInPlace: true,
   });
   await restoreContainer(pipeline);
+  const steps = pipeline.rebuilt.length;
+  return steps === 0 ? undefined : { steps, bytesWritten: pipeline.store.bytesWritten };
 }
 
 function packagedFiles({ workspaceRoot, modelRoot }: ContainerRequest): readonly PackagedFile[] {

@@ -19,8 +19,8 @@ const { success } = await guarded(async (signal) => {
   const lock = requireLock(workspaceRoot, modelRoot);
   const run = currentRun();
   const records = run === undefined ? new Map() : readRecords(workspaceRoot, run);
-  const wallSeconds = run === undefined ? 0 : (Date.now() - run.startedAt) / 1000;
   const container = await ensureContainer({ workspaceRoot, modelRoot, signal });
+  const wallSeconds = run === undefined ? 0 : (Date.now() - run.startedAt) / 1000;
   console.log(['', ...summaryTable(lock.model, lock, records, wallSeconds), '', ...containerLines(lock.model, container)].join('\n'));
 });
 process.exitCode = success ? 0 : 1;

@@ -44,7 +44,9 @@ export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<s
 
 /** What a person does next. */
 export function containerLines(project: string, container: ContainerSummary): string[] {
+  const { rebuilt } = container;
   return [
+    ...(rebuilt === undefined ? [] : [`run again: ${rebuilt.steps} steps whose files this store did not have, ${formatBytes(rebuilt.bytesWritten)} written`]),
     `container: ${container.folder} (${formatBytes(container.bytes)}, ${container.files} files)`,
     `talk to it: npx nx run ${project}:generate --prompt "And God said" --max-tokens 64`,
     `without Nx: npx tundish generate ${container.folder} --prompt "And God said"`,
