@@ -79,7 +79,8 @@ describe('generate', () => {
   });
 
   it.each([
-    [['generate', CONTAINER], 2, "required option '--prompt <text>' not specified"],
+    [['generate', CONTAINER], 2, 'give a prompt or token ids, one of the two'],
+    [['generate', CONTAINER, '--ids', '1,x'], 2, 'It must be a whole number of 0 or more'],
     [['generate', CONTAINER, '--prompt', 'x', '--top-k', '-1'], 2, 'It must be a whole number of 0 or more'],
     [['generate', 'nowhere', '--prompt', 'x'], 3, 'nowhere is not a container'],
     [['frobnicate'], 2, "unknown command 'frobnicate'"],

@@ -53,7 +53,8 @@ function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
     .command('generate')
     .description('Generates text from a container folder.')
     .argument('<container>', 'folder that the package stage made')
-    .requiredOption('--prompt <text>', 'text to continue')
+    .option('--prompt <text>', 'text to continue')
+    .option('--ids <list>', 'token ids to continue instead of text, separated by commas', tokenIds)
     .option('--chat', 'send the prompt as a user message through the chat template')
     .option('--max-tokens <n>', 'tokens to generate at most', wholeNumber)
     .option('--temperature <t>', 'randomness; 0 is greedy', realNumber)
@@ -103,7 +104,8 @@ function addParity(program: Command, io: Io, signal: AbortSignal, done: (code: n
 }
 
 interface GenerateFlags {
-  readonly prompt: string;
+  readonly prompt?: string;
+  readonly ids?: readonly number[];
   readonly chat?: boolean;
   readonly maxTokens?: number;
   readonly temperature?: number;
@@ -137,6 +139,10 @@ function wholeNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number of 0 or more.');
   return value;
+}
+
+function tokenIds(text: string): number[] {
+  return text.split(',').map(wholeNumber);
 }
 
 function realNumber(text: string): number {

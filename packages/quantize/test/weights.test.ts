@@ -4,6 +4,7 @@ import { DataType, Graph, type ExternalTensor, bytesOf } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
 import { hostReference } from '@tundish/toolchain-host';
 import { describe, expect, test } from 'vitest';
+import { asymmetricUnsigned } from '../src/calibration/encoding-rules.js';
 import { quantizeLpbq } from '../src/lpbq/lpbq.js';
 import { quantizePerChannel8 } from '../src/per-channel/per-channel.js';
 import { quantizePerTensor } from '../src/per-tensor/per-tensor.js';
@@ -70,12 +71,15 @@ test('int8 per channel in row chunks is one call of the kernel', async () => {
 });
 
 describe('per tensor', () => {
-  test.each([8 as const, 16 as const])('uint%i codes, scale and zero point are those of the kernel', async (bits) => {
-    const values = weights(64, 96);
-    const { result, bytes } = await written((file) => quantizePerTensor(kernels, sourceOf(values, 64, 96), bits, [64, 96], file));
-    const whole = kernels.quantizeTensorAsymmetric(values, bits as 8);
-    expect(result.encoding).toMatchObject({ scale: whole.scale, zeroPoint: whole.zeroPoint });
-    expect(Buffer.compare(bytes(result.codes), bytesOf(whole.codes))).toBe(0);
+  test.each([8 as const, 16 as const])('uint%i in row chunks: the range of the whole tensor, and one call of the kernel', async (bits) => {
+    const [rows, columns] = [4500, 1040];
+    const values = weights(rows, columns);
+    const source = sourceOf(values, rows, columns);
+    const { result, bytes } = await written((file) => quantizePerTensor(kernels, source, bits, [rows, columns], file));
+    // Two chunks, read once for the range and once for the codes.
+    expect(source.asked).toHaveLength(4);
+    expect(result.encoding).toEqual(asymmetricUnsigned(kernels.minMax(values), bits));
+    expect(Buffer.compare(bytes(result.codes), bytesOf(kernels.quantizeOnGrid(values, result.encoding, bits)))).toBe(0);
   });
 
   test.each([8 as const, 16 as const])('uint%i codes equal ONNX Runtime\'s QuantizeLinear', async (bits) => {

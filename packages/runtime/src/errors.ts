@@ -10,5 +10,6 @@ export const runtimeError = declareErrors({
   RUNTIME_LOGITS_NOT_FINITE: 'The model gave logits among which no token can be chosen.',
   RUNTIME_OPTION_INVALID: 'An option of generation is outside its range.',
   RUNTIME_TOOLCHAIN_DIFFERS: 'The container was compiled by another toolchain, version or kind of machine than the one that is to execute it.',
+  RUNTIME_TOKENIZER_MISSING: 'Text was given to a container that has no tokenizer.',
   RUNTIME_POSITION_INVALID: 'A cache cannot be cut at this position.',
 });

@@ -24,7 +24,9 @@ export async function openContainer(folder: string, options: OpenContainerOption
   const { manifest } = container;
   const toolchain = await options.toolchain(manifest.toolchain.name);
   await requireSameToolchain(container, toolchain);
-  const tokenizer = await loadTokenizer(container.folder, { vocabSize: manifest.vocabularySize, eosTokenIds: manifest.tokens.eos });
+  const tokenizer = Object.hasOwn(manifest.files, 'tokenizer.json')
+    ? await loadTokenizer(container.folder, { vocabSize: manifest.vocabularySize, eosTokenIds: manifest.tokens.eos })
+    : undefined;
   const executables: Executable[] = [];
   try {
     for (const { part, graphs } of manifest.parts) {

@@ -11,7 +11,8 @@ import { Stopwatch } from './stopwatch.js';
 /** Made by `openContainer`; `close` it. */
 export class Session {
   readonly container: Container;
-  readonly tokenizer: Tokenizer;
+  /** Absent when the checkpoint had none: prompts are then ids, and tokens come without text. */
+  readonly tokenizer: Tokenizer | undefined;
   /** For scoring; not while a generation runs. */
   readonly engine: Engine;
   readonly #executables: readonly Executable[];
@@ -19,7 +20,7 @@ export class Session {
   #cached: number[] = [];
   #generating = false;
 
-  constructor(container: Container, tokenizer: Tokenizer, executables: readonly Executable[]) {
+  constructor(container: Container, tokenizer: Tokenizer | undefined, executables: readonly Executable[]) {
     const { manifest } = container;
     this.container = container;
     this.tokenizer = tokenizer;
@@ -78,7 +79,7 @@ export class Session {
     const cachedTokens = this.#adopt(ids, options.reusePrefix ?? false);
     watch.promptKnown(ids.length, cachedTokens);
     const eos = new Set(this.container.manifest.tokens.eos);
-    const decoder = this.tokenizer.streamDecoder({ skipSpecialTokens: true });
+    const decoder = this.tokenizer?.streamDecoder({ skipSpecialTokens: true });
     const history = [...ids];
     let pending = ids.slice(cachedTokens);
     let stopReason: StopReason | undefined;
@@ -91,11 +92,11 @@ export class Session {
         watch.token();
         history.push(id);
         pending = [id];
-        yield { id, text: decoder.push(id) };
+        yield { id, text: decoder?.push(id) ?? '' };
         stopReason = this.#limit(watch.tokens, maxTokens, options.signal);
       }
     }
-    const rest = decoder.flush();
+    const rest = decoder?.flush() ?? '';
     if (rest !== '') yield { id: null, text: rest };
     finish(watch.stats(stopReason));
   }
@@ -137,9 +138,17 @@ export class Session {
   }
 
   async #promptIds(prompt: Prompt): Promise<readonly number[]> {
-    if (typeof prompt === 'string') return this.tokenizer.encode(prompt);
-    if ('ids' in prompt) return prompt.ids;
-    return this.tokenizer.encode(await this.tokenizer.renderChat(prompt.messages), { addSpecialTokens: false });
+    if (typeof prompt !== 'string' && 'ids' in prompt) return prompt.ids;
+    const { tokenizer } = this;
+    if (tokenizer === undefined) {
+      throw runtimeError('RUNTIME_TOKENIZER_MISSING', {
+        what: 'the container has no tokenizer.json, so it cannot read text',
+        evidence: { path: this.container.folder },
+        fix: 'give token ids, or put the tokenizer.json of the model into the checkpoint folder and build again',
+      });
+    }
+    if (typeof prompt === 'string') return tokenizer.encode(prompt);
+    return tokenizer.encode(await tokenizer.renderChat(prompt.messages), { addSpecialTokens: false });
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeContainerManifest } from '@tundish/container';
 import type { ManifestFacts } from '@tundish/container';
-import { loadTokenizer } from '@tundish/tokenizer';
+import { type Tokenizer, loadTokenizer } from '@tundish/tokenizer';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { GenerateOptions, GeneratedToken, Prompt } from '../src/generation.js';
 import { openContainer } from '../src/open-container.js';
@@ -126,7 +126,7 @@ describe('generate', () => {
 
   it('renders messages with the chat template, without a second bos', async () => {
     const messages = [{ role: 'user', content: 'Speak.' }];
-    const prompt = encode(await session.tokenizer.renderChat(messages));
+    const prompt = encode(await (session.tokenizer as Tokenizer).renderChat(messages));
     script.ids = [...prompt, 300, EOS];
     const { tokens, stats } = await collect({ messages });
     expect(stats.promptTokens).toBe(prompt.length);

@@ -7,7 +7,10 @@ import { toolchainNamed } from '../toolchains.js';
 export interface GenerateOptions {
   /** Container folder. */
   readonly container: string;
-  readonly prompt: string;
+  /** Text; absent when `ids` are given. */
+  readonly prompt?: string;
+  /** Token ids to continue, as they are. */
+  readonly ids?: readonly number[];
   /** The prompt is a user message for the container's chat template; else it is text to continue. */
   readonly chat?: boolean;
   readonly maxTokens?: number;
@@ -22,7 +25,7 @@ export interface GenerateOptions {
 
 /** What `--json` prints. */
 export interface GenerateReport {
-  readonly prompt: string;
+  readonly prompt: string | null;
   readonly ids: readonly number[];
   readonly text: string;
   readonly stats: GenerationStats;
@@ -30,10 +33,9 @@ export interface GenerateReport {
 
 /** Streams the continuation to `io.out` and one line of figures to `io.err`; with `json` one object at the end instead. */
 export async function generateCommand(options: GenerateOptions, io: Io): Promise<GenerateReport> {
-  if (options.prompt === '' && options.chat !== true) throw cliError('CLI_USAGE', { what: 'the prompt is empty', fix: 'give some text: --prompt "And God said"' });
+  const prompt = promptOf(options);
   const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads });
   try {
-    const prompt: Prompt = options.chat === true ? { messages: [{ role: 'user', content: options.prompt }] } : options.prompt;
     const generation = session.generate(prompt, samplingOf(options));
     const ids: number[] = [];
     let text = '';
@@ -42,7 +44,7 @@ export async function generateCommand(options: GenerateOptions, io: Io): Promise
       text += token.text;
       if (!options.json) io.out(token.text);
     }
-    const report: GenerateReport = { prompt: options.prompt, ids, text, stats: generation.stats as GenerationStats };
+    const report: GenerateReport = { prompt: options.prompt ?? null, ids, text, stats: generation.stats as GenerationStats };
     if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
     else {
       io.out('\n');
@@ -52,6 +54,15 @@ export async function generateCommand(options: GenerateOptions, io: Io): Promise
   } finally {
     await session.close();
   }
+}
+
+/** @throws CLI_USAGE unless there is exactly one thing to continue */
+function promptOf({ prompt, ids, chat }: GenerateOptions): Prompt {
+  if ((prompt === undefined) === (ids === undefined)) throw cliError('CLI_USAGE', { what: 'give a prompt or token ids, one of the two', fix: '--prompt "And God said", or --ids 4091,312' });
+  if (ids !== undefined) return { ids };
+  if (chat === true) return { messages: [{ role: 'user', content: prompt ?? '' }] };
+  if (prompt === '' || prompt === undefined) throw cliError('CLI_USAGE', { what: 'the prompt is empty', fix: 'give some text: --prompt "And God said"' });
+  return prompt;
 }
 
 function samplingOf(options: GenerateOptions): Sampling {

@@ -1,5 +1,5 @@
 /** Asymmetric min-max per tensor, 8 or 16 bit: embedding tables and norm gains. */
-import { DataType, type PerTensorEncoding, bytesOf } from '@tundish/graph';
+import { DataType, bytesOf } from '@tundish/graph';
 import { asymmetricUnsigned } from '../calibration/encoding-rules.js';
 import type { Kernels } from '@tundish/native';
 import type { QuantizedWeight } from '../quantized-weight.js';
@@ -25,22 +25,7 @@ export async function quantizePerTensor(
   const encoding = asymmetricUnsigned({ min, max }, bits);
   const codes = file.reserve(bits === 8 ? DataType.UINT8 : DataType.UINT16, dims);
   for (const { from, to } of chunks) {
-    await file.writeAt(codes.offset + from * source.columns * (bits / 8), bytesOf(codesOf(source.read(from, to), encoding)));
+    await file.writeAt(codes.offset + from * source.columns * (bits / 8), bytesOf(kernels.quantizeOnGrid(source.read(from, to), encoding, bits)));
   }
   return { kind: 'per-tensor', codes, encoding };
-}
-
-/** Added to and taken from a double, it rounds to an integer, ties to even, for |x| < 2^51. */
-const ROUND = 1.5 * 2 ** 52;
-
-/** Codes of `values` as ONNX QuantizeLinear gives them: saturate(rint(fp32(w / scale)) + zeroPoint). */
-export function codesOf(values: Float32Array, encoding: PerTensorEncoding): Uint8Array | Uint16Array {
-  const { scale, zeroPoint } = encoding;
-  const top = encoding.dtype === 'uint8' ? 255 : 65535;
-  const codes = encoding.dtype === 'uint8' ? new Uint8Array(values.length) : new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    const code = Math.fround((values[i] as number) / scale) + ROUND - ROUND + zeroPoint;
-    codes[i] = code < 0 ? 0 : code > top ? top : code;
-  }
-  return codes;
 }

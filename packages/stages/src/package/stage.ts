@@ -25,15 +25,12 @@ export interface PackageOptions {
 
 type Request = StageRequest<PackageOptions>;
 
+const TOKENIZER = 'tokenizer.json';
+
 export const packageStage: Stage<PackageOptions> = {
   name: 'package',
-  requires: ({ source }) => {
-    if (source.has('tokenizer.json')) return;
-    throw stageError('STAGE_REQUIRES', {
-      what: 'the checkpoint has no tokenizer.json',
-      why: 'a container without a tokenizer cannot read a prompt',
-      fix: 'put the tokenizer.json of the model into the checkpoint folder',
-    });
+  requires: ({ options }) => {
+    if (Object.keys(options.parts).length === 0) throw stageError('STAGE_REQUIRES', { what: 'the lock file names no part', fix: 'write the lock again: npx nx g @tundish/nx:lock' });
   },
   run: packContainer,
   ensures: ({ files }) => {
@@ -52,12 +49,13 @@ interface PackedPart {
 
 async function packContainer(context: StageContext, request: Request): Promise<StageResult> {
   const { options } = request;
+  if (!request.source.has(TOKENIZER)) context.reporter.warn(`the checkpoint has no ${TOKENIZER}: the container takes token ids, no text`);
   const facts = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
   const parts = await Promise.all(Object.entries(options.parts).map(([name, { part, parts: count }]) => packPart(requireInput(request, `compile/${name}`), part, count)));
   const files: StageFile[] = [
     ...parts.flatMap((part) => part.files.map(({ path, from }): StageFile => ({ name: path, mediaType: MEDIA.weights, from }))),
     ...(await carriedFiles(context, request)),
-    ...configurationFiles(options, facts, await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE), parts, precisionOf(request)),
+    ...configurationFiles(request, facts, await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE), parts, precisionOf(request)),
   ];
   return { files: [...files, await manifestFile(request, facts, parts, files)], facts: { bytes: files.reduce((sum, file) => sum + sizeOf(file, request), 0) } };
 }
@@ -77,7 +75,8 @@ async function carriedFiles(context: StageContext, request: Request): Promise<St
   return CARRIED_FILES.filter((name) => request.source.has(name)).map((name) => ({ name, mediaType: name.endsWith('.json') ? MEDIA.json : MEDIA.text, path: join(folder, name) }));
 }
 
-function configurationFiles(options: PackageOptions, facts: ModelFacts, { dims }: Adaptation, parts: readonly PackedPart[], precision: string): StageFile[] {
+function configurationFiles(request: Request, facts: ModelFacts, { dims }: Adaptation, parts: readonly PackedPart[], precision: string): StageFile[] {
+  const { options } = request;
   const genie: GenieFacts = {
     contextLength: Math.max(...options.cl),
     vocabularySize: facts.vocabularySize,
@@ -87,13 +86,13 @@ function configurationFiles(options: PackageOptions, facts: ModelFacts, { dims }
     generation: generationDefaults(facts, options.generation),
     seed: 42,
     contextBinaries: parts.map(({ files }) => (files.find(({ name }) => !name.endsWith('.onnx')) ?? files[0])?.path ?? ''),
-    tokenizer: 'tokenizer.json',
+    tokenizer: TOKENIZER,
   };
   const versions = { [options.toolchain.name]: options.toolchain.version };
   const grid = gridSpecializations(options.ar, options.cl);
   return [
-    // The format cannot say everything (yarn, no BOS): such a container has no genie_config.json, and its manifest is complete without.
-    ...(genieObstacle(genie) === undefined ? [json('genie_config.json', genieConfig(genie))] : []),
+    // The format cannot say everything (yarn, no BOS, no tokenizer): such a container goes without; its manifest is complete.
+    ...(genieObstacle(genie) === undefined && request.source.has(TOKENIZER) ? [json('genie_config.json', genieConfig(genie))] : []),
     json('specializations.json', namedSpecializations(grid)),
     json('specializations_flat.json', flatSpecializations(grid)),
     json('metadata.json', metadata({ modelId: options.model, precision, runtime: options.toolchain.name, toolVersions: versions, graphs: parts.flatMap(({ graphs }) => graphs) })),
