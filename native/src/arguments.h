@@ -31,6 +31,11 @@ class Arguments {
     return static_cast<size_t>(number);
   }
 
+  float real(size_t index) const {
+    if (!info_[index].IsNumber()) refuse(index, "is not a number");
+    return info_[index].As<Napi::Number>().FloatValue();
+  }
+
   // ts/checked-kernels.ts has the same bounds.
   size_t threads(size_t index) const {
     const size_t count = size(index);

@@ -2,6 +2,7 @@
 #include "calls.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <new>
 #include <vector>
@@ -62,42 +63,35 @@ void dequantize_per_channel(const Napi::CallbackInfo& info, const KernelTable& t
   });
 }
 
-// The union of the ranges of the parts; `range` is associative, so the split does not show.
-Range range_of(Range (*range)(const float*, size_t), const float* x, size_t count, size_t threads) {
-  std::vector<Range> ranges(threads, range(x, 0));
-  parallel(count, kElementGrain, threads, [&](size_t index, size_t begin, size_t end) { ranges[index] = range(x + begin, end - begin); });
-  Range whole = ranges[0];
-  for (const Range& part : ranges) whole = {std::min(whole.min, part.min), std::max(whole.max, part.max)};
-  return whole;
-}
-
 template <typename Code>
-void quantize_asymmetric(const Napi::CallbackInfo& info, const KernelTable& table, void (*round)(const float*, size_t, float, float, Code*)) {
+void quantize_on_grid(const Napi::CallbackInfo& info, void (*kernel)(const float*, size_t, float, float, Code*)) {
   const Arguments arguments(info);
-  const size_t count = arguments.array<float>(0).ElementLength(), threads = arguments.threads(3);
+  const size_t count = arguments.array<float>(0).ElementLength(), zero_point = arguments.size(2);
+  require(info, zero_point <= std::numeric_limits<Code>::max(), "the zero point must be one of the codes");
   const float* w = arguments.data<float>(0, count);
-  Code* codes = arguments.data<Code>(1, count);
-  float* parameters = arguments.data<float>(2, 2);
-  const float steps = sizeof(Code) == 1 ? 255.0f : 65535.0f;
-  const Range range = range_of(table.range_with_zero, w, count, threads);
-  const float scale = table.asymmetric_scale(range, steps);
-  const float zero_point = table.asymmetric_zero_point(range, scale, steps);
-  parameters[0] = scale;
-  parameters[1] = zero_point;
-  parallel(count, kElementGrain, threads, [&](size_t, size_t begin, size_t end) { round(w + begin, end - begin, scale, zero_point, codes + begin); });
+  const float scale = arguments.real(1);
+  Code* codes = arguments.data<Code>(3, count);
+  parallel(count, kElementGrain, arguments.threads(4), [&](size_t, size_t begin, size_t end) {
+    kernel(w + begin, end - begin, scale, static_cast<float>(zero_point), codes + begin);
+  });
 }
 
-void quantize_asymmetric8(const Napi::CallbackInfo& info, const KernelTable& table) { quantize_asymmetric(info, table, table.asymmetric_codes8); }
+void quantize_on_grid8(const Napi::CallbackInfo& info, const KernelTable& table) { quantize_on_grid(info, table.quantize_on_grid8); }
 
-void quantize_asymmetric16(const Napi::CallbackInfo& info, const KernelTable& table) { quantize_asymmetric(info, table, table.asymmetric_codes16); }
+void quantize_on_grid16(const Napi::CallbackInfo& info, const KernelTable& table) { quantize_on_grid(info, table.quantize_on_grid16); }
 
+// The union of the ranges of the parts; `min_max` is associative, so the split does not show.
 void min_max(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
-  const size_t count = arguments.array<float>(0).ElementLength();
+  const size_t count = arguments.array<float>(0).ElementLength(), threads = arguments.threads(2);
+  const float* x = arguments.data<float>(0, count);
   float* out = arguments.data<float>(1, 2);
-  const Range range = range_of(table.min_max, arguments.data<float>(0, count), count, arguments.threads(2));
-  out[0] = range.min;
-  out[1] = range.max;
+  std::vector<Range> ranges(threads, table.min_max(x, 0));
+  parallel(count, kElementGrain, threads, [&](size_t index, size_t begin, size_t end) { ranges[index] = table.min_max(x + begin, end - begin); });
+  Range whole = ranges[0];
+  for (const Range& part : ranges) whole = {std::min(whole.min, part.min), std::max(whole.max, part.max)};
+  out[0] = whole.min;
+  out[1] = whole.max;
 }
 
 void widen(const Napi::CallbackInfo& info, void (*kernel)(const uint16_t*, size_t, float*)) {
@@ -165,8 +159,8 @@ Napi::Object bind_kernels(Napi::Env env, const KernelTable& table) {
   bind<dequantize_lpbq>(kernels, "dequantizeLpbq", table);
   bind<quantize_per_channel>(kernels, "quantizePerChannel", table);
   bind<dequantize_per_channel>(kernels, "dequantizePerChannel", table);
-  bind<quantize_asymmetric8>(kernels, "quantizeAsymmetric8", table);
-  bind<quantize_asymmetric16>(kernels, "quantizeAsymmetric16", table);
+  bind<quantize_on_grid8>(kernels, "quantizeOnGrid8", table);
+  bind<quantize_on_grid16>(kernels, "quantizeOnGrid16", table);
   bind<min_max>(kernels, "minMax", table);
   bind<widen_bf16>(kernels, "widenBf16", table);
   bind<widen_f16>(kernels, "widenF16", table);

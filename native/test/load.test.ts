@@ -58,8 +58,8 @@ describe('loadKernels', () => {
   });
 });
 
-describe('sizes', () => {
-  it.each([['native', loadKernels({ allow: 'native' })], ['typescript', loadKernels({ allow: 'typescript' })]])('%s refuses sizes that do not fit', (_, kernels) => {
+describe('arguments', () => {
+  it.each([['native', loadKernels({ allow: 'native' })], ['typescript', loadKernels({ allow: 'typescript' })]])('%s refuses what does not fit', (_, kernels) => {
     const w = new Float32Array(64);
     const refused = [
       () => kernels.quantizeLpbq(w, 2, 33, 32),
@@ -71,6 +71,14 @@ describe('sizes', () => {
       () => kernels.sgemm(w, w, -8, 8, -8),
       () => kernels.fwht(w, 1, 63),
       () => kernels.minMax(w, 0),
+      () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: 0 }, 4 as 8),
+      () => kernels.quantizeOnGrid(w, { scale: 0.1, zeroPoint: 0 }, 8),
+      () => kernels.quantizeOnGrid(w, { scale: 0, zeroPoint: 0 }, 8),
+      () => kernels.quantizeOnGrid(w, { scale: NaN, zeroPoint: 0 }, 8),
+      () => kernels.quantizeOnGrid(w, { scale: Infinity, zeroPoint: 0 }, 8),
+      () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: 256 }, 8),
+      () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: -1 }, 16),
+      () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: 0.5 }, 16),
     ];
     expect(refused.map(codeOf)).toEqual(refused.map(() => 'KERNEL_ARGUMENT'));
   });
@@ -84,6 +92,9 @@ describe('sizes', () => {
     expect(() => raw.sgemm(f32, f32, f32, 2, 2, 1e9, false, 1)).toThrow('has another length');
     expect(() => raw.fwht(f32, 1, NaN, 1)).toThrow('argument 2 is not a size');
     expect(() => raw.quantizeLpbq(f32, 1, 4, 0, new Uint8Array(2), new Uint8Array(1), f32, 1)).toThrow('block size');
+    expect(() => raw.quantizeOnGrid8(f32, 1, 256, new Uint8Array(4), 1)).toThrow('zero point');
+    expect(() => raw.quantizeOnGrid8(f32, '1' as never, 0, new Uint8Array(4), 1)).toThrow('argument 1 is not a number');
+    expect(() => raw.quantizeOnGrid16(f32, 1, 0, new Uint16Array(3), 1)).toThrow('argument 3 has another length');
     expect(() => addon.kernels('sse')).toThrow('variant sse cannot run');
   });
 });

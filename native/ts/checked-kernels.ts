@@ -1,6 +1,6 @@
-/** Puts size checks and output allocation in front of raw kernels, so that both implementations refuse the same calls. */
+/** Puts argument checks and output allocation in front of raw kernels, so that both implementations refuse the same calls. */
 import { kernelError } from './errors.js';
-import type { AsymmetricTensor, KernelIdentity, Kernels, LpbqWeight, RawKernels } from './kernels.js';
+import type { KernelIdentity, Kernels, LpbqWeight, RawKernels, UnsignedGrid } from './kernels.js';
 
 const DEFAULT_THREADS = 2;
 const MAX_THREADS = 64;
@@ -51,7 +51,14 @@ function weightKernels(raw: RawKernels): WeightKernels {
 
 function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason'> {
   return {
-    quantizeTensorAsymmetric: asymmetricKernel(raw),
+    quantizeOnGrid(w, grid, bits, threads) {
+      checkGrid('quantizeOnGrid', grid, bits);
+      const count = threadCount('quantizeOnGrid', threads);
+      const codes = bits === 8 ? new Uint8Array(w.length) : new Uint16Array(w.length);
+      if (codes instanceof Uint8Array) raw.quantizeOnGrid8(w, grid.scale, grid.zeroPoint, codes, count);
+      else raw.quantizeOnGrid16(w, grid.scale, grid.zeroPoint, codes, count);
+      return codes;
+    },
     minMax(x, threads) {
       const out = new Float32Array(2);
       raw.minMax(x, out, threadCount('minMax', threads));
@@ -84,20 +91,13 @@ function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'id
   };
 }
 
-function asymmetricKernel(raw: RawKernels): Kernels['quantizeTensorAsymmetric'] {
-  function quantize(w: Float32Array, bits: 8, threads?: number): AsymmetricTensor<Uint8Array>;
-  function quantize(w: Float32Array, bits: 16, threads?: number): AsymmetricTensor<Uint16Array>;
-  function quantize(w: Float32Array, bits: 8 | 16, threads?: number): AsymmetricTensor;
-  function quantize(w: Float32Array, bits: 8 | 16, threads?: number): AsymmetricTensor {
-    check('quantizeTensorAsymmetric', [8, 16].includes(bits), `bits is ${bits}, known are 8 and 16`);
-    const parameters = new Float32Array(2);
-    const count = threadCount('quantizeTensorAsymmetric', threads);
-    const codes = bits === 8 ? new Uint8Array(w.length) : new Uint16Array(w.length);
-    if (codes instanceof Uint8Array) raw.quantizeAsymmetric8(w, codes, parameters, count);
-    else raw.quantizeAsymmetric16(w, codes, parameters, count);
-    return { codes, scale: parameters[0] as number, zeroPoint: parameters[1] as number };
-  }
-  return quantize;
+/** The addon computes in fp32, so a scale that is not one would give other codes there than in TypeScript. */
+function checkGrid(kernel: string, { scale, zeroPoint }: UnsignedGrid, bits: number): void {
+  check(kernel, [8, 16].includes(bits), `bits is ${bits}, known are 8 and 16`);
+  const isPositiveFloat = scale > 0 && scale < Infinity && Math.fround(scale) === scale;
+  check(kernel, isPositiveFloat, `scale is ${scale}, not a positive float32`);
+  const isCode = Number.isInteger(zeroPoint) && zeroPoint >= 0 && zeroPoint < 2 ** bits;
+  check(kernel, isCode, `zeroPoint is ${zeroPoint}, not a code of ${bits} bits`);
 }
 
 function checkLpbqShape(kernel: string, n: number, k: number, blockSize: number): void {
@@ -123,5 +123,5 @@ function threadCount(kernel: string, threads: number = DEFAULT_THREADS): number 
 
 function check(kernel: string, holds: boolean, why: string): void {
   if (holds) return;
-  throw kernelError('KERNEL_ARGUMENT', { what: `kernel ${kernel} was called with sizes that do not fit`, why, fix: 'pass row-major arrays of exactly the stated shapes' });
+  throw kernelError('KERNEL_ARGUMENT', { what: `kernel ${kernel} was called with arguments that do not fit`, why, fix: 'pass row-major arrays of exactly the stated shapes, and numbers within the stated bounds' });
 }

@@ -17,9 +17,8 @@ export interface PerChannelWeight {
   readonly scale: Float32Array;
 }
 
-/** Unsigned asymmetric table with one scale; element = (code - zeroPoint) * scale, so 0 is exact. */
-export interface AsymmetricTensor<Codes extends Uint8Array | Uint16Array = Uint8Array | Uint16Array> {
-  readonly codes: Codes;
+/** Unsigned grid: element = (code - zeroPoint) * scale, so 0 is exact. `scale` is a positive fp32, `zeroPoint` one of the codes. */
+export interface UnsignedGrid {
   readonly scale: number;
   readonly zeroPoint: number;
 }
@@ -43,7 +42,7 @@ export interface KernelIdentity {
  * Numeric kernels on row-major arrays. Results do not depend on the implementation, the instruction set or `threads`
  * (default 2). Callers refuse NaN and infinite weights; given one anyway a kernel neither crashes nor hangs: a NaN
  * never counts in a range, and a quotient that is NaN takes the lowest code. The payload of a
- * computed NaN is unspecified. Every method throws KERNEL_ARGUMENT when sizes do not fit.
+ * computed NaN is unspecified. Every method throws KERNEL_ARGUMENT when arguments do not fit.
  */
 export interface Kernels {
   identity(): KernelIdentity;
@@ -63,10 +62,11 @@ export interface Kernels {
   /** @returns fp32 [n, k] */
   dequantizePerChannel(weight: PerChannelWeight, n: number, k: number, threads?: number): Float32Array;
 
-  /** Min-max unsigned asymmetric over the whole array; code = clamp(rint(fp32(w / scale)) + zeroPoint, 0, 2^bits - 1). */
-  quantizeTensorAsymmetric(w: Float32Array, bits: 8, threads?: number): AsymmetricTensor<Uint8Array>;
-  quantizeTensorAsymmetric(w: Float32Array, bits: 16, threads?: number): AsymmetricTensor<Uint16Array>;
-  quantizeTensorAsymmetric(w: Float32Array, bits: 8 | 16, threads?: number): AsymmetricTensor;
+  /**
+   * Codes of ONNX QuantizeLinear, clamp(rint(fp32(w / scale)) + zeroPoint, 0, 2^bits - 1), half to even.
+   * @returns one code an element, Uint8Array for 8 bits and Uint16Array for 16
+   */
+  quantizeOnGrid(w: Float32Array, grid: UnsignedGrid, bits: 8 | 16, threads?: number): Uint8Array | Uint16Array;
 
   /** NaN is ignored and -0 counts as +0; without any number the result is { min: Infinity, max: -Infinity }. */
   minMax(x: Float32Array, threads?: number): MinMax;
@@ -96,9 +96,8 @@ export interface RawKernels {
   dequantizeLpbq(codes: Uint8Array, blockScale: Uint8Array, channelScale: Float32Array, n: number, k: number, blockSize: number, out: Float32Array, threads: number): void;
   quantizePerChannel(w: Float32Array, n: number, k: number, bits: number, codes: Int8Array, scale: Float32Array, threads: number): void;
   dequantizePerChannel(codes: Int8Array, scale: Float32Array, n: number, k: number, out: Float32Array, threads: number): void;
-  /** `parameters` receives [scale, zeroPoint]. */
-  quantizeAsymmetric8(w: Float32Array, codes: Uint8Array, parameters: Float32Array, threads: number): void;
-  quantizeAsymmetric16(w: Float32Array, codes: Uint16Array, parameters: Float32Array, threads: number): void;
+  quantizeOnGrid8(w: Float32Array, scale: number, zeroPoint: number, codes: Uint8Array, threads: number): void;
+  quantizeOnGrid16(w: Float32Array, scale: number, zeroPoint: number, codes: Uint16Array, threads: number): void;
   /** `out` receives [min, max]. */
   minMax(x: Float32Array, out: Float32Array, threads: number): void;
   widenBf16(bits: Uint16Array, out: Float32Array, threads: number): void;

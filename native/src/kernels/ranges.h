@@ -65,15 +65,6 @@ inline float symmetric_scale(Range range, int bits) {
   return scale > kScaleFloor ? scale : kScaleFloor;
 }
 
-inline float asymmetric_scale(Range range, float steps) {
-  const bool narrow = (range.max - range.min) / steps < kScaleFloor;
-  const float high = narrow ? range.max + steps * kScaleFloor : range.max;
-  const float scale = (high - range.min) / steps;
-  return scale > kScaleFloor ? scale : kScaleFloor;
-}
-
-inline float asymmetric_zero_point(Range range, float scale, float steps) { return clamp_round(-range.min / scale, 0.0f, steps); }
-
 // codes = clamp(rint(w / scale), low, high) + offset.
 template <typename Code>
 inline void round_codes(const float* __restrict w, size_t count, float scale, float low, float high, float offset, Code* __restrict codes) {

@@ -57,12 +57,9 @@ struct KernelTable {
   void (*quantize_per_channel)(const float* w, size_t k, int bits, int8_t* codes, float* scale, size_t row_begin, size_t row_end);
   void (*dequantize_per_channel)(const int8_t* codes, const float* scale, size_t k, float* out, size_t row_begin, size_t row_end);
 
-  // The range of w[0..count) widened to contain 0.
-  Range (*range_with_zero)(const float* w, size_t count);
-  float (*asymmetric_scale)(Range range, float steps);
-  float (*asymmetric_zero_point)(Range range, float scale, float steps);
-  void (*asymmetric_codes8)(const float* w, size_t count, float scale, float zero_point, uint8_t* codes);
-  void (*asymmetric_codes16)(const float* w, size_t count, float scale, float zero_point, uint16_t* codes);
+  // zero_point is one of the codes.
+  void (*quantize_on_grid8)(const float* w, size_t count, float scale, float zero_point, uint8_t* codes);
+  void (*quantize_on_grid16)(const float* w, size_t count, float scale, float zero_point, uint16_t* codes);
 
   // NaN is ignored; without a number the result is {+inf, -inf}.
   Range (*min_max)(const float* x, size_t count);

@@ -72,11 +72,11 @@ void dequantize_per_channel(const int8_t* codes, const float* scale, size_t k, f
   }
 }
 
-void asymmetric_codes8(const float* w, size_t count, float scale, float zero_point, uint8_t* codes) {
+void quantize_on_grid8(const float* w, size_t count, float scale, float zero_point, uint8_t* codes) {
   round_codes(w, count, scale, -zero_point, 255.0f - zero_point, zero_point, codes);
 }
 
-void asymmetric_codes16(const float* w, size_t count, float scale, float zero_point, uint16_t* codes) {
+void quantize_on_grid16(const float* w, size_t count, float scale, float zero_point, uint16_t* codes) {
   round_codes(w, count, scale, -zero_point, 65535.0f - zero_point, zero_point, codes);
 }
 

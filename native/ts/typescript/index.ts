@@ -2,15 +2,15 @@
 import type { RawKernels } from '../kernels.js';
 import { minMax, widenBf16, widenF16 } from './elements.js';
 import { fwht, sgemm } from './matrices.js';
-import { dequantizeLpbq, dequantizePerChannel, quantizeAsymmetric, quantizeLpbq, quantizePerChannel } from './weights.js';
+import { dequantizeLpbq, dequantizePerChannel, quantizeLpbq, quantizeOnGrid, quantizePerChannel } from './weights.js';
 
 export const typescriptKernels: RawKernels = {
   quantizeLpbq,
   dequantizeLpbq,
   quantizePerChannel,
   dequantizePerChannel,
-  quantizeAsymmetric8: (w, codes, parameters) => quantizeAsymmetric(w, codes, 255, parameters),
-  quantizeAsymmetric16: (w, codes, parameters) => quantizeAsymmetric(w, codes, 65535, parameters),
+  quantizeOnGrid8: quantizeOnGrid,
+  quantizeOnGrid16: quantizeOnGrid,
   minMax,
   widenBf16,
   widenF16,

@@ -36,14 +36,6 @@ export function symmetricScale(min: number, max: number, bits: number): number {
   return scale > SCALE_FLOOR ? scale : SCALE_FLOOR;
 }
 
-/** Scale of the unsigned grid 0..steps for values in [min, max], min <= 0 <= max; the same floor, put on the upper end. */
-export function asymmetricScale(min: number, max: number, steps: number): number {
-  const narrow = fround(fround(max - min) / steps) < SCALE_FLOOR;
-  const high = narrow ? fround(max + steps * SCALE_FLOOR) : max;
-  const scale = fround(fround(high - min) / steps);
-  return scale > SCALE_FLOOR ? scale : SCALE_FLOOR;
-}
-
 /** Smallest value of w[start..end), at most 0. */
 export function lowerEnd(w: Float32Array, start: number, end: number): number {
   let min = 0;

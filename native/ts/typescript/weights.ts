@@ -1,5 +1,5 @@
-/** Weight quantization in TypeScript: LPBQ, per channel, and the asymmetric table, with the numerics of the addon. */
-import { asymmetricScale, clampRound, lowerEnd, symmetricScale, upperEnd } from './ranges.js';
+/** Weight quantization in TypeScript: LPBQ, per channel, and on a given unsigned grid, with the numerics of the addon. */
+import { clampRound, lowerEnd, symmetricScale, upperEnd } from './ranges.js';
 
 const { fround } = Math;
 
@@ -63,12 +63,7 @@ export function dequantizePerChannel(codes: Int8Array, scale: Float32Array, n: n
   }
 }
 
-/** @param steps 255 or 65535; `parameters` receives [scale, zeroPoint] */
-export function quantizeAsymmetric(w: Float32Array, codes: Uint8Array | Uint16Array, steps: number, parameters: Float32Array): void {
-  const min = lowerEnd(w, 0, w.length);
-  const scale = asymmetricScale(min, upperEnd(w, 0, w.length), steps);
-  const zeroPoint = clampRound(fround(-min / scale), 0, steps);
-  parameters[0] = scale;
-  parameters[1] = zeroPoint;
-  for (let i = 0; i < w.length; i++) codes[i] = clampRound(fround((w[i] as number) / scale), -zeroPoint, steps - zeroPoint) + zeroPoint;
+export function quantizeOnGrid(w: Float32Array, scale: number, zeroPoint: number, codes: Uint8Array | Uint16Array): void {
+  const top = codes instanceof Uint8Array ? 255 : 65535;
+  for (let i = 0; i < w.length; i++) codes[i] = clampRound(fround((w[i] as number) / scale), -zeroPoint, top - zeroPoint) + zeroPoint;
 }
