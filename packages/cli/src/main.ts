@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { EvaluateOptions } from './commands/evaluate.js';
+import type { GenerateOptions } from './commands/generate.js';
+import type { ParityOptions } from './commands/parity.js';
 import { type Io, processIo } from './io.js';
 
 /** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
@@ -103,33 +106,11 @@ function addParity(program: Command, io: Io, signal: AbortSignal, done: (code: n
     });
 }
 
-interface GenerateFlags {
-  readonly prompt?: string;
-  readonly ids?: readonly number[];
-  readonly chat?: boolean;
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  readonly threads: number;
-  readonly json: boolean;
-}
+type GenerateFlags = Omit<GenerateOptions, 'container' | 'signal'>;
 
-interface EvaluateFlags {
-  readonly workspace: string;
-  readonly windows?: string;
-  readonly limit?: number;
-  readonly threads: number;
-  readonly json: boolean;
-}
+type EvaluateFlags = Omit<EvaluateOptions, 'workspaceRoot' | 'modelRoot' | 'signal'> & { readonly workspace: string };
 
-interface ParityFlags {
-  readonly golden: string;
-  readonly tolerance: number;
-  readonly threads: number;
-  readonly json: boolean;
-}
+type ParityFlags = Omit<ParityOptions, 'checkpoint' | 'signal'>;
 
 function threadsOption(): Option {
   return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);

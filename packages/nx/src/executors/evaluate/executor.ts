@@ -1,16 +1,11 @@
 /** Holds load, quantize and the compiled container against the checkpoint; the same as `tundish evaluate`. */
 import type { ExecutorContext } from '@nx/devkit';
+import type { EvaluateOptions as EvaluateRequest } from '@tundish/cli';
 import { threadsOf } from '../../environment.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
 
-export interface EvaluateOptions {
-  readonly model: string;
-  readonly windows?: string;
-  readonly limit?: number;
-  readonly json?: boolean;
-  readonly threads?: number;
-}
+export type EvaluateOptions = Partial<Omit<EvaluateRequest, 'workspaceRoot' | 'modelRoot' | 'signal'>> & { readonly model: string };
 
 export default function evaluateExecutor({ model, ...options }: EvaluateOptions, context: ExecutorContext): Promise<{ success: boolean }> {
   return guarded(async (signal) => {

@@ -1,23 +1,13 @@
 /** Generates text from the container; the same as `tundish generate`. */
 import { join } from 'node:path';
 import type { ExecutorContext } from '@nx/devkit';
+import type { GenerateOptions as GenerateRequest } from '@tundish/cli';
 import { threadsOf } from '../../environment.js';
 import { ensureContainer } from '../../run/container.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
 
-export interface GenerateOptions {
-  readonly model: string;
-  readonly prompt: string;
-  readonly chat?: boolean;
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  readonly json?: boolean;
-  readonly threads?: number;
-}
+export type GenerateOptions = Partial<Omit<GenerateRequest, 'container' | 'signal' | 'ids'>> & { readonly model: string; readonly prompt: string };
 
 export default function generateExecutor({ model, ...options }: GenerateOptions, context: ExecutorContext): Promise<{ success: boolean }> {
   return guarded(async (signal) => {
