@@ -6,7 +6,7 @@ import { printable } from '@tundish/diagnostics';
 import type { Isa, RawKernels } from './kernels.js';
 
 /** Version of the kernels' numerics and of the calls into the addon; src/version.h carries the same text. */
-export const KERNEL_VERSION = 'tundish-kernels-1';
+export const KERNEL_VERSION = 'tundish-kernels-2';
 
 export type NativeIsa = Exclude<Isa, 'typescript'>;
 
