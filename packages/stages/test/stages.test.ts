@@ -81,7 +81,7 @@ describe('requires and ensures', () => {
     ['transform', { ...bare, options: { cell } }, 'STAGE_REQUIRES', 'part 3 of 2'],
     ['convert', { ...bare, subject: 'ar8-cl32-1of2' }, 'STAGE_INPUT_MISSING', 'transform/ar8-cl32-1of2'],
     ['compile', { ...bare, options: { cells: { 'ar8-cl32-1of2': cell } } }, 'STAGE_INPUT_MISSING', 'convert/ar8-cl32-1of2'],
-    ['package', bare, 'STAGE_REQUIRES', 'tokenizer.json'],
+    ['package', { ...bare, options: { parts: {} } }, 'STAGE_REQUIRES', 'the lock file names no part'],
   ] as const)('%s says what it lacks', async (name, request, code, what) => {
     const stage = await stageOf(name);
     expect(() => stage.requires(request)).toThrow(expect.objectContaining({ code, what: expect.stringContaining(what) as string }));
