@@ -16,7 +16,8 @@ export async function buildBytes(record) {
 }
 
 async function throughNx(record, scratch) {
-  const env = { NX_CACHE_DIRECTORY: join(scratch, 'nx'), TUNDISH_CACHE_ROOT: join(scratch, 'store') };
+  // Nx keeps which outputs are already in place in its workspace data: without a fresh one this run is a cached run.
+  const env = { NX_CACHE_DIRECTORY: join(scratch, 'nx'), NX_WORKSPACE_DATA_DIRECTORY: join(scratch, 'data'), TUNDISH_CACHE_ROOT: join(scratch, 'store') };
   const kernels = await run('npx', ['nx', 'run', 'native:build'], { env });
   record('compiling the native kernels', kernels.seconds, 's');
   const { code, stdout, stderr, seconds } = await run('npx', ['nx', 'run', 'llama32:compile'], { env });
