@@ -22,6 +22,7 @@ async function throughNx(record, scratch) {
   record('compiling the native kernels', kernels.seconds, 's');
   const { code, stdout, stderr, seconds } = await run('npx', ['nx', 'run', 'llama32:compile'], { env });
   if (code !== 0) throw new Error(`the build failed:\n${stdout}\n${stderr}`);
+  if (!/\b\d+ run, 0 cached\b/.test(stdout)) throw new Error(`this build was not cold:\n${stdout}`);
   record('cold nx run llama32:compile', seconds, 's', ['<=', 20]);
 }
 
