@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { printable } from '@tundish/diagnostics';
+import { messageOf, printable } from '@tundish/diagnostics';
 import type { Isa, RawKernels } from './kernels.js';
 
 /** Version of the kernels' numerics and of the calls into the addon; src/version.h carries the same text. */
@@ -32,7 +32,7 @@ export function openAddon(path: string): OpenedAddon {
   try {
     loaded = createRequire(import.meta.url)(path);
   } catch (error) {
-    return { reason: `the addon at ${printable(path)} does not load: ${printable(error instanceof Error ? error.message : String(error))}` };
+    return { reason: `the addon at ${printable(path)} does not load: ${printable(messageOf(error))}` };
   }
   if (!isAddon(loaded)) return { reason: `${printable(path)} is not a Tundish addon` };
   if (loaded.version !== KERNEL_VERSION) {

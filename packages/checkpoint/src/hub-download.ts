@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import { printable } from '@tundish/diagnostics';
+import { messageOf, printable } from '@tundish/diagnostics';
 import type { Reporter } from '@tundish/diagnostics';
 import type { ListFileEntry } from '@huggingface/hub';
 import { COMPANION_FILES } from './checkpoint.js';
@@ -40,7 +40,7 @@ export async function downloadSnapshot(id: HubId, options: DownloadOptions): Pro
   } catch (error) {
     options.signal?.throwIfAborted();
     throw fault('HUB_DOWNLOAD_FAILED', {
-      what: `${id.name}@${id.revision} could not be downloaded: ${printable(messageOf(error), 300)}`,
+      what: `${id.name}@${id.revision} could not be downloaded: ${printable(withCause(error), 300)}`,
       evidence: { path: repoFolder(options.cacheFolder, id) },
       fix: 'Check the name, the revision and the network; gated models need an access token in HF_TOKEN.',
       cause: error,
@@ -123,7 +123,7 @@ async function receive(blob: Blob, entry: ListFileEntry, path: string): Promise<
   if (hash.digest('hex') !== expected) throw new TypeError(`${entry.path} arrived damaged: its digest is not the one that the hub lists`);
 }
 
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+/** fetch says only that it failed; why stands in the cause. */
+function withCause(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : messageOf(error);
 }

@@ -81,6 +81,11 @@ export function printable(text: string, limit = 200): string {
   return shown.length <= limit ? shown : `${shown.slice(0, limit)}… (${shown.length} characters)`;
 }
 
+/** The message of whatever was thrown: JavaScript throws any value, and so do libraries. Not yet `printable`. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 function composeMessage(code: string, facts: ErrorFacts): string {
   const lines = [`${code}: ${facts.what}`];
   if (facts.why !== undefined) lines.push(`  why: ${facts.why}`);

@@ -119,7 +119,8 @@ export function compareLogits(teacher: Float32Array, student: Float32Array, targ
   return comparer.compare(student, target);
 }
 
-function argmax(row: Float32Array): number {
+/** The index of the largest logit, the lowest of equal ones: the token that greedy decoding takes. */
+export function argmax(row: Float32Array): number {
   let best = 0;
   let max = row[0] as number;
   for (let i = 1; i < row.length; i++) {

@@ -1,5 +1,5 @@
 /** Perplexity, KL divergence, top-1 agreement under named, hashed protocols. */
-export { RowComparer, compareLogits } from './compare.js';
+export { RowComparer, argmax, compareLogits } from './compare.js';
 export type { RowComparison } from './compare.js';
 export { evaluate } from './evaluate.js';
 export type { EvaluationRequest, EvaluationResult, LogitSource } from './evaluate.js';

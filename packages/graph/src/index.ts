@@ -5,7 +5,7 @@ export { Graph } from './graph.js';
 export type { Model, NodeSpec } from './graph.js';
 export { Node, Value } from './node.js';
 export type { Attribute, Dim, Use } from './node.js';
-export { bytesOf, floatTensor, inlineTensor, int64Tensor, integerValues, reshapeTensor, sliceRows } from './tensor.js';
+export { bytesOf, floatTensor, inlineTensor, int64Tensor, integerValues, sliceRows } from './tensor.js';
 export type { ExternalTensor, InlineTensor, Tensor } from './tensor.js';
 export { decodeModel } from './decode-model.js';
 export type { DecodeOptions } from './decode-model.js';

@@ -75,14 +75,6 @@ export function sliceRows(tensor: Tensor, from: number, to: number): Tensor {
   return { ...tensor, dims, data: tensor.data.subarray(begin, end) };
 }
 
-/** The same bytes under another shape of equal element count. */
-export function reshapeTensor(tensor: Tensor, dims: readonly number[]): Tensor {
-  if (elementCount(dims) !== elementCount(tensor.dims)) {
-    throw graphError('GRAPH_TENSOR_SIZE', { what: `[${tensor.dims}] cannot be viewed as [${dims}]: element counts differ` });
-  }
-  return { ...tensor, dims };
-}
-
 /** The bytes under a typed array, without a copy. Hosts of Tundish are little-endian, as is ONNX. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

@@ -1,5 +1,5 @@
 /** recipe.lock.json: the recipe with every choice made and every input pinned; stages and Nx read nothing else of it. */
-import { printable } from '@tundish/diagnostics';
+import { messageOf, printable } from '@tundish/diagnostics';
 import { canonicalJson, leafDifferences, leavesOf } from '@tundish/store';
 import type { LeafDifference } from '@tundish/store';
 import { z } from 'zod';
@@ -79,7 +79,7 @@ export function parseLock(bytes: Uint8Array, path: string): Lock {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw recipeError('RECIPE_LOCK_JSON', { what: 'the lock file is not JSON', why: printable(cause instanceof Error ? cause.message : String(cause)), evidence: { path }, fix, cause });
+    throw recipeError('RECIPE_LOCK_JSON', { what: 'the lock file is not JSON', why: printable(messageOf(cause)), evidence: { path }, fix, cause });
   }
   const versioned = z.object({ schema: z.number() }).safeParse(value);
   if (versioned.success && versioned.data.schema !== LOCK_SCHEMA) {

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MODEL_TYPES } from '@tundish/architectures/model-types';
 import { locateCheckpoint, readModelConfig } from '@tundish/checkpoint';
-import { type Reporter, silentReporter } from '@tundish/diagnostics';
+import { type Reporter, messageOf, silentReporter } from '@tundish/diagnostics';
 import { type Lock, type LockSource, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
 import { type BlobRef, openFileDigests } from '@tundish/store';
 import { stageError } from './errors.js';
@@ -34,7 +34,7 @@ const CHECKPOINT_FILE = /^(config|generation_config|tokenizer|tokenizer_config|s
 export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const layout = modelLayout(request.workspaceRoot, request.modelRoot);
   const bytes = await readFile(layout.recipe).catch((cause: unknown) => {
-    throw stageError('STAGE_RECIPE_MISSING', { what: `the recipe of ${layout.model} cannot be read`, why: cause instanceof Error ? cause.message : String(cause), evidence: { path: layout.recipe }, fix: 'write it; its one required line is `checkpoint: FOLDER`', cause });
+    throw stageError('STAGE_RECIPE_MISSING', { what: `the recipe of ${layout.model} cannot be read`, why: messageOf(cause), evidence: { path: layout.recipe }, fix: 'write it; its one required line is `checkpoint: FOLDER`', cause });
   });
   const file = parseRecipe(bytes, layout.recipe);
   const digests = openFileDigests(request.cacheRoot);

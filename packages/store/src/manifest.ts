@@ -1,6 +1,6 @@
 /** The manifest of a stage (`stage.json`): which files it made, by digest. Small and deterministic, so equal work gives equal bytes. */
 import { readFileSync } from 'node:fs';
-import { printable } from '@tundish/diagnostics';
+import { messageOf, printable } from '@tundish/diagnostics';
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.js';
 import type { JsonValue } from './canonical-json.js';
@@ -100,7 +100,7 @@ export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw storeError('STORE_MANIFEST_READ', { what: 'a stage manifest is not JSON', why: printable(cause instanceof Error ? cause.message : String(cause)), evidence: { path }, fix, cause });
+    throw storeError('STORE_MANIFEST_READ', { what: 'a stage manifest is not JSON', why: printable(messageOf(cause)), evidence: { path }, fix, cause });
   }
   const schema = z.object({ schema: z.number() }).safeParse(value);
   if (schema.success && schema.data.schema !== MANIFEST_SCHEMA) {

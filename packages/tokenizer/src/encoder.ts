@@ -1,4 +1,5 @@
 /** Text to ids: normalizer, splitting and post-processing of @huggingface/tokenizers around our own model step. */
+import { messageOf } from '@tundish/diagnostics';
 import { Tokenizer as PipelineTokenizer } from '@huggingface/tokenizers';
 import { BytePairEncoder } from './bpe.js';
 import { invalid, isObject, unsupported } from './tokenizer-file.js';
@@ -48,7 +49,7 @@ function createPipeline(file: TokenizerFile, path: string): PipelineTokenizer {
   try {
     return new PipelineTokenizer({ ...parts, model }, file.config);
   } catch (error) {
-    throw unsupported(path, `something that @huggingface/tokenizers refuses (${error instanceof Error ? error.message : String(error)})`);
+    throw unsupported(path, `something that @huggingface/tokenizers refuses (${messageOf(error)})`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Reads tokenizer.json and tokenizer_config.json, and refuses what contradicts itself. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { printable } from '@tundish/diagnostics';
+import { messageOf, printable } from '@tundish/diagnostics';
 import { fault } from './errors.js';
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -60,7 +60,7 @@ function parseJson(bytes: Uint8Array, path: string): unknown {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     return JSON.parse(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const before = text.slice(0, Number(/at position (\d+)/.exec(why)?.[1] ?? 0));
     const place = text === '' ? {} : { line: before.split('\n').length, column: before.length - before.lastIndexOf('\n') };
     throw fault('TOKENIZER_NOT_JSON', { what: `${path} is not valid JSON`, why: printable(why), evidence: { path, ...place }, fix: 'The file is cut short or damaged: download it again.' });

@@ -1,5 +1,6 @@
 /** Entry of the worker thread: native calls block, so no session lives in the thread of the caller. */
 import { parentPort } from 'node:worker_threads';
+import { messageOf } from '@tundish/diagnostics';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { TensorData } from '@tundish/toolchain';
 import { sessionOptions } from './session-options.js';
@@ -18,7 +19,7 @@ async function answer({ id, command }: Request): Promise<void> {
     const buffers = [...(result.outputs ?? []), ...(result.returned ?? [])].map(({ data }) => data.buffer as ArrayBuffer);
     parentPort?.postMessage({ id, ...result } satisfies Reply, [...new Set(buffers)]);
   } catch (error) {
-    parentPort?.postMessage({ id, failure: error instanceof Error ? error.message : String(error) } satisfies Reply);
+    parentPort?.postMessage({ id, failure: messageOf(error) } satisfies Reply);
   }
 }
 

@@ -5,16 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { maxAbs, prefillFeeds } from '../../architectures/test/golden.js';
 import { runModel } from '../../architectures/test/ort-session.js';
 import { convertArCl, findCollisions } from '../src/index.js';
-import { type RandomModel, type RandomSizes, SMALL, randomModel } from './random-model.js';
-
-async function withModel(sizes: RandomSizes, use: (model: RandomModel) => Promise<void> | void): Promise<void> {
-  const model = await randomModel(sizes);
-  try {
-    await use(model);
-  } finally {
-    await model.remove();
-  }
-}
+import { type RandomSizes, SMALL, withModel } from './random-model.js';
 
 const randomSizes = fc
   .record({

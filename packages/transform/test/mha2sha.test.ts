@@ -6,20 +6,11 @@ import { describe, expect, it } from 'vitest';
 import { maxAbs, prefillFeeds } from '../../architectures/test/golden.js';
 import { runModel } from '../../architectures/test/ort-session.js';
 import { foldNormGains, mhaToSha } from '../src/index.js';
-import { type RandomModel, type RandomSizes, SMALL, randomModel } from './random-model.js';
+import { type RandomModel, type RandomSizes, SMALL, withModel } from './random-model.js';
 import { QUANTIZED_FILE, quantizeProjections } from './quantized-form.js';
 
 const SIZE = { ar: 7, cl: 19 };
 const IDS = [3, 1, 4, 1, 5, 9, 2];
-
-async function withModel(sizes: RandomSizes, use: (model: RandomModel) => Promise<void> | void): Promise<void> {
-  const model = await randomModel(sizes);
-  try {
-    await use(model);
-  } finally {
-    await model.remove();
-  }
-}
 
 /** Runs both forms and compares every output. */
 async function expectEqual(random: RandomModel, packed: Model): Promise<void> {

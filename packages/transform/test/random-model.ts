@@ -43,6 +43,16 @@ export async function randomModel(sizes: RandomSizes, seed = 1): Promise<RandomM
   };
 }
 
+/** Removes the checkpoint afterwards, also when `use` fails: properties make one a run. */
+export async function withModel(sizes: RandomSizes, use: (model: RandomModel) => Promise<void> | void): Promise<void> {
+  const model = await randomModel(sizes);
+  try {
+    await use(model);
+  } finally {
+    await model.remove();
+  }
+}
+
 function configOf(sizes: RandomSizes): Record<string, unknown> {
   return {
     model_type: 'llama',

@@ -1,6 +1,7 @@
 /** parity: the load graph of a checkpoint against reference results, value by value. */
 import { architectures } from '@tundish/architectures';
 import { openCheckpoint } from '@tundish/checkpoint';
+import { argmax } from '@tundish/evaluate';
 import { DataType, type Model } from '@tundish/graph';
 import { causalMask } from '@tundish/quantize';
 import { adaptCheckpoint, modelFacts, ropeTables } from '@tundish/stages';
@@ -168,10 +169,6 @@ async function agreeing(opened: OpenedModel, feeds: ReadonlyMap<string, TensorDa
     ids.push(expected);
   }
   return continuation.length;
-}
-
-function argmax(row: Float32Array): number {
-  return row.reduce((best, value, i) => (value > (row[best] as number) ? i : best), 0);
 }
 
 function describe(report: ParityReport): string {
