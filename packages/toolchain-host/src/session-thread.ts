@@ -59,8 +59,12 @@ export class SessionThread {
    * inside ONNX Runtime takes the whole process with it.
    */
   async kill(reason: Error): Promise<void> {
-    this.#fail(reason);
-    await (this.#end ??= this.#endWhenIdle());
+    if (this.#end === undefined) {
+      this.#fail(reason);
+      this.#end = this.#endWhenIdle();
+    }
+    // A second kill only waits: to fail all calls once more would answer the question whether the thread is idle, too soon.
+    await this.#end;
   }
 
   /** Waits for the native call that `kill` left running, if any. */

@@ -1,4 +1,7 @@
 /** A thread that ends is an error for whoever waits, never a hang. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { SessionThread } from '../src/session-thread.js';
 
@@ -19,4 +22,26 @@ it('reports what ONNX Runtime says about a model that it cannot read', async () 
   const thread = new SessionThread();
   await expect(thread.open('broken', { ...spec, model: Uint8Array.of(1, 2, 3) })).rejects.toThrow(/HOST_SESSION_FAILED.*broken[\s\S]*\|/);
   await thread.close();
+});
+
+it('lets the native call in progress return, however often it is killed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tundish-thread-'));
+  const [begun, returned] = ['begun', 'returned'].map((name) => join(folder, name)) as [string, string];
+  const blocking = `import { writeFileSync } from 'node:fs'; import { parentPort } from 'node:worker_threads';
+    parentPort.on('message', ({ id, command }) => {
+      if (command.kind === 'close') return parentPort.postMessage({ id });
+      writeFileSync(${JSON.stringify(begun)}, '');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      writeFileSync(${JSON.stringify(returned)}, '');
+    });`;
+  const thread = new SessionThread(program(blocking));
+  const opened = expect(thread.open('a', spec)).rejects.toThrow('first');
+  await expect.poll(() => existsSync(begun)).toBe(true);
+  const first = thread.kill(new Error('first'));
+  await opened;
+  await thread.kill(new Error('second'));
+  expect(existsSync(returned)).toBe(true);
+  await first;
+  await thread.close();
+  rmSync(folder, { recursive: true });
 });
