@@ -6,27 +6,31 @@ import { basename, dirname, join } from 'node:path';
 import { diskError } from './errors.js';
 
 /**
- * Fills a new file and puts it in place with one rename after an fsync. On any failure nothing is left behind.
+ * Fills a new file, syncs it and lets `place` give it its name. On any failure nothing is left behind.
  *
- * @param temporary path of the file while it is incomplete; on the same file system as `path`
- * @param fill writes the content; its result is returned
+ * @param temporary path of the file while it is incomplete; on the same file system as its final place
+ * @param fill writes the content
  */
-export async function writeThenRename<T>(temporary: string, path: string, mode: number, fill: (file: FileHandle) => Promise<T>): Promise<T> {
+export async function writeThenPlace(temporary: string, mode: number, fill: (file: FileHandle) => Promise<void>, place: () => Promise<void>): Promise<void> {
   let file: FileHandle | undefined;
   try {
     file = await open(temporary, 'wx', 0o644);
-    const result = await fill(file);
+    await fill(file);
     await file.chmod(mode);
     // Without it a crash may leave a file of the right size with other bytes.
     await file.sync();
     await file.close();
-    await rename(temporary, path);
-    return result;
+    await place();
   } catch (error) {
     await file?.close().catch(() => undefined);
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** `writeThenPlace` with one rename, which replaces what is at `path`. */
+export async function writeThenRename(temporary: string, path: string, mode: number, fill: (file: FileHandle) => Promise<void>): Promise<void> {
+  await writeThenPlace(temporary, mode, fill, () => rename(temporary, path));
 }
 
 /**

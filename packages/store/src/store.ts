@@ -5,7 +5,7 @@ import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat } 
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
-import { uniqueSuffix, writeThenRename } from './durable-write.js';
+import { uniqueSuffix, writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import type { BlobRef } from './manifest.js';
 import { isSha256, sha256, sha256File, sha256Handle } from './sha256.js';
@@ -166,7 +166,7 @@ class BlobStore implements Store {
   async #adopt(path: string, ref: BlobRef, before: Stats): Promise<boolean> {
     const own = await lstat(path);
     if (!own.isFile() || own.nlink > 1) return false;
-    const blob = await this.#makeRoom(ref);
+    await this.#makeRoom(ref);
     await chmod(path, 0o444);
     const file = await open(path, 'r');
     try {
@@ -177,12 +177,11 @@ class BlobStore implements Store {
       await file.close();
     }
     try {
-      await rename(path, blob);
+      await this.#install(path, ref);
     } catch (error) {
       if (errnoOf(error) === 'EXDEV') return false;
       throw error;
     }
-    this.#written += ref.size;
     return true;
   }
 
@@ -190,17 +189,31 @@ class BlobStore implements Store {
     const blob = this.#blobPath(ref);
     try {
       await this.#makeRoom(ref);
-      await writeThenRename(join(await this.#temporaryFolder(), uniqueSuffix()), blob, 0o444, fill);
-      this.#written += ref.size;
+      const temporary = join(await this.#temporaryFolder(), uniqueSuffix());
+      await writeThenPlace(temporary, 0o444, fill, () => this.#install(temporary, ref));
     } catch (error) {
       throw diskError(error, `write a blob of ${ref.size} bytes`, blob);
     }
   }
 
-  async #makeRoom(ref: BlobRef): Promise<string> {
+  async #makeRoom(ref: BlobRef): Promise<void> {
+    await mkdir(dirname(this.#blobPath(ref)), { recursive: true });
+  }
+
+  /**
+   * Gives a complete file the name of its blob. A blob that is whole is never replaced, though the bytes would be the same:
+   * another process may be linking to it, and link(2) fails on a file whose last name has just gone.
+   */
+  async #install(file: string, ref: BlobRef): Promise<void> {
     const blob = this.#blobPath(ref);
-    await mkdir(dirname(blob), { recursive: true });
-    return blob;
+    const isNew = await link(file, blob).then(() => true, (error: unknown) => {
+      const errno = errnoOf(error) ?? '';
+      if (errno === 'EEXIST' || LINK_IMPOSSIBLE.has(errno)) return false;
+      throw error;
+    });
+    if (!isNew && this.has(ref)) return rm(file);
+    await (isNew ? rm(file) : rename(file, blob));
+    this.#written += ref.size;
   }
 
   /** Made once per instance; what killed processes left there is removed on that occasion. */

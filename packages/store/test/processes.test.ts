@@ -11,8 +11,8 @@ import { listing, temporaryRoots } from './temporary-root.js';
 const newRoot = temporaryRoots();
 const SCRIPT = join(import.meta.dirname, 'store-process.mjs');
 
-async function run(job: string, root: string, limit = ''): Promise<unknown> {
-  const command = `${limit} exec "${process.execPath}" "${SCRIPT}" ${job} "${root}"`;
+async function run(job: string, root: string, { limit = '', start = 0 } = {}): Promise<unknown> {
+  const command = `${limit} exec "${process.execPath}" "${SCRIPT}" ${job} "${root}" ${start}`;
   const { stdout } = await promisify(execFile)('sh', ['-c', command]);
   return JSON.parse(stdout);
 }
@@ -34,10 +34,18 @@ describe('processes that publish the same keys at once', () => {
   });
 });
 
+it('processes that put the same blobs at once link to one file each: a blob in use is never replaced', async () => {
+  const root = newRoot();
+  const start = Date.now() + 500;
+  const [mine, theirs] = (await Promise.all([1, 2].map(() => run('race', root, { start })))) as number[][];
+  expect(mine).toHaveLength(1500);
+  expect(theirs).toEqual(mine);
+});
+
 describe('limits', () => {
   it('a write that the system cuts short leaves no file', async () => {
     const root = newRoot();
-    expect(await run('overflow', root, 'ulimit -f 1000;')).toMatchObject({ code: 'STORE_IO', message: expect.stringContaining('EFBIG') as string });
+    expect(await run('overflow', root, { limit: 'ulimit -f 1000;' })).toMatchObject({ code: 'STORE_IO', message: expect.stringContaining('EFBIG') as string });
     expect(listing(root).filter((path) => path.includes('-') || /[0-9a-f]{64}/.test(path))).toEqual([]);
   });
 

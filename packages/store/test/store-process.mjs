@@ -1,7 +1,8 @@
-/** A separate process that works on a store: `node store-process.mjs JOB ROOT`; prints one JSON line. Not a test. */
+/** A separate process that works on a store: `node store-process.mjs JOB ROOT [START]`; prints one JSON line. Not a test. */
+import { statSync } from 'node:fs';
 import { openActionCache, openStore, sha256 } from '../dist/index.js';
 
-const [job, root] = process.argv.slice(2);
+const [job, root, start] = process.argv.slice(2);
 const store = openStore(root);
 const report = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const content = (i) => Buffer.alloc(50_000, `blob ${i} `);
@@ -20,6 +21,20 @@ const JOBS = {
       keys.push([key, agreed.facts.process]);
     }
     report(keys);
+  },
+  /** Puts many small blobs and links each at once, in step with the other processes from the given time on. */
+  async race() {
+    while (Date.now() < Number(start)) continue;
+    const inodes = await store.withScratch(async (scratch) => {
+      const found = [];
+      for (let i = 0; i < 1500; i++) {
+        const ref = await store.putBytes(Buffer.from(`small ${i}`));
+        await store.link(ref, `${scratch}/${i}`);
+        found.push(statSync(`${scratch}/${i}`).ino);
+      }
+      return found;
+    });
+    report(inodes);
   },
   /** Puts a blob that is larger than the limit on file sizes of this process. */
   async overflow() {
