@@ -9,6 +9,7 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'native/test/**/*.test.ts', 'test/{conformance,fixtures}/**/*.test.ts'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           pool: 'forks',
           server: { deps: { external: [/\/dist\//] } },
         },
