@@ -125,6 +125,7 @@ class Walk {
     const ranges = await observeSegment({
       segment: segment.model,
       executor,
+      parameters: this.#parameters,
       resolve: (location) => this.#files.get(location) ?? resolve(location),
       threads,
       windows: calibration.windows.length,

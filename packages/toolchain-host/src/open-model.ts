@@ -1,8 +1,9 @@
 /** Opens any model as it stands, in floating point. */
 import { type Model, cloneModel, encodeModel, externalLocations, rewriteLocations } from '@tundish/graph';
-import type { OpenedModel, ReferenceExecutor } from '@tundish/toolchain';
+import type { OpenModelRequest, OpenedModel } from '@tundish/toolchain';
 import { checkedFeeds, checkedFetches } from './feeds.js';
 import { ioTable } from './lowering/io-table.js';
+import { lowerModel } from './lowering/lower-graph.js';
 import { SessionThread } from './session-thread.js';
 import { findWeightRoot } from './weight-root.js';
 
@@ -10,7 +11,8 @@ const NO_CELL = { ar: 0, cl: 0, part: 1, parts: 1 };
 const SESSION = 'model';
 
 /** What `hostReference().open` does. */
-export async function openModel({ model, resolve, threads }: Parameters<ReferenceExecutor['open']>[0]): Promise<OpenedModel> {
+export async function openModel({ model: given, resolve, threads, parameters }: OpenModelRequest): Promise<OpenedModel> {
+  const model = parameters === undefined ? given : lowerModel(given, { activations: new Map(), parameters }, given.graph.name).model;
   const { inputs, outputs } = ioTable({ model, boundary: new Map() }, NO_CELL);
   const root = await findWeightRoot(externalLocations(model), resolve);
   const thread = new SessionThread();

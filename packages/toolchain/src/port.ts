@@ -147,12 +147,23 @@ export interface OpenedModel {
   close(): Promise<void>;
 }
 
+export interface OpenModelRequest {
+  readonly model: Model;
+  readonly resolve: FileResolver;
+  readonly threads: number;
+  /**
+   * Encodings of quantized weights, by name. Those weights may be multiplied as codes, with float32 accumulation: a few bits
+   * an element in memory instead of 32, and another order of summation. Without it every weight is widened.
+   */
+  readonly parameters?: Encodings['parameters'];
+}
+
 /**
- * Executes any valid graph exactly as it stands, in float32 where the graph says so: the reference that results are held
- * against, and the engine of calibration. Weights are mapped, not copied, as far as their type allows.
+ * Executes any valid graph as it stands, in float32 where the graph says so: the reference that results are held against,
+ * and the engine of calibration. Weights are mapped, not copied, as far as their type allows.
  */
 export interface ReferenceExecutor {
   /** Part of the key of everything that is measured with it. */
   identity(): Promise<ToolchainIdentity>;
-  open(request: { readonly model: Model; readonly resolve: FileResolver; readonly threads: number }): Promise<OpenedModel>;
+  open(request: OpenModelRequest): Promise<OpenedModel>;
 }

@@ -1,6 +1,6 @@
 /** Runs one segment of a model (the embedding, a decoder block, the head) over all calibration windows and records ranges. */
 import type { Reporter } from '@tundish/diagnostics';
-import { type Model, type Value, cloneModel } from '@tundish/graph';
+import { type Encodings, type Model, type Value, cloneModel } from '@tundish/graph';
 import type { FileResolver, ReferenceExecutor, TensorData } from '@tundish/toolchain';
 import { quantizeError } from '../errors.js';
 import { observedValues } from './activations.js';
@@ -9,6 +9,8 @@ import type { Range } from './encoding-rules.js';
 export interface ObserveRequest {
   readonly segment: Model;
   readonly executor: ReferenceExecutor;
+  /** Encodings of the quantized weights of the segment. */
+  readonly parameters?: Encodings['parameters'];
   readonly resolve: FileResolver;
   readonly threads: number;
   /** Inputs of the segment for window `index`. */
@@ -26,7 +28,7 @@ export async function observeSegment(request: ObserveRequest): Promise<Map<strin
   const { model, probes } = withProbes(request.segment);
   const names = [...probes.flatMap(({ min, max, sum }) => [min, max, ...(sum === undefined ? [] : [sum])]), ...(request.output === undefined ? [] : [request.output])];
   const ranges = new Map<string, Range>();
-  const opened = await request.executor.open({ model, resolve: request.resolve, threads: request.threads });
+  const opened = await request.executor.open({ model, resolve: request.resolve, threads: request.threads, ...(request.parameters === undefined ? {} : { parameters: request.parameters }) });
   try {
     for (let index = 0; index < request.windows; index++) {
       request.signal.throwIfAborted();

@@ -20,7 +20,7 @@ export interface Lowered {
 const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
 
 /**
- * Lowers `model`, which is not changed. Without encodings the result computes the same in floating point.
+ * Lowers `model`, which is not changed. Without encodings of activations the result computes the same in floating point.
  *
  * @param name name of the new graph
  * @throws HOST_ENCODING_MISSING listing every float value that would be left in floating point
@@ -51,8 +51,8 @@ class Lowering {
   constructor(readonly source: Graph, encodings: Encodings | undefined, name: string) {
     this.graph = new Graph(name);
     this.#grids = new GridConstants(this.graph);
-    this.#quantized = encodings !== undefined;
     this.#encodings = encodings ?? NO_ENCODINGS;
+    this.#quantized = this.#encodings.activations.size > 0;
     this.#constants = constantValues(source);
   }
 
