@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import { messageOf, printable } from '@tundish/diagnostics';
+import { formatBytes, messageOf, printable } from '@tundish/diagnostics';
 import type { Reporter } from '@tundish/diagnostics';
 import type { ListFileEntry } from '@huggingface/hub';
 import { COMPANION_FILES } from './checkpoint.js';
@@ -61,20 +61,37 @@ async function download(id: HubId, options: DownloadOptions): Promise<{ folder: 
   for await (const entry of hub.listFiles({ ...connection, repo: id.name, revision: commit })) entries.push(entry);
   const wanted = chooseFiles(entries);
   const folder = join(repoFolder(options.cacheFolder, id), 'snapshots', commit);
-  for (const [done, entry] of wanted.entries()) {
-    options.reporter.progress({ label: 'files', done, total: wanted.length });
-    if (await exists(join(folder, entry.path))) continue;
-    options.reporter.info(`downloading ${entry.path} (${entry.size} bytes)`);
+  const missing: ListFileEntry[] = [];
+  for (const entry of wanted) if (!(await exists(join(folder, entry.path)))) missing.push(entry);
+  const report = progressOf(missing, options.reporter);
+  for (const [done, entry] of missing.entries()) {
+    report(done, 0);
+    options.reporter.info(`downloading ${entry.path} (${formatBytes(entry.size)})`);
     const blob = await hub.downloadFile({ ...connection, repo: id.name, revision: commit, path: entry.path });
     if (blob === null) throw new TypeError(`${entry.path} is listed but not there`);
-    await publish(blob, entry, repoFolder(options.cacheFolder, id), folder);
+    await publish(blob, entry, { repo: repoFolder(options.cacheFolder, id), snapshot: folder, onBytes: (size) => report(done, size) });
   }
+  report(missing.length, 0);
   if (id.revision !== commit) {
     const ref = join(repoFolder(options.cacheFolder, id), 'refs', id.revision);
     await mkdir(dirname(ref), { recursive: true });
     await writeFile(ref, commit);
   }
   return { folder, commit };
+}
+
+/** Reports `done` whole files and some bytes of the next one. */
+function progressOf(files: readonly ListFileEntry[], reporter: Reporter): (done: number, bytes: number) => void {
+  const sizes = files.map(({ size }) => size);
+  const sum = (values: readonly number[]): number => values.reduce((bytes, size) => bytes + size, 0);
+  return (done, bytes) => reporter.progress({ work: 'download', label: 'files', done, total: files.length, bytes: { done: sum(sizes.slice(0, done)) + bytes, total: sum(sizes) } });
+}
+
+/** Where a file goes, and who is told how much of it has come. */
+interface Destination {
+  readonly repo: string;
+  readonly snapshot: string;
+  readonly onBytes: (size: number) => void;
 }
 
 /** Companions, then weights: the single file if there is one, else the index and its shards. */
@@ -87,7 +104,7 @@ function chooseFiles(entries: readonly ListFileEntry[]): ListFileEntry[] {
 }
 
 /** Streams into `blobs`, checks size and digest, and links the snapshot to it. */
-async function publish(blob: Blob, entry: ListFileEntry, repo: string, snapshot: string): Promise<void> {
+async function publish(blob: Blob, entry: ListFileEntry, { repo, snapshot, onBytes }: Destination): Promise<void> {
   const etag = entry.lfs?.oid ?? entry.oid ?? '';
   if (!/^[0-9a-f]{40,64}$/.test(etag)) throw new TypeError(`the hub gives no digest for ${entry.path}`);
   const target = join(repo, 'blobs', etag);
@@ -96,7 +113,7 @@ async function publish(blob: Blob, entry: ListFileEntry, repo: string, snapshot:
   if (!(await exists(target))) {
     const partial = `${target}.${process.pid}.incomplete`;
     try {
-      await receive(blob, entry, partial);
+      await receive(blob, entry, partial, onBytes);
       await rename(partial, target);
     } finally {
       await rm(partial, { force: true });
@@ -106,7 +123,7 @@ async function publish(blob: Blob, entry: ListFileEntry, repo: string, snapshot:
   await symlink(join('..', '..', 'blobs', etag), join(snapshot, entry.path)).catch(() => copyFile(target, join(snapshot, entry.path)));
 }
 
-async function receive(blob: Blob, entry: ListFileEntry, path: string): Promise<void> {
+async function receive(blob: Blob, entry: ListFileEntry, path: string, onBytes: (size: number) => void): Promise<void> {
   const expected = entry.lfs?.oid ?? entry.oid;
   // Small files are named by git: sha1 of a header and the content.
   const hash = entry.lfs === undefined ? createHash('sha1').update(`blob ${entry.size}\0`) : createHash('sha256');
@@ -115,6 +132,7 @@ async function receive(blob: Blob, entry: ListFileEntry, path: string): Promise<
     transform(chunk: Uint8Array, _encoding, done): void {
       size += chunk.byteLength;
       hash.update(chunk);
+      onBytes(size);
       done(undefined, chunk);
     },
   });

@@ -1,11 +1,12 @@
 /** A local server speaks the hub's protocol over the files of a fixture, so that the real client downloads them. */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Progress, silentReporter } from '@tundish/diagnostics';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { locateCheckpoint, openCheckpoint } from '../src/index.js';
 import { repositoryPath } from './fixtures.js';
@@ -79,7 +80,12 @@ describe('hub', () => {
   });
 
   test('downloads the files of the checkpoint and no others, then serves them offline', async () => {
-    const located = await locateCheckpoint('tiny/llama', options('cache'));
+    const reports: Progress[] = [];
+    const located = await locateCheckpoint('tiny/llama', { ...options('cache'), reporter: { ...silentReporter, progress: (progress) => void reports.push(progress) } });
+    expect(reports.every(({ bytes }, i) => (bytes?.done ?? 0) >= (reports[i - 1]?.bytes?.done ?? 0))).toBe(true);
+    const sizes = readdirSync(located.folder).map((name) => statSync(join(located.folder, name)).size);
+    const downloaded = sizes.reduce((sum, size) => sum + size, 0);
+    expect(reports.at(-1)).toEqual({ work: 'download', label: 'files', done: sizes.length, total: sizes.length, bytes: { done: downloaded, total: downloaded } });
     expect(located).toEqual({ folder: join(scratch, 'cache/models--tiny--llama/snapshots', COMMIT), kind: 'hub', id: 'tiny/llama', commit: COMMIT });
     const checkpoint = await openCheckpoint(located.folder, { knownModelTypes: ['llama'] });
     expect(readdirSync(located.folder).sort()).toEqual(checkpoint.files.map(({ name }) => name));

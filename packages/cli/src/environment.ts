@@ -1,6 +1,7 @@
 /** What the environment may say: the only place of this package that reads it. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Terminal } from '@tundish/diagnostics';
 
 /** Root of the store and the action cache. TUNDISH_CACHE_ROOT moves it out of the workspace. */
 export function cacheRootOf(workspaceRoot: string): string {
@@ -19,4 +20,16 @@ export function hubCacheOf(): string {
 export function hubAccess(): { readonly token?: string; readonly offline: boolean } {
   const { HF_TOKEN: token, HF_HUB_OFFLINE: offline } = process.env;
   return { offline: offline === '1' || offline === 'true', ...(token === undefined || token === '' ? {} : { token }) };
+}
+
+/** The terminal behind a stream; undefined for a pipe, a file and TERM=dumb. Colour needs NO_COLOR unset, and FORCE_COLOR or TERM that allow it. */
+export function terminalOf(stream: NodeJS.WriteStream): Terminal | undefined {
+  const { TERM: term, NO_COLOR: noColor } = process.env;
+  if (!stream.isTTY || term === 'dumb') return undefined;
+  return {
+    get columns() {
+      return stream.columns > 0 ? stream.columns : 80;
+    },
+    color: (noColor === undefined || noColor === '') && stream.hasColors(),
+  };
 }

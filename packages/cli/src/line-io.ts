@@ -14,6 +14,7 @@ export function lineIo(io: Io): Io & { flush(): void } {
       release(held.lastIndexOf('\n') + 1);
     },
     err: (text) => io.err(text),
+    terminal: io.terminal,
     flush: () => release(held.length),
   };
 }

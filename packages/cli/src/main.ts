@@ -11,6 +11,11 @@ import { type Io, processIo } from './io.js';
 /** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
 export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3, interrupted: 130 } as const;
 
+const HELP_TAIL = `
+Exit codes: 0 success, 1 the answer is no, 2 wrong usage, 3 failure, 130 interrupted.
+Results go to stdout, messages and progress to stderr; with --json stdout holds one JSON value and nothing else.
+A terminal gets a progress bar, a pipe or a log whole lines. NO_COLOR switches colour off.`;
+
 /** Runs one command line. @param words what follows `tundish` */
 export async function main(words: readonly string[], io: Io = processIo): Promise<number> {
   const interrupt = new AbortController();
@@ -44,7 +49,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
     .version(versionOf())
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
-    .addHelpText('after', '\nExit codes: 0 success, 1 the answer is no, 2 wrong usage, 3 failure, 130 interrupted.');
+    .addHelpText('after', HELP_TAIL);
   addGenerate(program, io, signal);
   addEvaluate(program, io, signal);
   addParity(program, io, signal, done);

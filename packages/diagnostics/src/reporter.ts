@@ -1,11 +1,16 @@
 /** What a stage may say while it works. Stages never print: a surface gives them a reporter. */
 
-/** A unit of work inside a stage, for example one decoder block. */
+/** How far a work has come. The last report of a work has `done` equal to `total`, which ends it. */
 export interface Progress {
+  /** What is being done, in one word: `quantize`, `download`. Reports of one work have one name. */
+  readonly work: string;
   /** What is being counted, in the plural: `blocks`, `windows`. */
   readonly label: string;
+  /** Finished ones; 0 announces the work. */
   readonly done: number;
   readonly total: number;
+  /** Bytes read or written so far; with `total` they say better than `done` what share is finished. */
+  readonly bytes?: { readonly done: number; readonly total?: number };
 }
 
 /** Receives messages and progress; every method may be called from any depth and must not throw. */

@@ -22,10 +22,10 @@ const COLUMNS: readonly (readonly [string, (result: EvaluationResult) => string]
   ['artifact', (r) => r.subject],
   ['perplexity', (r) => r.perplexity.toFixed(4)],
   ['ratio', (r) => r.perplexityRatio.toFixed(4)],
-  ['mean KL', (r) => smallNumber(r.kl.mean)],
-  ['median KL', (r) => smallNumber(r.kl.median)],
-  ['p99 KL', (r) => smallNumber(r.kl.p99)],
-  ['max KL', (r) => smallNumber(r.kl.max)],
+  ['mean KL (nat)', (r) => smallNumber(r.kl.mean)],
+  ['median KL (nat)', (r) => smallNumber(r.kl.median)],
+  ['p99 KL (nat)', (r) => smallNumber(r.kl.p99)],
+  ['max KL (nat)', (r) => smallNumber(r.kl.max)],
   ['top-1', (r) => `${(100 * r.top1Agreement).toFixed(2)} %`],
 ];
 

@@ -134,8 +134,8 @@ describe('protocols', () => {
     expect(() => requireSameProtocol([a, b])).toThrow(/EVALUATE_PROTOCOL_MISMATCH: a and b were measured under different protocols/);
     expect(() => formatTable([a, b])).toThrow(/EVALUATE_PROTOCOL_MISMATCH/);
     expect(formatTable([a])).toMatchInlineSnapshot(`
-      "artifact  perplexity   ratio  mean KL  median KL  p99 KL  max KL     top-1
-      a            61.2397  1.0000        0          0       0       0  100.00 %"
+      "artifact  perplexity   ratio  mean KL (nat)  median KL (nat)  p99 KL (nat)  max KL (nat)     top-1
+      a            61.2397  1.0000              0                0             0             0  100.00 %"
     `);
   });
 });

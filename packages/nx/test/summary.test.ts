@@ -3,7 +3,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lock } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatSeconds } from '../src/run/format.js';
 import { pruneRuns, readRecords, writeRecord } from '../src/run/run-record.js';
 import { summaryTable } from '../src/run/summary.js';
 import { emptyFolder } from './temporary-workspace.js';
@@ -44,29 +43,5 @@ describe('summary', () => {
     const kept = readdirSync(join(root, '.tundish/runs'));
     expect(kept).toHaveLength(10);
     expect(existsSync(join(root, '.tundish/runs/1700000000013-13'))).toBe(true);
-  });
-
-  it('formats sizes and times as people read them', () => {
-    expect([0, 999, 1000, 999_949, 999_960, 123_456_789].map(formatBytes)).toMatchInlineSnapshot(`
-      [
-        "0 B",
-        "999 B",
-        "1.0 kB",
-        "1.0 MB",
-        "1.0 MB",
-        "123 MB",
-      ]
-    `);
-    expect([0.004, 9.99, 9.999, 59, 119.9, 125, 3600].map(formatSeconds)).toMatchInlineSnapshot(`
-      [
-        "0.00 s",
-        "9.99 s",
-        "10.0 s",
-        "59.0 s",
-        "119.9 s",
-        "2 min 05 s",
-        "60 min 00 s",
-      ]
-    `);
   });
 });

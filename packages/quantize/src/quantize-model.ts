@@ -56,10 +56,12 @@ export interface QuantizeResult {
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
   const state = new Walk(request);
   const count = segmentCount(request.plan);
+  const report = (done: number): void => request.reporter.progress({ work: 'quantize', label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
+  report(0);
   for (let index = 0; index < count; index++) {
     request.signal.throwIfAborted();
     await state.segment(segmentAt(request.calibrationModel, request.plan, index));
-    request.reporter.progress({ label: 'blocks', done: index + 1, total: count });
+    report(index + 1);
   }
   return state.finish();
 }
@@ -72,8 +74,14 @@ class Walk {
   readonly #ranges = new Map<string, Range>();
   readonly #files = new Map<string, string>();
   #stream: Float32Array[] = [];
+  #bytesRead = 0;
 
   constructor(private readonly request: QuantizeRequest) {}
+
+  /** Bytes of the checkpoint's weights that were read so far. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
 
   async segment(segment: Segment): Promise<void> {
     const weights = await this.#quantizeWeights(segment);
@@ -111,6 +119,7 @@ class Walk {
         if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) this.#fixed.set(node.output().name, weight.encoding);
       }
     } finally {
+      this.#bytesRead += files.bytesRead;
       files.close();
       await file.close();
     }

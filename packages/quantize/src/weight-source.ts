@@ -19,8 +19,13 @@ export interface WeightSource {
 /** Reads byte ranges of the files behind logical locations; files stay open until `close`. */
 export class TensorFiles {
   readonly #open = new Map<string, number>();
+  #bytesRead = 0;
 
   constructor(private readonly resolve: FileResolver) {}
+
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
 
   read(tensor: Tensor): Uint8Array {
     return tensor.kind === 'inline' ? tensor.data : this.#readRange(tensor);
@@ -49,6 +54,7 @@ export class TensorFiles {
       }
       done += count;
     }
+    this.#bytesRead += tensor.length;
     return bytes;
   }
 }

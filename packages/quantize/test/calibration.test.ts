@@ -110,5 +110,5 @@ test('an abort stops between blocks with the reason that was given, and progress
     if (done === 2) controller.abort(new TypeError('stopped by the test'));
   } };
   await expect(run(adapted, 1, { signal: controller.signal, reporter })).rejects.toThrow('stopped by the test');
-  expect(steps).toEqual([1, 2]);
+  expect(steps).toEqual([0, 1, 2]);
 });

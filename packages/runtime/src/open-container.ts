@@ -1,6 +1,7 @@
 /** Opens a container folder with the toolchain that compiled it. */
 import { partFiles, readContainer } from '@tundish/container';
 import type { Container } from '@tundish/container';
+import { type Reporter, silentReporter } from '@tundish/diagnostics';
 import { loadTokenizer } from '@tundish/tokenizer';
 import type { Executable, Toolchain } from '@tundish/toolchain';
 import { runtimeError } from './errors.js';
@@ -11,6 +12,8 @@ export interface OpenContainerOptions {
   readonly toolchain: (name: string) => Toolchain | Promise<Toolchain>;
   /** Threads of one run; never changes a result. */
   readonly threads: number;
+  /** Told which parts are open; parts can be gigabytes. */
+  readonly reporter?: Reporter;
 }
 
 /**
@@ -28,10 +31,13 @@ export async function openContainer(folder: string, options: OpenContainerOption
     ? await loadTokenizer(container.folder, { vocabSize: manifest.vocabularySize, eosTokenIds: manifest.tokens.eos })
     : undefined;
   const executables: Executable[] = [];
+  const report = (): void => (options.reporter ?? silentReporter).progress({ work: 'loading', label: 'parts', done: executables.length, total: manifest.parts.length });
   try {
     for (const { part, graphs } of manifest.parts) {
+      report();
       executables.push(await toolchain.open({ graphs, files: partFiles(container, part), threads: options.threads }));
     }
+    report();
     return new Session(container, tokenizer, executables);
   } catch (error) {
     // The first failure is the one to tell, whatever closing says.

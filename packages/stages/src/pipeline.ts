@@ -173,7 +173,7 @@ export class Pipeline {
     const createdAt = new Date().toISOString();
     const manifest = await this.store.withScratch(async (scratch) => {
       const result = await this.#runStage(stage, request, scratch);
-      return publishResult(this.store, stage.name, unit.subject, result, scratch);
+      return publishResult(this.store, { name: stage.name, subject: unit.subject, result, scratch, reporter: this.request.reporter });
     });
     const published = await this.#cache.publish(unit.stage, key, {
       manifest,

@@ -1,12 +1,26 @@
 /** Puts the files of a stage into the store and describes them in a manifest. */
 import { isAbsolute, relative } from 'node:path';
+import type { Reporter } from '@tundish/diagnostics';
 import { MANIFEST_SCHEMA, type StageManifest, type StageOutput, type Store } from '@tundish/store';
 import type { StageFile, StageName, StageResult } from './stage.js';
 
+export interface Publication {
+  readonly name: StageName;
+  readonly subject: string | null;
+  readonly result: StageResult;
+  readonly scratch: string;
+  readonly reporter: Reporter;
+}
+
 /** Files below `scratch` move into the store; others are copied. */
-export async function publishResult(store: Store, stage: StageName, subject: string | null, result: StageResult, scratch: string): Promise<StageManifest> {
+export async function publishResult(store: Store, { name: stage, subject, result, scratch, reporter }: Publication): Promise<StageManifest> {
   const outputs: StageOutput[] = [];
-  for (const file of result.files) outputs.push({ name: file.name, mediaType: file.mediaType, ...(await put(store, file, scratch)) });
+  const total = result.files.length;
+  for (const file of result.files) {
+    reporter.progress({ work: 'store', label: 'files', done: outputs.length, total });
+    outputs.push({ name: file.name, mediaType: file.mediaType, ...(await put(store, file, scratch)) });
+  }
+  reporter.progress({ work: 'store', label: 'files', done: total, total });
   return { schema: MANIFEST_SCHEMA, stage, subject, outputs, externals: result.externals ?? [], facts: result.facts ?? {} };
 }
 

@@ -5,7 +5,7 @@ import { MODEL_TYPES } from '@tundish/architectures/model-types';
 import { locateCheckpoint, readModelConfig } from '@tundish/checkpoint';
 import { type Reporter, messageOf, silentReporter } from '@tundish/diagnostics';
 import { type Lock, type LockSource, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
-import { type BlobRef, openFileDigests } from '@tundish/store';
+import { type BlobRef, type FileDigests, openFileDigests } from '@tundish/store';
 import { stageError } from './errors.js';
 import { modelLayout } from './layout.js';
 import { IMPLEMENTATIONS } from './plan.js';
@@ -45,7 +45,7 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const lock = resolveRecipe({
     file,
     model: layout.model,
-    source: await pinSource(located, digests, request.signal),
+    source: await pinSource(located, digests, request),
     ...(calibration === undefined ? {} : { calibration }),
     maxPositionEmbeddings: config.maxPositionEmbeddings,
     layers: config.numHiddenLayers,
@@ -68,17 +68,19 @@ async function locate(request: ResolveLockRequest, root: string, { recipe }: Rec
   return { folder, source: { kind: 'hub', location: reference.location, revision: commit ?? reference.revision ?? 'main' } };
 }
 
-async function pinSource({ folder, source }: Located, digests: ReturnType<typeof openFileDigests>, signal: AbortSignal | undefined): Promise<LockSource> {
+async function pinSource({ folder, source }: Located, digests: FileDigests, { reporter = silentReporter, signal }: ResolveLockRequest): Promise<LockSource> {
   const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => CHECKPOINT_FILE.test(name));
   const wrong = entries.find((entry) => entry.isDirectory());
   if (wrong !== undefined) throw stageError('STAGE_REQUIRES', { what: `${wrong.name} of the checkpoint is a directory, a file was expected`, evidence: { path: join(folder, wrong.name) }, fix: 'put the file of that name there' });
   const files: Record<string, BlobRef> = {};
-  for (const name of entries.map((entry) => entry.name).sort()) files[name] = await digests.digest(join(folder, name), signal);
+  const names = entries.map((entry) => entry.name).sort();
+  let next = 0;
+  for await (const ref of digests.each(names.map((name) => join(folder, name)), reporter, signal)) files[names[next++] as string] = ref;
   return { ...source, files };
 }
 
 /** A missing text is the recipe's error to report, with the line that names it. */
-async function digestIfThere(digests: ReturnType<typeof openFileDigests>, path: string, signal: AbortSignal | undefined): Promise<BlobRef | undefined> {
+async function digestIfThere(digests: FileDigests, path: string, signal: AbortSignal | undefined): Promise<BlobRef | undefined> {
   try {
     return await digests.digest(path, signal);
   } catch (error) {

@@ -27,7 +27,11 @@ export async function runStage(request: RunStageRequest): Promise<StageRun> {
     ? pairsOf(pipeline.lock).map((subject) => ({ stage: 'arcl', subject }))
     : [{ stage: request.stage, subject: request.subject ?? null }];
   const runs: UnitRun[] = [];
-  for (const unit of units) runs.push(await pipeline.run(unit));
+  for (const [done, unit] of units.entries()) {
+    if (units.length > 1) request.reporter.progress({ work: request.stage, label: 'pairs', done, total: units.length });
+    runs.push(await pipeline.run(unit));
+  }
+  if (units.length > 1) request.reporter.progress({ work: request.stage, label: 'pairs', done: units.length, total: units.length });
   if (request.stage === 'arcl') await forgetOtherPairs(pipeline);
   return {
     status: runs.some(({ status }) => status === 'run') ? 'run' : 'cached',

@@ -51,8 +51,10 @@ export class Source {
     const { locateCheckpoint } = await import('@tundish/checkpoint');
     const { folder } = await locateCheckpoint(spec, { baseFolder: this.layout.root, cacheFolder: this.request.hubCache, reporter: this.request.reporter, ...this.request.hub });
     const digests = openFileDigests(this.request.cacheRoot);
-    for (const [name, pin] of this.files) {
-      const found = await digests.digest(join(folder, name), this.request.signal);
+    const pinned = [...this.files];
+    let next = 0;
+    for await (const found of digests.each(pinned.map(([name]) => join(folder, name)), this.request.reporter, this.request.signal)) {
+      const [name, pin] = pinned[next++] as [string, BlobRef];
       if (found.sha256 === pin.sha256) continue;
       throw stageError('STAGE_SOURCE_CHANGED', {
         what: `${name} of the checkpoint is not the file that recipe.lock.json pins`,

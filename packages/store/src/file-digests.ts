@@ -1,8 +1,9 @@
 /** Remembers digests of large files by their identity on disk, so that an unchanged checkpoint is not read twice. */
 import { readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { join } from 'node:path';
+import type { Reporter } from '@tundish/diagnostics';
 import { z } from 'zod';
 import { writeFileAtomic } from './durable-write.js';
 import { diskError, storeError } from './errors.js';
@@ -25,6 +26,12 @@ export interface FileDigests {
    * @throws STORE_SOURCE_CHANGED when the file changes while it is read
    */
   digest(path: string, signal?: AbortSignal): Promise<BlobRef>;
+  /**
+   * The digests of many files one after the other, in their order, with progress over the bytes that must be read.
+   *
+   * @throws as `digest`
+   */
+  each(paths: readonly string[], reporter: Reporter, signal?: AbortSignal): AsyncIterable<BlobRef>;
   /** Writes what is new to disk. Without it, or when another process writes at the same time, an entry may be forgotten. */
   save(): Promise<void>;
 }
@@ -44,7 +51,39 @@ class DigestMemo implements FileDigests {
     this.#entries = readEntries(path);
   }
 
-  async digest(path: string, signal?: AbortSignal): Promise<BlobRef> {
+  digest(path: string, signal?: AbortSignal): Promise<BlobRef> {
+    return this.#digest(path, () => undefined, signal);
+  }
+
+  async *each(paths: readonly string[], reporter: Reporter, signal?: AbortSignal): AsyncGenerator<BlobRef> {
+    const sizes = new Map<string, number>();
+    for (const path of paths) sizes.set(path, await this.#bytesToRead(path));
+    const unread = [...sizes.values()].filter((size) => size > 0);
+    const bytes = { done: 0, total: unread.reduce((sum, size) => sum + size, 0) };
+    const report = (done: number): void => reporter.progress({ work: 'hash', label: 'files', done, total: unread.length, bytes: { ...bytes } });
+    let done = 0;
+    for (const path of paths) {
+      const isNew = (sizes.get(path) ?? 0) > 0;
+      const onBytes = (count: number): void => {
+        bytes.done += count;
+        report(done);
+      };
+      if (isNew) report(done);
+      const ref = await this.#digest(path, onBytes, signal);
+      if (isNew) report(++done);
+      yield ref;
+    }
+  }
+
+  /** 0 for a file whose digest is remembered, and for one that cannot be looked at: `digest` will say why. */
+  async #bytesToRead(path: string): Promise<number> {
+    const found = await stat(path, { bigint: true }).catch(() => undefined);
+    if (found === undefined) return 0;
+    const known = this.#entries.get(identityOf(found));
+    return known !== undefined && isSame(known, found) ? 0 : Number(found.size);
+  }
+
+  async #digest(path: string, onBytes: (count: number) => void, signal?: AbortSignal): Promise<BlobRef> {
     const file = await open(path, 'r').catch((error: unknown) => {
       throw diskError(error, 'open a file to digest it', path);
     });
@@ -54,7 +93,7 @@ class DigestMemo implements FileDigests {
       const known = this.#entries.get(identityOf(before));
       if (known !== undefined && isSame(known, before)) return { sha256: known[3], size: Number(before.size) };
       const started = BigInt(Date.now()) * 1_000_000n;
-      const digest = await sha256Handle(file, signal);
+      const digest = await sha256Handle(file, signal, (chunk) => onBytes(chunk.length));
       const entry = entryOf(before, digest);
       if (!isSame(entry, await file.stat({ bigint: true }))) throw storeError('STORE_SOURCE_CHANGED', { what: 'a file changed while it was digested', evidence: { path }, fix: 'let nothing write to it and run again' });
       if (isSettled(before, started)) this.#remember(identityOf(before), entry);

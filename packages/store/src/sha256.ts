@@ -35,7 +35,7 @@ export async function sha256File(path: string, signal?: AbortSignal): Promise<st
 }
 
 /** As `sha256File`, from the start of an open file; each chunk is also given to `each` before it is overwritten. */
-export async function sha256Handle(file: FileHandle, signal?: AbortSignal, each?: (chunk: Uint8Array) => Promise<void>): Promise<string> {
+export async function sha256Handle(file: FileHandle, signal?: AbortSignal, each?: (chunk: Uint8Array) => Promise<void> | void): Promise<string> {
   const hash = createHash('sha256');
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let position = 0;

@@ -2,6 +2,7 @@
 import { appendFileSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { type Progress, recordingReporter } from '@tundish/diagnostics';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openFileDigests } from '../src/file-digests.js';
 import { sha256 } from '../src/sha256.js';
@@ -54,6 +55,42 @@ describe('with files that have settled', () => {
       writeFileSync(join(root, 'file-digests.json'), damaged);
       expect((await openFileDigests(root).digest(path)).sha256).toBe(sha256('WEIGHTS'));
     }
+  });
+});
+
+describe('many files', () => {
+  const recorded = (): { readonly reports: Progress[]; readonly reporter: ReturnType<typeof recordingReporter> } => {
+    const reports: Progress[] = [];
+    return { reports, reporter: { ...recordingReporter(), progress: (progress) => void reports.push(progress) } };
+  };
+
+  it('are digested in their order, with progress over the bytes that are read and none for what is remembered', async () => {
+    const root = newRoot();
+    const [old, fresh, empty] = ['old', 'fresh', 'empty'].map((name) => join(root, name)) as [string, string, string];
+    writeFileSync(old, 'x'.repeat(1000));
+    await wait(2100);
+    writeFileSync(fresh, Buffer.alloc(2_500_000));
+    writeFileSync(empty, '');
+    const digests = openFileDigests(root);
+    await digests.digest(old);
+    const { reports, reporter } = recorded();
+    const sizes: number[] = [];
+    for await (const { size } of digests.each([fresh, old, empty], reporter)) sizes.push(size);
+    expect(sizes).toEqual([2_500_000, 1000, 0]);
+    const total = 2_500_000;
+    const bytes = [0, 1_048_576, 2_097_152, total, total].map((done) => ({ done, total }));
+    expect(reports).toEqual(bytes.map((read, i) => ({ work: 'hash', label: 'files', done: i === 4 ? 1 : 0, total: 1, bytes: read })));
+  });
+
+  it('stop at one that is missing', async () => {
+    const root = newRoot();
+    writeFileSync(join(root, 'there'), 'x');
+    const { reporter } = recorded();
+    const seen: number[] = [];
+    expect(await codeOf(async () => {
+      for await (const { size } of openFileDigests(root).each([join(root, 'there'), join(root, 'gone')], reporter)) seen.push(size);
+    })).toBe('STORE_IO');
+    expect(seen).toEqual([1]);
   });
 });
 

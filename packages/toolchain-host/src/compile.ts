@@ -60,12 +60,15 @@ interface Tools {
 
 async function compileGraphs(context: ToolchainContext, request: CompileRequest, tools: Tools): Promise<ProducedFile[]> {
   const files: ProducedFile[] = [];
+  const total = request.graphs.length;
+  const report = (done: number): void => context.reporter.progress({ work: 'compile', label: 'graphs', done, total });
   for (const [done, graph] of request.graphs.entries()) {
     if (context.signal.aborted) throw cancelled(context.signal);
-    context.reporter.progress({ label: 'graphs', done, total: request.graphs.length });
+    report(done);
     const job = { name: graph.io.name, lowered: await loweredGraph(graph), resolve: request.resolve };
     files.push({ name: `${graph.io.name}.onnx`, content: (await compileOverShared(job, tools)) ?? (await compileWithData(job, tools)) });
   }
+  report(total);
   return files;
 }
 

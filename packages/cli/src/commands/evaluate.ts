@@ -1,5 +1,6 @@
 /** evaluate: perplexity, KL divergence and top-1 agreement of each artifact of a model against its checkpoint. */
 import { readFile } from 'node:fs/promises';
+import type { Reporter } from '@tundish/diagnostics';
 import { type EvaluationResult, KERNEL_PROFILE, type LogitSource, type Protocol, evaluate, formatTable, windowsOf } from '@tundish/evaluate';
 import { MODEL_FILE, type ModelFacts, Pipeline } from '@tundish/stages';
 import { sha256 } from '@tundish/store';
@@ -26,6 +27,13 @@ export interface EvaluateOptions {
 
 /** Measures `load`, `quantize` and the compiled container, each from its own files. */
 export async function evaluateCommand(options: EvaluateOptions, io: Io): Promise<EvaluationResult[]> {
+  const reporter = ioReporter(io);
+  const { protocol, windows, results } = await evaluateModel(options, reporter).finally(() => reporter.close());
+  io.out(options.json ? `${JSON.stringify(results, null, 2)}\n` : `${formatTable(results)}\n${describe(protocol, windows, results)}\n`);
+  return results;
+}
+
+async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Promise<{ protocol: Protocol; windows: number; results: EvaluationResult[] }> {
   const pipeline = await Pipeline.open({
     workspaceRoot: options.workspaceRoot,
     modelRoot: options.modelRoot,
@@ -33,48 +41,42 @@ export async function evaluateCommand(options: EvaluateOptions, io: Io): Promise
     hubCache: hubCacheOf(),
     hub: hubAccess(),
     adapters,
-    reporter: ioReporter(io),
+    reporter,
     signal: options.signal,
     threads: options.threads,
     inputsInPlace: true,
   });
   const { windows, protocol } = await prepare(options, pipeline);
-  const results = await measure(options, pipeline, windows, protocol, io);
-  io.out(options.json ? `${JSON.stringify(results, null, 2)}\n` : `${formatTable(results)}\n${describe(protocol, windows.length, results)}\n`);
-  return results;
+  return { protocol, windows: windows.length, results: await measure(options, pipeline, windows, protocol, reporter) };
 }
 
 /** One artifact at a time is open beside the teacher, so that memory holds two models and not four. */
-async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: readonly Int32Array[], protocol: Protocol, io: Io): Promise<EvaluationResult[]> {
+async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: readonly Int32Array[], protocol: Protocol, reporter: Reporter): Promise<EvaluationResult[]> {
   const tokens = protocol.scored.last;
   const openers: readonly (readonly [string, () => Promise<OpenedSource>])[] = [
     ['load', () => stageSource(pipeline, 'load', tokens, options)],
     ['quantize', () => stageSource(pipeline, 'quantize', tokens, options)],
     ['container', () => containerSource(pipeline, options)],
   ];
+  const onOpened = (done: number): void => reporter.progress({ work: 'open', label: 'artifacts', done, total: openers.length + 1 });
+  onOpened(0);
   const teacher = await checkpointSource(pipeline, tokens, options);
   const opened: OpenedSource[] = [teacher];
   try {
     const students = new Map<string, LogitSource>();
     for (const [name, open] of openers) {
+      onOpened(opened.length);
       const source = await open();
       opened.push(source);
       students.set(name, source);
     }
-    return await evaluate({ protocol, windows, teacher, students, signal: options.signal, onWindow: milestones(io) });
+    onOpened(opened.length);
+    const onWindow = (done: number, total: number): void => reporter.progress({ work: 'evaluate', label: 'windows', done, total });
+    onWindow(0, windows.length);
+    return await evaluate({ protocol, windows, teacher, students, signal: options.signal, onWindow });
   } finally {
     for (const source of opened) await source.close();
   }
-}
-
-/** A line every ten seconds, for work that takes longer than a glance. */
-function milestones(io: Io): (done: number, total: number) => void {
-  let shown = performance.now();
-  return (done, total) => {
-    if (performance.now() - shown < 10_000) return;
-    shown = performance.now();
-    io.err(`${done} of ${total} windows\n`);
-  };
 }
 
 async function prepare(options: EvaluateOptions, pipeline: Pipeline): Promise<{ windows: Int32Array[]; protocol: Protocol }> {
@@ -110,5 +112,5 @@ async function textWindows(pipeline: Pipeline, bos: number | null): Promise<{ wi
 }
 
 function describe(protocol: Protocol, windows: number, results: readonly EvaluationResult[]): string {
-  return `${windows} windows of ${protocol.windowLength} tokens, ${results[0]?.positions ?? 0} scored; checkpoint perplexity ${results[0]?.teacherPerplexity.toFixed(4) ?? '-'}; KL in nats; protocol ${results[0]?.protocolHash.slice(0, 12) ?? '-'}`;
+  return `${windows} windows of ${protocol.windowLength} tokens, ${results[0]?.positions ?? 0} tokens scored; checkpoint perplexity ${results[0]?.teacherPerplexity.toFixed(4) ?? '-'}; protocol ${results[0]?.protocolHash.slice(0, 12) ?? '-'}`;
 }

@@ -1,7 +1,7 @@
 /** generate: text from a container, streamed as it is made. */
 import { type GenerateOptions as Sampling, type GenerationStats, type Prompt, openContainer } from '@tundish/runtime';
 import { cliError } from '../errors.js';
-import type { Io } from '../io.js';
+import { type Io, ioReporter } from '../io.js';
 import { toolchainNamed } from '../toolchains.js';
 
 export interface GenerateOptions {
@@ -34,7 +34,8 @@ export interface GenerateReport {
 /** Streams the continuation to `io.out` and one line of figures to `io.err`; with `json` one object at the end instead. */
 export async function generateCommand(options: GenerateOptions, io: Io): Promise<GenerateReport> {
   const prompt = promptOf(options);
-  const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads });
+  const reporter = ioReporter(io);
+  const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads, reporter }).finally(() => reporter.close());
   try {
     const generation = session.generate(prompt, samplingOf(options));
     const ids: number[] = [];
@@ -79,5 +80,5 @@ function samplingOf(options: GenerateOptions): Sampling {
 
 function describe(stats: GenerationStats): string {
   const rate = (value: number): string => `${value.toFixed(1)} tok/s`;
-  return `${stats.promptTokens} prompt tokens at ${rate(stats.prefillTokensPerSecond)}, ${stats.generatedTokens} generated at ${rate(stats.decodeTokensPerSecond)}, first token after ${(1000 * stats.timeToFirstToken).toFixed(0)} ms, stopped by ${stats.stopReason}`;
+  return `${stats.promptTokens} prompt tokens at ${rate(stats.prefillTokensPerSecond)}, ${stats.generatedTokens} generated tokens at ${rate(stats.decodeTokensPerSecond)}, first token after ${(1000 * stats.timeToFirstToken).toFixed(0)} ms, stopped by ${stats.stopReason}`;
 }

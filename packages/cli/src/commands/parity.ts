@@ -1,6 +1,7 @@
 /** parity: the load graph of a checkpoint against reference results, value by value. */
 import { architectures } from '@tundish/architectures';
 import { openCheckpoint } from '@tundish/checkpoint';
+import type { Reporter } from '@tundish/diagnostics';
 import { argmax } from '@tundish/evaluate';
 import { DataType, type Model } from '@tundish/graph';
 import { causalMask } from '@tundish/quantize';
@@ -57,6 +58,10 @@ export async function parityCommand(options: ParityOptions, io: Io): Promise<num
 /** Runs the graph once over the reference's tokens and once per token of its continuation. */
 export async function measureParity(options: ParityOptions, io: Io): Promise<ParityReport> {
   const reporter = ioReporter(io);
+  return measureWith(options, reporter).finally(() => reporter.close());
+}
+
+async function measureWith(options: ParityOptions, reporter: Reporter): Promise<ParityReport> {
   const checkpoint = await openCheckpoint(options.checkpoint, { knownModelTypes: [...architectures.keys()], reporter, signal: options.signal });
   const golden = await openGolden(options.golden);
   const ids = golden.integers('input_ids');
@@ -69,9 +74,11 @@ export async function measureParity(options: ParityOptions, io: Io): Promise<Par
   const opened = await hostReference().open({ model: sized, resolve: (location) => join(options.checkpoint, location), threads: options.threads });
   try {
     const feeds = feedsFor(sized, ropeTables(modelFacts(checkpoint).rope, 0, tokens));
+    const report = (done: number): void => reporter.progress({ work: 'parity', label: 'passes', done, total: continuation.length + 1 });
+    report(0);
     const results = await runTokens(opened, feeds, ids, tokens);
     const rows = compare(golden, results, blocks, { tokens: ids.length, padded: tokens, tolerance: options.tolerance, ...adaptation.dims });
-    const greedy = { equal: await agreeing(opened, feeds, ids, continuation, tokens, adaptation.dims.vocab), of: continuation.length };
+    const greedy = { equal: await agreeing(opened, feeds, { prompt: ids, continuation, length: tokens, vocab: adaptation.dims.vocab, onPass: (done) => report(1 + done) }), of: continuation.length };
     const ok = rows.every(({ error, allowed }) => error <= allowed) && greedy.equal === greedy.of;
     return { checkpoint: options.checkpoint, tokens: ids.length, tolerance: options.tolerance, rows, greedy, ok };
   } finally {
@@ -160,10 +167,19 @@ function maxError(reference: Float32Array, found: TensorData): number {
   return worst;
 }
 
+interface Continuation {
+  readonly prompt: readonly number[];
+  readonly continuation: readonly number[];
+  readonly length: number;
+  readonly vocab: number;
+  readonly onPass: (done: number) => void;
+}
+
 /** How many tokens of the greedy continuation agree before the first that does not. */
-async function agreeing(opened: OpenedModel, feeds: ReadonlyMap<string, TensorData>, prompt: readonly number[], continuation: readonly number[], length: number, vocab: number): Promise<number> {
+async function agreeing(opened: OpenedModel, feeds: ReadonlyMap<string, TensorData>, { prompt, continuation, length, vocab, onPass }: Continuation): Promise<number> {
   const ids = [...prompt];
   for (const [step, expected] of continuation.entries()) {
+    onPass(step);
     const logits = (await runTokens(opened, feeds, ids, length, ['logits'])).get('logits') as Float32Array;
     if (argmax(logits.subarray((ids.length - 1) * vocab, ids.length * vocab)) !== expected) return step;
     ids.push(expected);

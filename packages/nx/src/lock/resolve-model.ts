@@ -1,4 +1,5 @@
 /** Resolves a recipe to its lock, as a value: a recipe with a fault must not stop Nx for other projects. */
+import { streamReporter } from '@tundish/cli/progress-reporter';
 import type { Lock } from '@tundish/recipe/lock';
 import { resolveLock } from '@tundish/stages/lock';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
@@ -13,6 +14,8 @@ export type Resolution = { readonly lock: Lock; readonly problem?: never } | { r
  */
 export async function resolveModel(workspaceRoot: string, model: ModelFolder, online: boolean): Promise<Resolution> {
   const hub = hubAccess();
+  // In the processes that Nx keeps for plugins this is a pipe to the user's stderr, or the log of the daemon.
+  const reporter = streamReporter(process.stderr);
   try {
     const lock = await resolveLock({
       workspaceRoot,
@@ -21,9 +24,12 @@ export async function resolveModel(workspaceRoot: string, model: ModelFolder, on
       hubCache: hubCacheOf(),
       toolchainVersion,
       hub: online ? hub : { ...hub, offline: true },
+      reporter,
     });
     return { lock };
   } catch (error) {
     return { problem: error instanceof Error ? error : new Error(String(error)) };
+  } finally {
+    reporter.close();
   }
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { silentReporter } from '@tundish/diagnostics';
+import { streamReporter } from '@tundish/cli/progress-reporter';
 import { cacheRootOf, hubAccess, hubCacheOf, threadsOf } from '../environment.js';
 
 export interface ContainerRequest {
@@ -45,10 +45,11 @@ function isCurrent(folder: string, outputs: readonly PackagedFile[]): boolean {
 async function restore({ workspaceRoot, modelRoot, signal }: ContainerRequest): Promise<ContainerSummary['rebuilt']> {
   const [{ Pipeline, restoreContainer }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../adapters.js')]);
   const cacheRoot = cacheRootOf(workspaceRoot);
+  const reporter = streamReporter(process.stderr);
   const pipeline = await Pipeline.open({
-    workspaceRoot, modelRoot, cacheRoot, hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter: silentReporter, signal, threads: threadsOf(), inputsInPlace: true,
+    workspaceRoot, modelRoot, cacheRoot, hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter, signal, threads: threadsOf(), inputsInPlace: true,
   });
-  await restoreContainer(pipeline);
+  await restoreContainer(pipeline).finally(() => reporter.close());
   const steps = pipeline.rebuilt.length;
   return steps === 0 ? undefined : { steps, bytesWritten: pipeline.store.bytesWritten };
 }

@@ -1,6 +1,7 @@
 /** The summary of one run: what each stage did, in the order of the pipeline. */
+import { formatBytes, formatSeconds } from '@tundish/diagnostics';
 import type { Lock } from '@tundish/recipe/lock';
-import { formatBytes, formatSeconds, formatTable } from './format.js';
+import { formatTable } from './format.js';
 import type { ContainerSummary } from './container.js';
 import type { RunRecord } from './run-record.js';
 

@@ -1,10 +1,10 @@
 /** Runs one stage of one model, cell or part; all work is in @tundish/stages. */
 import type { ExecutorContext } from '@nx/devkit';
+import { progressReporter } from '@tundish/cli/progress-reporter';
+import { formatBytes, formatSeconds } from '@tundish/diagnostics';
 import type { StageName } from '@tundish/recipe/lock';
 import { cacheRootOf, currentRun, hubAccess, hubCacheOf, threadsOf } from '../../environment.js';
-import { formatBytes, formatSeconds } from '../../run/format.js';
 import { writeRecord } from '../../run/run-record.js';
-import { consoleReporter } from '../console-reporter.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
 
@@ -18,7 +18,8 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
   return guarded(async (signal) => {
     const workspaceRoot = context.root;
     requireRunnableModel(options.model, context);
-    const reporter = consoleReporter(process.stdout);
+    // Also on a terminal no bar: Nx puts one in front of the task, stores every byte, and replays them on a cache hit.
+    const reporter = progressReporter((text) => void process.stdout.write(text));
     const [{ runStage }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../../adapters.js')]);
     const result = await runStage({
       workspaceRoot,
