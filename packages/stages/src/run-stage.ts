@@ -27,11 +27,13 @@ export async function runStage(request: RunStageRequest): Promise<StageRun> {
     ? pairsOf(pipeline.lock).map((subject) => ({ stage: 'arcl', subject }))
     : [{ stage: request.stage, subject: request.subject ?? null }];
   const runs: UnitRun[] = [];
-  for (const [done, unit] of units.entries()) {
-    if (units.length > 1) request.reporter.progress({ work: request.stage, label: 'pairs', done, total: units.length });
+  // A single unit tells its own progress; around it this would hide that.
+  const report = (): void => void (units.length > 1 && request.reporter.progress({ work: request.stage, label: 'pairs', done: runs.length, total: units.length }));
+  for (const unit of units) {
+    report();
     runs.push(await pipeline.run(unit));
   }
-  if (units.length > 1) request.reporter.progress({ work: request.stage, label: 'pairs', done: units.length, total: units.length });
+  report();
   if (request.stage === 'arcl') await forgetOtherPairs(pipeline);
   return {
     status: runs.some(({ status }) => status === 'run') ? 'run' : 'cached',
