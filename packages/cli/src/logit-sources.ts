@@ -8,7 +8,7 @@ import { silentReporter } from '@tundish/diagnostics';
 import type { LogitSource } from '@tundish/evaluate';
 import { FLOAT_MASK, causalMask } from '@tundish/quantize';
 import { Engine, openContainer } from '@tundish/runtime';
-import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheckpoint, modelFacts, readActivations, readGraph, readParameterEncodings, restoreContainer, ropeTables } from '@tundish/stages';
+import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheckpoint, modelFacts, readEncodings, readGraph, restoreContainer, ropeTables } from '@tundish/stages';
 import type { CompileResult, TensorData } from '@tundish/toolchain';
 import { convertArCl } from '@tundish/transform';
 import { adapters, toolchainNamed } from './toolchains.js';
@@ -55,8 +55,8 @@ export async function stageSource(pipeline: Pipeline, stage: 'load' | 'quantize'
   const { base } = JSON.parse(await readFile(load.path(ADAPTATION_FILE), 'utf8')) as Adaptation;
   const input = await pipeline.input({ stage, subject: null });
   const cell = { ar: CHUNK, cl: Math.ceil((tokens + CHUNK) / 32) * 32, part: 1, parts: 1 };
-  const activations = await readActivations(input);
   const model = convertArCl(await readGraph(input), base, cell);
+  const encodings = await readEncodings(model, input);
   const toolchain = toolchainNamed(pipeline.lock.stages.convert.toolchain.name);
   const folder = await mkdtemp(join(tmpdir(), 'tundish-evaluate-'));
   try {
@@ -64,7 +64,7 @@ export async function stageSource(pipeline: Pipeline, stage: 'load' | 'quantize'
     const converted = await toolchain.convert(context, {
       cell,
       model,
-      ...(activations === undefined ? {} : { encodings: { activations, parameters: readParameterEncodings(model, input) } }),
+      ...(encodings === undefined ? {} : { encodings }),
       options: {},
     });
     const files = await placeFiles(await made(join(folder, 'converted')), converted.files);

@@ -7,6 +7,6 @@ export type { CalibrationInputs } from './calibration/windows.js';
 export { writeEncodings100 } from './encodings-formats/v1-0-0.js';
 export { writeEncodings200 } from './encodings-formats/v2-0-0.js';
 export { quantizeModel } from './quantize-model.js';
-export type { QuantizeRequest, QuantizeResult } from './quantize-model.js';
+export type { Calibration, QuantizeRequest, QuantizeResult } from './quantize-model.js';
 export type { WeightOptions } from './quantize-parameter.js';
 export type { SegmentPlan } from './segments.js';

@@ -23,13 +23,11 @@ import { ZERO_POINTS, writeZeroPoints, zeroPointRange } from './zero-points.js';
 export interface QuantizeRequest {
   /** The adapted graph at any AR and CL; its quantized twin is the result. */
   readonly model: Model;
-  /** The same graph at AR = window length, CL = AR + 1 (one masked past position). */
-  readonly calibrationModel: Model;
   readonly plan: SegmentPlan;
   readonly weights: WeightOptions;
-  readonly calibration: CalibrationInputs;
   readonly kernels: Kernels;
-  readonly executor: ReferenceExecutor;
+  /** Absent when only weights are quantized: activations and the cache then stay in floating point. */
+  readonly calibration?: Calibration;
   /** Resolves the files of `model`. */
   readonly resolve: FileResolver;
   /** Existing folder that receives the weight files. */
@@ -39,17 +37,26 @@ export interface QuantizeRequest {
   readonly reporter: Reporter;
 }
 
+/** How activation ranges are measured. */
+export interface Calibration {
+  /** The adapted graph at AR = window length, CL = AR + 1 (one masked past position). */
+  readonly model: Model;
+  readonly inputs: CalibrationInputs;
+  readonly executor: ReferenceExecutor;
+}
+
 export interface QuantizeResult {
   readonly model: Model;
+  /** Without activations when only weights were quantized. */
   readonly encodings: Encodings;
   /** Weight files by location, in graph order. */
   readonly files: ReadonlyMap<string, string>;
-  /** Additive value of masked positions that the encodings are made for. */
-  readonly maskValue: number;
+  /** Additive value of masked positions that the encodings of activations are made for. */
+  readonly maskValue?: number;
 }
 
 /**
- * Quantizes weights, then calibrates activations with the quantized weights in place (as AIMET does after its techniques).
+ * Quantizes weights, then, with a calibration, measures activations with the quantized weights in place (as AIMET does after its techniques).
  *
  * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE
  */
@@ -60,7 +67,7 @@ export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeR
   report(0);
   for (let index = 0; index < count; index++) {
     request.signal.throwIfAborted();
-    await state.segment(segmentAt(request.calibrationModel, request.plan, index));
+    await state.segment(segmentAt(request.calibration?.model ?? request.model, request.plan, index));
     report(index + 1);
   }
   return state.finish();
@@ -86,22 +93,21 @@ class Walk {
   async segment(segment: Segment): Promise<void> {
     const weights = await this.#quantizeWeights(segment);
     for (const [key, weight] of weights) this.#quantized.set(key, weight);
-    replaceParameters(segment.model.graph, weights);
     await writeZeroPoints(this.request.folder, this.#quantized);
     this.#files.set(ZERO_POINTS, join(this.request.folder, ZERO_POINTS));
-    await this.#observe(segment);
+    if (this.request.calibration === undefined) return;
+    replaceParameters(segment.model.graph, weights);
+    await this.#observe(segment, this.request.calibration);
   }
 
   async finish(): Promise<QuantizeResult> {
     const model = cloneModel(this.request.model);
     replaceParameters(model.graph, this.#quantized);
-    const { activations, maskValue } = assignEncodings({
-      graph: model.graph,
-      ranges: this.#ranges,
-      attentionScaling: this.request.calibration.attentionScaling,
-      fixed: this.#fixed,
-    });
-    return { model, encodings: { activations, parameters: this.#parameters }, files: this.#files, maskValue };
+    const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files };
+    if (this.request.calibration === undefined) return weightsOnly;
+    const { attentionScaling } = this.request.calibration.inputs;
+    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges: this.#ranges, attentionScaling, fixed: this.#fixed });
+    return { ...weightsOnly, encodings: { activations, parameters: this.#parameters }, maskValue };
   }
 
   async #quantizeWeights(segment: Segment): Promise<Map<string, QuantizedWeight>> {
@@ -127,8 +133,8 @@ class Walk {
     return weights;
   }
 
-  async #observe(segment: Segment): Promise<void> {
-    const { calibration, executor, resolve, threads, signal, reporter } = this.request;
+  async #observe(segment: Segment, { inputs, executor }: Calibration): Promise<void> {
+    const { resolve, threads, signal, reporter } = this.request;
     const next: Float32Array[] = [];
     const last = segment.output === 'logits';
     const ranges = await observeSegment({
@@ -137,8 +143,8 @@ class Walk {
       parameters: this.#parameters,
       resolve: (location) => this.#files.get(location) ?? resolve(location),
       threads,
-      windows: calibration.windows.length,
-      feeds: (index) => windowFeeds(calibration, segment, index, this.#stream[index]),
+      windows: inputs.windows.length,
+      feeds: (index) => windowFeeds(inputs, segment, index, this.#stream[index]),
       ...(last ? {} : { output: segment.output, onOutput: (index: number, data: Float32Array) => void (next[index] = data) }),
       signal,
       reporter,

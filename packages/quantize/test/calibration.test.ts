@@ -73,12 +73,10 @@ async function run(adapted: AdaptedCheckpoint, threads: number, change: Partial<
   const folder = temporaryFolder();
   const { files, encodings, maskValue } = await quantizeModel({
     model: adapted.model,
-    calibrationModel: adapted.model,
     plan: adapted.plan,
     weights: { blockSize: 32, embeddingBits: 16 },
-    calibration: adapted.calibration(2, 24),
     kernels: loadKernels(),
-    executor: hostReference(),
+    calibration: { model: adapted.model, inputs: adapted.calibration(2, 24), executor: hostReference() },
     resolve: adapted.resolve,
     folder,
     threads,
@@ -98,7 +96,7 @@ test('the bundled checkpoint gives the same bytes twice, with 1 and 2 threads, f
   expect(await run(adapted, 1)).toBe(first);
   expect(await run(adapted, 2)).toBe(first);
   expect(await run(adapted, 2, { kernels: loadKernels({ allow: 'typescript' }) })).toBe(first);
-  expect(await run(adapted, 1, { calibration: adapted.calibration(1, 24) })).not.toBe(first);
+  expect(await run(adapted, 1, { calibration: { model: adapted.model, inputs: adapted.calibration(1, 24), executor: hostReference() } })).not.toBe(first);
 });
 
 test('an abort stops between blocks with the reason that was given, and progress counts them', async () => {

@@ -27,12 +27,10 @@ function tiedFloat32(): string {
 async function quantized(adapted: AdaptedCheckpoint, embeddingBits: 8 | 16 = 16, model = adapted.model): Promise<QuantizeResult & { resolve(location: string): string }> {
   const result = await quantizeModel({
     model,
-    calibrationModel: model,
     plan: adapted.plan,
     weights: { blockSize: 16, embeddingBits },
-    calibration: adapted.calibration(2, LENGTH),
     kernels: loadKernels(),
-    executor: hostReference(),
+    calibration: { model, inputs: adapted.calibration(2, LENGTH), executor: hostReference() },
     resolve: adapted.resolve,
     folder: temporaryFolder(),
     threads: 1,

@@ -14,10 +14,13 @@ const pin = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z
 const bits = z.strictObject({ bits: positive });
 const empty = z.strictObject({});
 
-const quantizeLock = z.strictObject({
+const weightsLock = z.strictObject({
   weights: z.strictObject({ scheme: z.literal('lpbq'), bits: z.literal(4), blockSize: z.literal([16, 32, 64]) }),
   lmHead: bits.extend({ bits: z.literal(8) }),
   embedding: bits.extend({ bits: z.literal([8, 16]) }),
+});
+const weightsOnlyLock = weightsLock.extend({ activations: z.literal('none') });
+const quantizeLock = weightsLock.extend({
   activations: bits.extend({ bits: z.literal(16) }),
   kvCache: bits.extend({ bits: z.literal(8) }),
   calibration: pin.extend({ text, windows: positive, windowLength: positive }),
@@ -38,7 +41,7 @@ const lockSchema = z.strictObject({
   stages: z.strictObject({
     load: stage(empty),
     optimize: stage(z.strictObject({ foldNormGains: z.boolean() })),
-    quantize: stage(z.union([z.literal('none'), quantizeLock])),
+    quantize: stage(z.union([z.literal('none'), weightsOnlyLock, quantizeLock])),
     arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
     transform: stage(z.strictObject({ mha2sha: z.boolean() })),
     convert: toolStage(empty),
@@ -55,7 +58,7 @@ export type Lock = z.infer<typeof lockSchema>;
 export type LockStages = Lock['stages'];
 export type StageName = keyof LockStages;
 /** Options of a quantized build; a floating-point build has `'none'` in their place. */
-export type QuantizeOptions = z.infer<typeof quantizeLock>;
+export type QuantizeOptions = z.infer<typeof weightsOnlyLock> | z.infer<typeof quantizeLock>;
 /** Where the checkpoint comes from and the digest of each of its files, by file name. */
 export type LockSource = Lock['source'];
 

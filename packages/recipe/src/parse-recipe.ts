@@ -32,6 +32,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   if (!result.success) throw schemaError(result.error.issues, document, path);
   const { graphs } = result.data;
   checkGraphs(result.data, document, path);
+  checkWeightsOnly(result.data, document, path);
   const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
   return { recipe, path, locate: (key) => document.locate(key) };
 }
@@ -64,6 +65,20 @@ function checkGraphs(recipe: Recipe, document: YamlDocument, path: string): void
       fix: 'write ./FOLDER for a folder beside the recipe, or ORG/NAME for a repository of the hub',
     });
   }
+}
+
+/** Options that weights alone do not read must not look as if they did something. */
+function checkWeightsOnly({ quantize }: Recipe, document: YamlDocument, path: string): void {
+  if (quantize === 'none' || quantize.activations !== 'none') return;
+  const written = (document.value as { readonly quantize: object }).quantize;
+  const unread = ['kvCache', 'calibration'].find((key) => key in written);
+  if (unread === undefined) return;
+  throw recipeError('RECIPE_VALUE', {
+    what: `quantize.${unread} has no meaning with activations: none`,
+    why: 'weights alone are quantized then: the cache stays in floating point and no text is read',
+    evidence: { path, ...document.locate(['quantize', unread]) },
+    fix: `remove ${unread}, or remove activations: none`,
+  });
 }
 
 function ascending(numbers: readonly number[]): number[] {

@@ -100,17 +100,19 @@ function defaultCl(request: ResolveRequest): readonly number[] {
 function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
   const { quantize } = request.file.recipe;
   if (quantize === 'none') return 'none';
+  const { weights, lmHead, embedding, activations, kvCache } = quantize;
+  if (activations === 'none') return { weights, lmHead, embedding, activations };
   const text = calibrationText(request.file.recipe);
   if (text === undefined || request.calibration === undefined) {
     throw recipeError('RECIPE_CALIBRATION_MISSING', {
       what: 'a quantized build needs a calibration text',
       why: text === undefined ? 'a checkpoint of the hub brings none' : `${text} was not found`,
       evidence: evidenceOf(request.file, ['quantize', 'calibration', 'text']),
-      fix: 'write quantize.calibration.text: PATH of a UTF-8 text file, or quantize: none',
+      fix: 'write quantize.calibration.text: PATH of a UTF-8 text file, or quantize: { activations: none }, or quantize: none',
     });
   }
   const { windows, windowLength } = quantize.calibration;
-  return { ...quantize, calibration: { sha256: request.calibration.sha256, size: request.calibration.size, text, windows, windowLength } };
+  return { weights, lmHead, embedding, activations, kvCache, calibration: { sha256: request.calibration.sha256, size: request.calibration.size, text, windows, windowLength } };
 }
 
 function evidenceOf(file: RecipeFile, key: KeyPath): { path: string; line?: number; column?: number } {

@@ -27,12 +27,16 @@ const weights = z
   })
   .describe('Weights of the decoder projections.');
 
+const activations = z
+  .strictObject({ bits: oneOf(16).default(16).describe('Bits of an activation; asymmetric, range by minimum and maximum over the calibration text.') })
+  .describe('Values between operations; `activations: none` quantizes weights only: activations and the cache stay in floating point, and no calibration text is read.');
+
 const quantizeOptions = z
   .strictObject({
     weights: weights.prefault({}),
     lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),
     embedding: z.strictObject({ bits: oneOf(16, 8).default(16).describe('Bits of an embedding code; one scale and zero point for the table.') }).prefault({}).describe('The token embedding.'),
-    activations: z.strictObject({ bits: oneOf(16).default(16).describe('Bits of an activation; asymmetric, range by minimum and maximum over the calibration text.') }).prefault({}).describe('Values between operations.'),
+    activations: z.union([z.literal('none'), activations]).prefault({}),
     kvCache: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of a cached key or value; zero point 128.') }).prefault({}).describe('The key and value cache.'),
     calibration: z
       .strictObject({

@@ -14,9 +14,9 @@ export function parseCheckpointReference(checkpoint: string): CheckpointReferenc
   return { kind: 'hub', location: hub[1], revision: hub[2] };
 }
 
-/** Path of the calibration text, relative to the recipe; undefined for a floating-point build or when nothing says where it is. */
+/** Path of the calibration text, relative to the recipe; undefined when activations stay in floating point, or when nothing says where it is. */
 export function calibrationText(recipe: Recipe): string | undefined {
-  if (recipe.quantize === 'none') return undefined;
+  if (recipe.quantize === 'none' || recipe.quantize.activations === 'none') return undefined;
   return recipe.quantize.calibration.text ?? besideWeights(recipe, 'calibration.txt');
 }
 

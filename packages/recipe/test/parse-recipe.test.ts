@@ -57,6 +57,8 @@ describe('parseRecipe', () => {
     ['quantize: {weights: {blockSize: 128}}', 'RECIPE_VALUE: quantize.weights.blockSize must be one of 16, 32, 64, not 128', '2:22', 'write one of'],
     ['quantize: {weights: {bits: "4"}}', 'RECIPE_VALUE: quantize.weights.bits must be 4, not the text "4"', '2:22', 'write 4'],
     ['quantize: {calibration: {windows: 0}}', 'RECIPE_VALUE: quantize.calibration.windows must be at least 1, not 0', '2:26', 'write at least 1'],
+    ['quantize: {activations: none, kvCache: {bits: 8}}', 'RECIPE_VALUE: quantize.kvCache has no meaning with activations: none', '2:31', 'remove kvCache, or remove activations: none'],
+    ['quantize:\n  activations: none\n  calibration: {windows: 4}', 'RECIPE_VALUE: quantize.calibration has no meaning with activations: none', '4:3', 'remove calibration'],
     ['transform: {mha2sha: yes}', 'RECIPE_VALUE: transform.mha2sha must be true or false, not the text "yes"', '2:13', 'true or false'],
     ['graphs: {ar: []}', 'RECIPE_VALUE: graphs.ar must be a list that is not empty, not an empty list', '2:10', 'write a list'],
     ['graphs: {ar: [1, 1.5]}', 'RECIPE_VALUE: graphs.ar[1] must be a whole number, not 1.5', '2:18', 'whole number'],

@@ -80,6 +80,9 @@ describe('resolveRecipe', () => {
       expect(new TextDecoder().decode(encodeLock(lock)).endsWith('}\n')).toBe(true);
     }
     expect(resolve('quantize: none').stages.quantize.options).toBe('none');
+    const weights = resolve('quantize: {activations: none}');
+    expect(parseLock(encodeLock(weights), 'recipe.lock.json')).toEqual(weights);
+    expect(Object.keys(weights.stages.quantize.options)).toEqual(['weights', 'lmHead', 'embedding', 'activations']);
   });
 
   it('names what changed', () => {

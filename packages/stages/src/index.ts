@@ -1,9 +1,9 @@
 /** The stages and the pipeline that runs them, with Nx or without. */
 export * from './lock.js';
 export * from './pipeline-entry.js';
-export { ACTIVATIONS_FILE, GRAPH_FILE, readActivations, readGraph } from './graph-files.js';
+export { ACTIVATIONS_FILE, GRAPH_FILE, readGraph } from './graph-files.js';
 export { ADAPTATION_FILE, MODEL_FILE, adaptCheckpoint, modelFacts } from './load/stage.js';
 export type { ModelFacts } from './load/stage.js';
-export { readParameterEncodings } from './parameter-encodings.js';
+export { readEncodings } from './read-encodings.js';
 export { ropeTables } from './rope-tables.js';
 export type { RopeTables } from './rope-tables.js';

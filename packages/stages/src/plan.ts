@@ -5,7 +5,7 @@ import type { Lock, StageName } from '@tundish/recipe/lock';
 export const IMPLEMENTATIONS: Readonly<Record<StageName, string>> = {
   load: 'load@1',
   optimize: 'optimize@1',
-  quantize: 'quantize@1',
+  quantize: 'quantize@2',
   arcl: 'arcl@1',
   transform: 'transform@1',
   convert: 'convert@1',

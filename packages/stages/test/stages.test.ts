@@ -1,15 +1,16 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { readSafetensorsHeader } from '@tundish/checkpoint';
+import { type Encodings, decodeModel } from '@tundish/graph';
 import { STAGE_NAMES } from '@tundish/recipe';
 import { sha256 } from '@tundish/store';
 import { hostReference, hostToolchain } from '@tundish/toolchain-host';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Pipeline, type StageContext, type StageFile, type StageInput, type StageRequest, type Unit, inputsOf, readActivations, readGraph, readParameterEncodings, ropeTables, stageOf, unitName, unitsOf } from '../src/index.js';
+import { type Pipeline, type StageContext, type StageFile, type StageInput, type StageRequest, type Unit, inputsOf, readEncodings, readGraph, ropeTables, stageOf, unitName, unitsOf } from '../src/index.js';
 import { calibrationWindows } from '../src/quantize/calibration-windows.js';
 import { unitOptions } from '../src/unit-options.js';
-import { FLOAT_RECIPE, QUANTIZED_RECIPE, Workspace, temporaryFolder } from './workspace.js';
+import { FLOAT_RECIPE, QUANTIZED_RECIPE, WEIGHTS_ONLY_RECIPE, Workspace, temporaryFolder } from './workspace.js';
 
 const whole = (stage: Unit['stage']): Unit => ({ stage, subject: null });
 
@@ -116,11 +117,30 @@ describe('quantize', () => {
     expect(workspace.leftovers().temporary).toEqual([]);
   });
 
-  test('parameter encodings read back from the graph are those that were written', async () => {
+  test('weights alone: no text is read, floats stay floats, and the graphs multiply codes', async () => {
+    const workspace = Workspace.make(WEIGHTS_ONLY_RECIPE);
+    rmSync(workspace.path('calibration.txt'));
+    await workspace.build('package');
+    const pipeline = await workspace.open();
+    const made = await pipeline.input(whole('quantize'));
+    expect(made.manifest.facts).toMatchObject({ precision: 'w4', activations: 0 });
+    expect(made.manifest.outputs.map(({ name }) => name)).not.toContain('activations.json');
+    const encodings = await readEncodings(await readGraph(made), made);
+    expect(encodings?.activations.size).toBe(0);
+    expect(encodings?.parameters.get('model.layers.0.self_attn.q_proj.weight')).toMatchObject({ kind: 'lpbq' });
+    const converted = await pipeline.input({ stage: 'convert', subject: 'ar8-cl32-2of2' });
+    const io = JSON.parse(readFileSync(converted.path('io.json'), 'utf8')) as { inputs: { dtype: string }[]; outputs: { dtype: string }[] };
+    expect(new Set([...io.inputs, ...io.outputs].map(({ dtype }) => dtype))).toEqual(new Set(['float32']));
+    const ops = new Set(decodeModel(readFileSync(converted.path('ar8_cl32_2_of_2.onnx'))).graph.nodes.map(({ opType }) => opType));
+    expect(ops.has('MatMulNBits')).toBe(true);
+    expect(ops.has('QuantizeLinear')).toBe(false);
+  });
+
+  test('encodings read back from the graph are those that were written', async () => {
     const workspace = Workspace.make(QUANTIZED_RECIPE);
     await workspace.build('quantize');
     const input = await (await workspace.open()).input(whole('quantize'));
-    const encodings = readParameterEncodings(await readGraph(input), input);
+    const { activations, parameters: encodings } = (await readEncodings(await readGraph(input), input)) as Encodings;
     const document = JSON.parse(readFileSync(input.path('encodings-1.0.0.json'), 'utf8')) as { param_encodings: { name: string; enc_type: string; scale: number[]; per_block_int_scale?: number[] }[] };
     const written = document.param_encodings.filter(({ enc_type: type }) => type !== 'PER_TENSOR');
     expect([...encodings.keys()].sort()).toEqual(written.map(({ name }) => name).sort());
@@ -129,8 +149,9 @@ describe('quantize', () => {
       if (found?.kind === 'lpbq') expect([[...found.channelScale], [...found.blockScale]]).toEqual([entry.scale, entry.per_block_int_scale]);
       else expect(found).toMatchObject({ kind: 'per-channel', scale: Float32Array.from(entry.scale) });
     }
-    expect((await readActivations(input))?.get('logits')).toMatchObject({ dtype: 'uint16' });
-    expect(await readActivations(await (await workspace.open()).input(whole('load')))).toBeUndefined();
+    expect(activations.get('logits')).toMatchObject({ dtype: 'uint16' });
+    const load = await (await workspace.open()).input(whole('load'));
+    expect(await readEncodings(await readGraph(load), load)).toBeUndefined();
   });
 });
 

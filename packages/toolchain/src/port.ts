@@ -78,7 +78,7 @@ export interface ToolchainContext {
 export interface ConvertRequest {
   readonly cell: CellId;
   readonly model: Model;
-  /** Absent for a floating-point build. */
+  /** Absent for a floating-point build; without activations when only weights are quantized. */
   readonly encodings?: Encodings;
   /** Options of the recipe's convert stage, already validated by `convertOptions`. */
   readonly options: Readonly<Record<string, unknown>>;

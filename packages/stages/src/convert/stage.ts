@@ -1,9 +1,9 @@
 /** convert: one graph in the form of the toolchain; weights stay byte ranges. */
 import { type GraphIo, graphName } from '@tundish/toolchain';
 import { stageError } from '../errors.js';
-import { jsonFile, readActivations, readGraph } from '../graph-files.js';
+import { jsonFile, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
-import { readParameterEncodings } from '../parameter-encodings.js';
+import { readEncodings } from '../read-encodings.js';
 import { MEDIA, type Stage, type StageFile, type StageRequest } from '../stage.js';
 import type { CellOptions } from '../transform/stage.js';
 
@@ -20,12 +20,12 @@ export const convert: Stage<CellOptions & { readonly toolchainName: string }> = 
   run: async (context, request) => {
     const input = inputOf(request);
     const { cell, toolchainName } = request.options;
-    const activations = await readActivations(input);
     const model = await readGraph(input);
+    const encodings = await readEncodings(model, input);
     const result = await context.adapters.toolchain(toolchainName).convert(context, {
       cell,
       model,
-      ...(activations === undefined ? {} : { encodings: { activations, parameters: readParameterEncodings(model, input) } }),
+      ...(encodings === undefined ? {} : { encodings }),
       options: {},
     });
     return { files: [...producedFiles(result.files), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };

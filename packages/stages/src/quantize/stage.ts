@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
-import { type Encodings, externalLocations } from '@tundish/graph';
+import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
+import { type Calibration, quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
 import { convertArCl } from '@tundish/transform';
 import { stageError } from '../errors.js';
@@ -15,10 +15,13 @@ import { requireInput } from '../inputs.js';
 import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts } from '../load/stage.js';
 import { ropeTables } from '../rope-tables.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageRequest, type StageResult } from '../stage.js';
-import { calibrationWindows } from './calibration-windows.js';
+import { type WindowPlan, calibrationWindows } from './calibration-windows.js';
 
 /** The quantize section of the lock; `'none'` builds in floating point. */
 export type QuantizeOptions = LockStages['quantize']['options'];
+
+/** Text and windows of a calibration. */
+type CalibrationPlan = WindowPlan & { readonly text: string };
 
 export const ENCODINGS_100 = 'encodings-1.0.0.json';
 export const ENCODINGS_200 = 'encodings-2.0.0.json';
@@ -41,21 +44,17 @@ async function passThrough(request: StageRequest<QuantizeOptions>): Promise<Stag
 
 async function quantizeBlocks(context: StageContext, request: StageRequest<QuantizeOptions>, options: Exclude<QuantizeOptions, 'none'>): Promise<StageResult> {
   const input = requireInput(request, 'optimize');
-  const facts = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
   const adaptation = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const model = await readGraph(input);
-  const { windowLength } = options.calibration;
-  const windows = await calibrationWindows(await context.checkpoint(), context.projectFile(options.calibration.text), facts.tokens.bos, options.calibration);
+  const calibration = options.activations === 'none' ? undefined : await calibrationOf(context, request, options.calibration, model, adaptation);
   const kernels = loadKernels();
   if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
   const result = await quantizeModel({
     model,
-    calibrationModel: convertArCl(model, adaptation.base, { ar: windowLength, cl: windowLength + 1 }),
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
     weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits },
-    calibration: { windows, ...ropeTables(facts.rope, 0, windowLength), attentionScaling: facts.rope.attentionScaling },
     kernels,
-    executor: context.adapters.reference(),
+    ...(calibration === undefined ? {} : { calibration }),
     resolve: (location) => input.resolve(location),
     folder: context.scratch,
     threads: context.threads,
@@ -65,9 +64,22 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const foreign = externalLocations(result.model).find((location) => !result.files.has(location));
   if (foreign !== undefined) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${foreign}`, why: 'a parameter of the checkpoint was not quantized' });
   const weights = [...result.files].map(([name, path]): StageFile => ({ name, mediaType: MEDIA.weights, path }));
+  const { activations, parameters } = result.encodings;
   return {
-    files: [graphFile(result.model), activationsFile(result.encodings.activations), ...weights, ...(await encodingsFiles(context.scratch, result.encodings))],
-    facts: { precision: 'w4a16', maskValue: result.maskValue, activations: result.encodings.activations.size, parameters: result.encodings.parameters.size },
+    files: [graphFile(result.model), ...(calibration === undefined ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings))],
+    facts: { precision: calibration === undefined ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
+  };
+}
+
+/** The calibration text through the checkpoint's tokenizer, and the graph that reads one window a pass. */
+async function calibrationOf(context: StageContext, request: StageRequest<QuantizeOptions>, plan: CalibrationPlan, model: Model, { base }: Adaptation): Promise<Calibration> {
+  const { rope, tokens } = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
+  const { windowLength } = plan;
+  const windows = await calibrationWindows(await context.checkpoint(), context.projectFile(plan.text), tokens.bos, plan);
+  return {
+    model: convertArCl(model, base, { ar: windowLength, cl: windowLength + 1 }),
+    inputs: { windows, ...ropeTables(rope, 0, windowLength), attentionScaling: rope.attentionScaling },
+    executor: context.adapters.reference(),
   };
 }
 

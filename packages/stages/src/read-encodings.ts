@@ -1,11 +1,19 @@
-/** Reads the encodings of quantized parameters back from the graph and its weight files, for toolchains that take them as data. */
+/** Reads the encodings of a graph back from an earlier stage and its weight files, for toolchains that take them as data. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type Model, type Node, type ParameterEncoding, type Tensor } from '@tundish/graph';
+import { type Encodings, type Model, type Node, type ParameterEncoding, type Tensor } from '@tundish/graph';
 import { stageError } from './errors.js';
+import { readActivations } from './graph-files.js';
 import type { StageInput } from './stage.js';
 
+/** Encodings of `model`, which comes from `input`; undefined for a floating-point build. */
+export async function readEncodings(model: Model, input: StageInput): Promise<Encodings | undefined> {
+  const activations = await readActivations(input);
+  const parameters = readParameterEncodings(model, input);
+  return activations === undefined && parameters.size === 0 ? undefined : { activations: activations ?? new Map(), parameters };
+}
+
 /** LPBQ and per-channel encodings by the name of the codes' initializer. */
-export function readParameterEncodings({ graph }: Model, input: StageInput): Map<string, ParameterEncoding> {
+function readParameterEncodings({ graph }: Model, input: StageInput): Map<string, ParameterEncoding> {
   const encodings = new Map<string, ParameterEncoding>();
   for (const node of graph.nodes.filter(({ opType }) => opType === 'DequantizeLinear')) {
     const codes = node.input(0);
