@@ -10,9 +10,6 @@ import type { GgufTensor } from './read-tensors.js';
 
 const MAGIC_AND_VERSION = 8;
 const FIXED_PART = 24;
-/** Bytes of the shortest key (length, one character, type, u8) and of the shortest tensor info. */
-const LEAST_KEY = 14;
-const LEAST_TENSOR = 32;
 const DEFAULT_ALIGNMENT = 32;
 /** First bytes of what came before GGUF, in either byte order. */
 const OLD_MAGICS: readonly string[] = ['GGML', 'lmgg', 'ggml', 'fmgg', 'ggmf', 'tjgg', 'ggjt', 'algg', 'ggla'];
@@ -42,8 +39,8 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
     const version = checkStart(path, size, await readRange(handle, path, 0, Math.min(size, MAGIC_AND_VERSION)));
     const cursor = new HeaderCursor(handle, path, size);
     await cursor.u64();
-    const tensorCount = checkCount(cursor, 'tensor', await cursor.u64(), LEAST_TENSOR);
-    const keyCount = checkCount(cursor, 'key', await cursor.u64(), LEAST_KEY);
+    const tensorCount = checkCount(cursor, 'tensor', await cursor.u64());
+    const keyCount = checkCount(cursor, 'key', await cursor.u64());
     const metadata = await readMetadata(cursor, keyCount);
     const architecture = readArchitecture(path, metadata);
     return { path, size, version, architecture, metadata, tensors: await readTensors(cursor, tensorCount, readAlignment(path, metadata)) };
@@ -75,8 +72,8 @@ function checkStart(path: string, size: number, start: Uint8Array): number {
   });
 }
 
-function checkCount(cursor: HeaderCursor, of: 'tensor' | 'key', count: bigint, least: number): number {
-  if (count * BigInt(least) <= BigInt(cursor.remaining)) return Number(count);
+function checkCount(cursor: HeaderCursor, of: 'tensor' | 'key', count: bigint): number {
+  if (count <= BigInt(cursor.size)) return Number(count);
   throw cursor.invalid(`absurd ${of} count ${count}: a file of ${cursor.size} bytes cannot hold so many`, 'Nothing was allocated.');
 }
 

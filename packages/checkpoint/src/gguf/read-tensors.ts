@@ -74,13 +74,13 @@ function placeTensors(entries: readonly TableEntry[], { path, size, offset: head
     if (relative % BigInt(alignment) !== 0n) throw layout(`offset ${relative} is not aligned to ${alignment}`);
     if (relative > BigInt(size)) throw layout(`offset ${relative} lies beyond the file, which has ${size} bytes`);
     if (relative !== BigInt(expected)) throw layout(`the offset of ${name} must be ${expected}, found ${relative}`);
-    const offset = dataStart + expected;
-    const end = offset + entry.length;
-    if (end > size) throw invalid('GGUF_TRUNCATED', path, offset, `tensor ${name}: needs bytes ${offset}..${end}, the file has ${size}`);
-    tensors.set(entry.name, { ...entry, offset });
+    tensors.set(entry.name, { ...entry, offset: dataStart + expected });
     expected += padded(entry.length);
   }
-  return tensors;
+  const last = [...tensors.values()].at(-1);
+  if (last === undefined || last.offset + last.length <= size) return tensors;
+  const { name, offset, length } = last;
+  throw invalid('GGUF_TRUNCATED', path, offset, `tensor ${printable(name)}: needs bytes ${offset}..${offset + length}, the file has ${size}`);
 }
 
 function invalid(code: 'GGUF_TENSOR_INVALID' | 'GGUF_LAYOUT_INVALID' | 'GGUF_TRUNCATED', path: string, offset: number, what: string): Error {
