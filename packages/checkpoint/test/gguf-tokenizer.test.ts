@@ -7,7 +7,7 @@ import type { Tokenizer } from '@tundish/tokenizer';
 import { afterAll, describe, expect, test } from 'vitest';
 import { importGguf } from '../src/gguf/index.js';
 import { repositoryPath } from './fixtures.js';
-import { TINY, tinyMetadata, tinyTensors, tinyTokenizer, withKey } from './gguf-tiny-llama.js';
+import { TINY, tinyMetadata, tinyTensors } from './gguf-tiny-llama.js';
 import { float32Tensor, writeGguf } from './gguf-writer.js';
 import type { MetadataEntry } from './gguf-writer.js';
 

@@ -21,7 +21,8 @@ const MARK = '[^\\r\\n\\p{L}\\p{N}]?';
 const LLAMA3 = split(`${CONTRACTIONS}|${LETTERS}|\\p{N}{1,3}|${REST}`);
 const QWEN2 = split(`${CONTRACTIONS}|${LETTERS}|\\p{N}|${REST}`);
 const TEKKEN = split(`${MARK}${UPPER}*${LOWER}+|${MARK}${UPPER}+${LOWER}*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`);
-const SINGLE_DIGITS = { type: 'Digits', individual_digits: true };
+/** The same as `Digits` with individual_digits, which some libraries take to mean 0 to 9 only. */
+const SINGLE_DIGITS = split('\\p{N}');
 const DEEPSEEK_CODER = [split('[\\r\\n]'), split('\\s?\\p{L}+'), split('\\s?\\p{P}+'), split('[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+'), SINGLE_DIGITS];
 
 const llama3: PreTokenizer = { splits: [LLAMA3, byteLevel(false)], ignoreMerges: true, addsBos: true, normalizer: null };
