@@ -114,14 +114,21 @@ test('strings and numbers that cross the pieces of the reader arrive whole', asy
   expect(metadata.get('tokens')?.value).toEqual(tokens);
 });
 
-test('a string that fills a sparse file is refused without being read', async () => {
-  const path = join(scratch, 'sparse.gguf');
+test.each<[string, Buffer, RegExp]>([
+  ['string', uint64(900_000_000), /the header is longer than 268435456 bytes/],
+  ['array', Buffer.concat([uint64(1), Buffer.from('k'), Buffer.from([9, 0, 0, 0, 0, 0, 0, 0]), uint64(900_000_000)]), /array count 900000000 of key k is too large/],
+])('a %s that fills a sparse file is refused without being read', async (kind, claim, says) => {
+  const path = join(scratch, `sparse-${kind}.gguf`);
   const start = readFileSync(writeGguf(scratch, 'start.gguf', [['general.architecture', 'string', 'llama']], [])).subarray(0, 24);
-  const length = Buffer.alloc(8);
-  length.writeUInt32LE(900_000_000);
-  writeFileSync(path, Buffer.concat([start, length]));
+  writeFileSync(path, Buffer.concat([start, claim]));
   execFileSync('truncate', ['-s', '1000000000', path]);
   const before = process.memoryUsage.rss();
-  expect((await failure(path)).message).toMatch(/the header is longer than 268435456 bytes/);
+  expect((await failure(path)).message).toMatch(says);
   expect(process.memoryUsage.rss() - before).toBeLessThan(50_000_000);
 });
+
+function uint64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return bytes;
+}

@@ -54,7 +54,7 @@ export function readLlamaDimensions(fields: MetadataFields): LlamaDimensions {
 function refuseForeignKeys(fields: MetadataFields): void {
   for (const [key, neutral] of FOREIGN) {
     if (!fields.has(key)) continue;
-    const value = typeof neutral === 'boolean' ? fields.flag(key, neutral) : key.endsWith('_count') ? fields.natural(key) : fields.float(key);
+    const value = typeof neutral === 'boolean' ? fields.flag(key, neutral) : fields.float(key);
     if (value !== neutral) throw fields.invalid(key, `is ${String(value)}, which LlamaForCausalLM cannot do (${String(neutral)} is)`);
   }
 }

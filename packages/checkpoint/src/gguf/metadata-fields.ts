@@ -42,12 +42,12 @@ export class MetadataFields {
     return value;
   }
 
-  /** A finite float; float32 values come as the shortest decimal that stands for them, so 1e-5 is 0.00001. */
+  /** A finite number; float32 values come as the shortest decimal that stands for them, so 1e-5 is 0.00001. */
   float(key: string): number | undefined {
-    const entry = this.header.metadata.get(key);
-    const value = this.scalar(key, FLOATS, 'a float') as number | undefined;
-    if (value !== undefined && !Number.isFinite(value)) throw this.invalid(key, `must be finite, found ${value}`);
-    return value === undefined || entry?.type !== 'f32' ? value : shortestDecimal(value);
+    const value = this.scalar(key, [...FLOATS, ...INTEGERS], 'a number');
+    if (value === undefined) return undefined;
+    if (!Number.isFinite(Number(value))) throw this.invalid(key, `must be finite, found ${String(value)}`);
+    return this.header.metadata.get(key)?.type === 'f32' ? shortestDecimal(Number(value)) : Number(value);
   }
 
   texts(key: string): readonly string[] | undefined {

@@ -4,6 +4,9 @@ import type { HeaderCursor } from './header-cursor.js';
 import { VALUE_BYTES, VALUE_TYPES } from './metadata-values.js';
 import type { GgufScalar, GgufScalarType, GgufValue, GgufValueType } from './metadata-values.js';
 
+/** Arrays hold one element a token or merge; a longer one would fill the memory. */
+const ARRAY_LIMIT = 2 ** 24;
+
 type ReadNumber = (view: DataView, at: number) => GgufScalar;
 
 const READERS: Readonly<Record<Exclude<GgufScalarType, 'string' | 'bool'>, ReadNumber>> = {
@@ -42,6 +45,7 @@ async function readValue(cursor: HeaderCursor): Promise<GgufValue> {
   if (count * BigInt(VALUE_BYTES[elementType]) > BigInt(cursor.remaining)) {
     throw cursor.invalid(`array count ${count} of ${cursor.place} exceeds the file, which has ${cursor.size} bytes`, 'Nothing was allocated.');
   }
+  if (count > BigInt(ARRAY_LIMIT)) throw cursor.invalid(`array count ${count} of ${cursor.place} is too large`, `At most ${ARRAY_LIMIT} elements are read.`);
   return { type, elementType, value: await readScalars(cursor, elementType, Number(count)) };
 }
 

@@ -51,14 +51,17 @@ export function planTokenizer(header: GgufHeader, rows: number): PlannedTokenize
     throw unsupportedTokenizer(header.path, `${found}; known: ${[...KINDS.keys()].join(' ')}`, 'Take a model with a known tokenizer.');
   }
   const vocabulary = readVocabulary(header.path, fields, rows, kind.presets);
-  const model = kind.build(vocabulary, fields);
+  return { files: composeFiles(vocabulary, fields, kind.build(vocabulary, fields)), roles: vocabulary.roles };
+}
+
+function composeFiles(vocabulary: GgufVocabulary, fields: MetadataFields, model: TokenizerModel): PlannedTokenizer['files'] {
   const added = addedTokens(vocabulary);
+  const names = roleNames(vocabulary);
   const adds = {
     bos: fields.flag('tokenizer.ggml.add_bos_token', model.addsBos) ? vocabulary.roles.bos : undefined,
     eos: fields.flag('tokenizer.ggml.add_eos_token', model.addsEos) ? vocabulary.roles.eos : undefined,
   };
-  const names = roleNames(vocabulary);
-  const files = {
+  return {
     'tokenizer.json': {
       version: '1.0',
       truncation: null,
@@ -81,7 +84,6 @@ export function planTokenizer(header: GgufHeader, rows: number): PlannedTokenize
     },
     'special_tokens_map.json': names,
   };
-  return { files, roles: vocabulary.roles };
 }
 
 /** Control and unknown tokens are special; so are the ones that begin or end a text, whatever their type says. */

@@ -4,6 +4,11 @@ import type { TokenizerModel } from './tokenizer-model.js';
 import { TOKEN_TYPE, invalidTokenizer, unsupportedTokenizer } from './vocabulary.js';
 import type { GgufVocabulary } from './vocabulary.js';
 
+interface Merge {
+  readonly pair: [string, string];
+  readonly score: number;
+}
+
 /** Stands for a space inside tokens. */
 export const SPACE_MARK = '\u2581';
 
@@ -61,7 +66,7 @@ export function hasByteTokens(vocabulary: GgufVocabulary): boolean {
 
 function deriveMerges({ path, tokens, types }: GgufVocabulary, scores: readonly number[]): [string, string][] {
   const ids = new Map(tokens.flatMap((token, id) => (types[id] === TOKEN_TYPE.normal ? [[token, id] as const] : [])));
-  const merges: { readonly pair: [string, string]; readonly score: number }[] = [];
+  const merges: Merge[] = [];
   for (const [token, id] of ids) {
     // Between code points: half of a surrogate pair is never a token.
     for (let cut = 1; cut < token.length; cut++) {
@@ -74,5 +79,6 @@ function deriveMerges({ path, tokens, types }: GgufVocabulary, scores: readonly 
     throw unsupportedTokenizer(path, 'all tokens have the same score, so the order of the merges is lost', fix);
   }
   // Sorting is stable: equal scores and lengths stay in the order of the ids.
-  return merges.sort((a, b) => b.score - a.score || b.pair[0].length - a.pair[0].length).map(({ pair }) => pair);
+  const order = (a: Merge, b: Merge): number => b.score - a.score || b.pair[0].length - a.pair[0].length || b.pair[1].length - a.pair[1].length;
+  return merges.sort(order).map(({ pair }) => pair);
 }
