@@ -6,7 +6,7 @@ import type { Lock, LockSource, QuantizeOptions, StageName } from './lock.js';
 import type { RecipeFile } from './parse-recipe.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
-import { DEFAULT_CL } from './schema.js';
+import { DEFAULT_CL, PREFERS_SINGLE_HEADS } from './schema.js';
 import { calibrationText, evaluationText } from './source-reference.js';
 import type { KeyPath } from './yaml-document.js';
 
@@ -46,7 +46,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       optimize: { implementation: implementations.optimize, options: recipe.optimize },
       quantize: { implementation: implementations.quantize, options: resolveQuantize(request) },
       arcl: { implementation: implementations.arcl, options: { ar: [...plan.ar], cl: [...plan.cl] } },
-      transform: { implementation: implementations.transform, options: recipe.transform },
+      transform: { implementation: implementations.transform, options: { mha2sha: recipe.transform.mha2sha ?? PREFERS_SINGLE_HEADS[recipe.toolchain] } },
       convert: { implementation: implementations.convert, options: {}, toolchain },
       compile: { implementation: implementations.compile, options: recipe.compile, toolchain },
       package: { implementation: implementations.package, options: {} },

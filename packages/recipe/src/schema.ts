@@ -4,6 +4,9 @@ import { z } from 'zod';
 /** Toolchains that a recipe can name. */
 export const TOOLCHAINS = ['host'] as const;
 
+/** Whether a toolchain runs single-head operations better than whole attention layers. */
+export const PREFERS_SINGLE_HEADS: Readonly<Record<(typeof TOOLCHAINS)[number], boolean>> = { host: false };
+
 /** Context lengths of a recipe that names none, as far as the model's positions reach. */
 export const DEFAULT_CL: readonly number[] = [512, 1024, 2048, 3072, 4096];
 
@@ -56,7 +59,7 @@ export const recipeSchema = z.strictObject({
   graphs: graphs.prefault({}),
   optimize: z.strictObject({ foldNormGains: flag('Fold the gains of the norms into the projections that follow; equal in function. A gain that varies within a block costs block-quantized weights accuracy, so it is off unless a later rewrite needs it.').default(false) }).prefault({}).describe('Rewrites that keep the function.'),
   quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
-  transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own.').default(true) }).prefault({}).describe('Rewrites of the graphs for the target.'),
+  transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own, as accelerators want them. Default: what the toolchain runs best; `host` runs whole layers faster, so false.').optional() }).prefault({}).describe('Rewrites of the graphs for the target.'),
   convert: z.strictObject({}).prefault({}).describe('Lowering to the form of the toolchain; it has no options yet.'),
   compile: z.strictObject({ prepack: flag('Store weights in the layout that the processor multiplies with: opens at once, takes more space.').default(true) }).prefault({}).describe('Compilation of a part.'),
   package: z.strictObject({}).prefault({}).describe('The container; it has no options yet.'),

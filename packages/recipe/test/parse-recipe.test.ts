@@ -17,7 +17,7 @@ quantize:
   activations: { bits: 16 }
   kvCache: { bits: 8 }
   calibration: { windows: 32, windowLength: 512 }
-transform: { mha2sha: true }
+transform: {}
 convert: {}
 compile: {}
 package: {}

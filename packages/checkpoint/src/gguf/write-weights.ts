@@ -31,7 +31,7 @@ export async function writeWeights(source: string, target: string, tensors: read
           options.signal?.throwIfAborted();
           await output.writeFile(chunk);
         }
-        options.reporter.progress({ label: 'tensors', done: index + 1, total: tensors.length });
+        options.reporter.progress({ work: 'import', label: 'tensors', done: index + 1, total: tensors.length });
       }
     } finally {
       await output.close();

@@ -17,7 +17,7 @@ checkpoint: ${JSON.stringify(checkpoint)}   # a folder (./ ../ /) or a hub id: o
 #   cl: [512, 1024]              # context lengths; default: 512 to 4096 as far as the model reaches
 #   parts: 1                     # parts that the layers are split into
 # optimize: { foldNormGains: false }
-${quantizeSection(calibration)}# transform: { mha2sha: true }     # operations of its own for each attention head
+${quantizeSection(calibration)}# transform: { mha2sha: false }    # true: operations of its own for each attention head, as accelerators want them
 # compile: { prepack: true }       # weights in the layout of the processor: larger, opens at once
 # evaluate: { text: ./checkpoint/eval.txt, windowLength: 512 }
 # generation: { maxTokens: 256 }

@@ -1,0 +1,37 @@
+/**
+ * `node run-stages.mjs WORKSPACE MODEL STAGE...`: runs all units of the given stages in this process, and prints seconds, bytes
+ * written and peak memory as the kernel counts them, as one line of JSON. Earlier stages come from the store.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { adapters } from '@tundish/cli';
+import { silentReporter } from '@tundish/diagnostics';
+import { encodeLock } from '@tundish/recipe';
+import { Pipeline, resolveLock, unitsOf } from '@tundish/stages';
+
+const [workspaceRoot, modelRoot, ...stages] = process.argv.slice(2);
+const cacheRoot = join(workspaceRoot, '.tundish/cache');
+const hubCache = join(workspaceRoot, 'hub');
+const identity = await adapters.toolchain('host').identity();
+// Digests of the checkpoint are taken here once and remembered; they are no part of a stage.
+const lock = await resolveLock({ workspaceRoot, modelRoot, cacheRoot, hubCache, toolchainVersion: async () => identity.version });
+writeFileSync(join(workspaceRoot, modelRoot, 'recipe.lock.json'), encodeLock(lock));
+if (stages.length > 0) {
+  const request = { workspaceRoot, modelRoot, cacheRoot, hubCache, adapters, reporter: silentReporter, signal: new AbortController().signal, threads: 2, inputsInPlace: false };
+  const pipeline = await Pipeline.open(request);
+  const before = written();
+  const started = performance.now();
+  let ran = 0;
+  let content = 0;
+  for (const unit of unitsOf(pipeline.lock).filter(({ stage }) => stages.includes(stage))) {
+    const result = await pipeline.run(unit);
+    if (result.status === 'run') ran += 1;
+    content += result.bytesWritten;
+  }
+  console.log(JSON.stringify({ ran, seconds: (performance.now() - started) / 1000, content, written: written() - before, rss: process.resourceUsage().maxRSS * 1024 }));
+}
+
+/** Bytes that this process has sent towards the disk, as the kernel counts them: whole pages, pipes and sockets left out. */
+function written() {
+  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))[1]);
+}
