@@ -24,12 +24,17 @@ export function hubAccess(): { readonly token?: string; readonly offline: boolea
 
 /** The terminal behind a stream; undefined for a pipe, a file and TERM=dumb. Colour needs NO_COLOR unset, and FORCE_COLOR or TERM that allow it. */
 export function terminalOf(stream: NodeJS.WriteStream): Terminal | undefined {
-  const { TERM: term, NO_COLOR: noColor } = process.env;
+  const { TERM: term } = process.env;
   if (!stream.isTTY || term === 'dumb') return undefined;
   return {
     get columns() {
       return stream.columns > 0 ? stream.columns : 80;
     },
-    color: (noColor === undefined || noColor === '') && stream.hasColors(),
+    color: coloursWanted() && stream.hasColors(),
   };
+}
+
+/** False when NO_COLOR is set to anything (no-color.org). */
+export function coloursWanted(): boolean {
+  return (process.env['NO_COLOR'] ?? '') === '';
 }

@@ -1,4 +1,6 @@
 /** The commands as functions, for the Nx executors. */
+export { chatCommand } from './commands/chat.js';
+export type { ChatAnswer, ChatOptions } from './commands/chat.js';
 export { evaluateCommand } from './commands/evaluate.js';
 export type { EvaluateOptions } from './commands/evaluate.js';
 export { generateCommand } from './commands/generate.js';

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { CHAT_HELP } from './chat-command.js';
+import type { ChatOptions } from './commands/chat.js';
 import type { EvaluateOptions } from './commands/evaluate.js';
 import type { GenerateOptions } from './commands/generate.js';
 import type { ParityOptions } from './commands/parity.js';
@@ -51,30 +53,39 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .addHelpText('after', HELP_TAIL);
   addGenerate(program, io, signal);
+  addChat(program, io, signal, done);
   addEvaluate(program, io, signal);
   addParity(program, io, signal, done);
   return program;
 }
 
 function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
-  program
-    .command('generate')
+  addSampling(program.command('generate'))
     .description('Generates text from a container folder.')
     .argument('<container>', 'folder that the package stage made')
     .option('--prompt <text>', 'text to continue')
     .option('--ids <list>', 'token ids to continue instead of text, separated by commas', tokenIds)
     .option('--chat', 'send the prompt as a user message through the chat template')
-    .option('--max-tokens <n>', 'tokens to generate at most', wholeNumber)
-    .option('--temperature <t>', 'randomness; 0 is greedy', realNumber)
-    .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber)
-    .option('--top-p <p>', 'keep the most likely tokens up to this total probability', realNumber)
-    .option('--seed <n>', 'seed of the draws', wholeNumber)
     .addOption(threadsOption())
     .option('--json', 'print one JSON object with text, token ids and figures', false)
     .addHelpText('after', '\nExample:\n  npx tundish generate models/llama32/artifacts/container --prompt "And God said" --max-tokens 64')
     .action(async (container: string, options: GenerateFlags) => {
       const { generateCommand } = await import('./commands/generate.js');
       await generateCommand({ ...options, container, signal }, io);
+    });
+}
+
+function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
+  addSampling(program.command('chat'))
+    .description('Talks with a container folder through its chat template, line by line, at a terminal or from a pipe.')
+    .argument('<container>', 'folder that the package stage made')
+    .option('--system <text>', 'system message that the conversation begins with')
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON object a line and answer: role, content, token ids, figures', false)
+    .addHelpText('after', `\nExample:\n  npx tundish chat models/llama32/artifacts/container\n\nIn the conversation:\n${CHAT_HELP}\nExits with 0 at /exit and at the end of the input, with 130 after Ctrl-C twice at an empty prompt.`)
+    .action(async (container: string, options: ChatFlags) => {
+      const { chatCommand } = await import('./commands/chat.js');
+      done((await chatCommand({ ...options, container, signal }, io)) ? EXIT.interrupted : EXIT.ok);
     });
 }
 
@@ -113,9 +124,21 @@ function addParity(program: Command, io: Io, signal: AbortSignal, done: (code: n
 
 type GenerateFlags = Omit<GenerateOptions, 'container' | 'signal'>;
 
+type ChatFlags = Omit<ChatOptions, 'container' | 'signal'>;
+
 type EvaluateFlags = Omit<EvaluateOptions, 'workspaceRoot' | 'modelRoot' | 'signal'> & { readonly workspace: string };
 
 type ParityFlags = Omit<ParityOptions, 'checkpoint' | 'signal'>;
+
+/** What generate and chat have in common. */
+function addSampling(command: Command): Command {
+  return command
+    .option('--max-tokens <n>', 'tokens to generate at most', wholeNumber)
+    .option('--temperature <t>', 'randomness; 0 is greedy', realNumber)
+    .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber)
+    .option('--top-p <p>', 'keep the most likely tokens up to this total probability', realNumber)
+    .option('--seed <n>', 'seed of the draws', wholeNumber);
+}
 
 function threadsOption(): Option {
   return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);

@@ -1,4 +1,6 @@
 /** Generates text from a container: engine, sampler, sessions. */
+export { Conversation } from './conversation.js';
+export type { ConversationOptions, Reply } from './conversation.js';
 export { Engine } from './engine.js';
 export type { EngineModel } from './engine.js';
 export type { GenerateOptions, GeneratedToken, Generation, GenerationStats, Prompt, StopReason } from './generation.js';

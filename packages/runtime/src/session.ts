@@ -50,6 +50,30 @@ export class Session {
     };
   }
 
+  /**
+   * The ids that a prompt stands for.
+   *
+   * @throws TundishError RUNTIME_TOKENIZER_MISSING, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, CHAT_TEMPLATE_LIMIT
+   */
+  async promptIds(prompt: Prompt): Promise<readonly number[]> {
+    if (typeof prompt !== 'string' && 'ids' in prompt) return prompt.ids;
+    const { tokenizer } = this;
+    if (tokenizer === undefined) {
+      throw runtimeError('RUNTIME_TOKENIZER_MISSING', {
+        what: 'the container has no tokenizer.json, so it cannot read text',
+        evidence: { path: this.container.folder },
+        fix: 'give token ids, or put the tokenizer.json of the model into the checkpoint folder and build again',
+      });
+    }
+    if (typeof prompt === 'string') return tokenizer.encode(prompt);
+    return tokenizer.encode(await tokenizer.renderChat(prompt.messages), { addSpecialTokens: false });
+  }
+
+  /** Refuses before anything runs what `generate` would refuse: @throws TundishError RUNTIME_OPTION_INVALID */
+  checkOptions(options: GenerateOptions): void {
+    settings(this.container.manifest.generation, options);
+  }
+
   /** Forgets the conversation. */
   reset(): void {
     this.engine.reset();
@@ -75,7 +99,7 @@ export class Session {
   async *#tokens(prompt: Prompt, options: GenerateOptions, finish: (stats: GenerationStats) => void): AsyncGenerator<GeneratedToken, void> {
     const watch = new Stopwatch();
     const { sampler, maxTokens } = settings(this.container.manifest.generation, options);
-    const ids = await this.#promptIds(prompt);
+    const ids = await this.promptIds(prompt);
     const cachedTokens = this.#adopt(ids, options.reusePrefix ?? false);
     watch.promptKnown(ids.length, cachedTokens);
     const eos = new Set(this.container.manifest.tokens.eos);
@@ -135,20 +159,6 @@ export class Session {
     else this.engine.rewind(shared);
     this.#cached.length = shared;
     return shared;
-  }
-
-  async #promptIds(prompt: Prompt): Promise<readonly number[]> {
-    if (typeof prompt !== 'string' && 'ids' in prompt) return prompt.ids;
-    const { tokenizer } = this;
-    if (tokenizer === undefined) {
-      throw runtimeError('RUNTIME_TOKENIZER_MISSING', {
-        what: 'the container has no tokenizer.json, so it cannot read text',
-        evidence: { path: this.container.folder },
-        fix: 'give token ids, or put the tokenizer.json of the model into the checkpoint folder and build again',
-      });
-    }
-    if (typeof prompt === 'string') return tokenizer.encode(prompt);
-    return tokenizer.encode(await tokenizer.renderChat(prompt.messages), { addSpecialTokens: false });
   }
 }
 

@@ -1,10 +1,12 @@
 /** generate: text from a container, streamed as it is made. */
-import { type GenerateOptions as Sampling, type GenerationStats, type Prompt, openContainer } from '@tundish/runtime';
+import { type GenerationStats, type Prompt, openContainer } from '@tundish/runtime';
+import { describeStats } from '../describe-stats.js';
 import { cliError } from '../errors.js';
 import { type Io, ioReporter } from '../io.js';
+import { type SamplingFlags, samplingOf } from '../sampling-flags.js';
 import { toolchainNamed } from '../toolchains.js';
 
-export interface GenerateOptions {
+export interface GenerateOptions extends SamplingFlags {
   /** Container folder. */
   readonly container: string;
   /** Text; absent when `ids` are given. */
@@ -13,11 +15,6 @@ export interface GenerateOptions {
   readonly ids?: readonly number[];
   /** The prompt is a user message for the container's chat template; else it is text to continue. */
   readonly chat?: boolean;
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: number;
   readonly threads: number;
   readonly json: boolean;
   readonly signal: AbortSignal;
@@ -37,7 +34,7 @@ export async function generateCommand(options: GenerateOptions, io: Io): Promise
   const reporter = ioReporter(io);
   const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads, reporter }).finally(() => reporter.close());
   try {
-    const generation = session.generate(prompt, samplingOf(options));
+    const generation = session.generate(prompt, { ...samplingOf(options), signal: options.signal });
     const ids: number[] = [];
     let text = '';
     for await (const token of generation) {
@@ -49,7 +46,7 @@ export async function generateCommand(options: GenerateOptions, io: Io): Promise
     if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
     else {
       io.out('\n');
-      io.err(`${describe(report.stats)}\n`);
+      io.err(`${describeStats(report.stats)}\n`);
     }
     return report;
   } finally {
@@ -64,21 +61,4 @@ function promptOf({ prompt, ids, chat }: GenerateOptions): Prompt {
   if (chat === true) return { messages: [{ role: 'user', content: prompt ?? '' }] };
   if (prompt === '' || prompt === undefined) throw cliError('CLI_USAGE', { what: 'the prompt is empty', fix: 'give some text: --prompt "And God said"' });
   return prompt;
-}
-
-function samplingOf(options: GenerateOptions): Sampling {
-  const { maxTokens, temperature, topK, topP, seed, signal } = options;
-  return {
-    signal,
-    ...(maxTokens === undefined ? {} : { maxTokens }),
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(topK === undefined ? {} : { topK }),
-    ...(topP === undefined ? {} : { topP }),
-    ...(seed === undefined ? {} : { seed }),
-  };
-}
-
-function describe(stats: GenerationStats): string {
-  const rate = (value: number): string => `${value.toFixed(1)} tok/s`;
-  return `${stats.promptTokens} prompt tokens at ${rate(stats.prefillTokensPerSecond)}, ${stats.generatedTokens} generated tokens at ${rate(stats.decodeTokensPerSecond)}, first token after ${(1000 * stats.timeToFirstToken).toFixed(0)} ms, stopped by ${stats.stopReason}`;
 }
