@@ -26,6 +26,15 @@ export function announceRun(run: RunIdentity): void {
   process.env['TUNDISH_RUN'] = `${run.id}@${run.startedAt}`;
 }
 
+/**
+ * Gives the tasks of this run the streams of Nx itself. Its terminal UI hands over the keyboard only after a key for it is
+ * pressed, and its pseudo-terminal never tells a task that a pipe has ended.
+ */
+export function claimStreams(): void {
+  process.env['NX_TUI'] = 'false';
+  process.env['NX_NATIVE_COMMAND_RUNNER'] = 'false';
+}
+
 /** The run that this task belongs to; undefined when the executor was not started by `nx run`. */
 export function currentRun(): RunIdentity | undefined {
   const match = /^([\w-]+)@(\d+)$/.exec(process.env['TUNDISH_RUN'] ?? '');

@@ -1,6 +1,6 @@
 /** The entry that nx.json names: infers the projects of each model, and keeps their locks in step with their recipes. */
 import type { CreateNodes, CreateNodesResultArray, PreTasksExecution } from '@nx/devkit';
-import { announceRun, inContinuousIntegration } from './environment.js';
+import { announceRun, claimStreams, inContinuousIntegration } from './environment.js';
 import { readLockFile } from './lock/lock-file.js';
 import type { Interest } from './lock/refresh-locks.js';
 import { findModelFolders, matchesModelsGlob, modelFolder } from './model-folders.js';
@@ -51,6 +51,7 @@ export const preTasksExecution: PreTasksExecution<TundishPluginOptions> = async 
   const models = findModelFolders(workspaceRoot, modelsGlobOf(options));
   if (models.length === 0) return;
   announceRun({ id, startedAt: Date.now() });
+  if (models.some((model) => talksWith(model, argv.slice(2)))) claimStreams();
   pruneRuns(workspaceRoot);
   const { assertLocksAreCurrent, refreshLocks } = await import('./lock/refresh-locks.js');
   if (inContinuousIntegration()) await assertLocksAreCurrent(workspaceRoot, models);
@@ -61,4 +62,10 @@ export const preTasksExecution: PreTasksExecution<TundishPluginOptions> = async 
 function interestIn(model: ModelFolder, words: readonly string[]): Interest {
   if (words.some((word) => word.startsWith(`${model.name}:`) || word.startsWith(`${model.name}/`))) return 'named';
   return words.some((word) => word === 'run-many' || word === 'affected' || word.includes(model.name)) ? 'possible' : 'none';
+}
+
+/** `nx run NAME:chat` and `nx chat NAME`, unless the terminal UI is asked for by name. */
+function talksWith(model: ModelFolder, words: readonly string[]): boolean {
+  if (words.some((word) => /^--tui(=true)?$/.test(word))) return false;
+  return words.includes(`${model.name}:chat`) || (words[0] === 'chat' && words.includes(model.name));
 }

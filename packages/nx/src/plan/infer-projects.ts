@@ -30,12 +30,13 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
       arcl: whole('arcl'),
       package: whole('package'),
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
+      chat: commandTarget('chat', model, 'chat', 'A conversation with the container: type a message, or /help.'),
       evaluate: commandTarget('evaluate', model, 'evaluate', 'Perplexity, KL divergence and top-1 agreement against the checkpoint, after load, quantize and compile.'),
     },
     metadata: {
       technologies: ['tundish'],
       description: `Builds ${model.root}/recipe.yaml: one checkpoint in, one container out. Start with: npx nx run ${model.name}:compile`,
-      targetGroups: { Build: ['compile'], Stages: ['load', 'optimize', 'quantize', 'arcl', 'package'], Use: ['generate', 'evaluate'] },
+      targetGroups: { Build: ['compile'], Stages: ['load', 'optimize', 'quantize', 'arcl', 'package'], Use: ['generate', 'chat', 'evaluate'] },
     },
   };
 }
