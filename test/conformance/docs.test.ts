@@ -82,7 +82,7 @@ describe('commands that the pages name', () => {
     const [[, { projects = {} }] = ['', {}]] = await infer(['models/llama32/project.json'], undefined, { workspaceRoot: ROOT, nxJsonConfiguration: {} });
     const targets = Object.keys(projects['models/llama32']?.targets ?? {});
     const used = named(/nx run (?:llama32|NAME|MODEL):([a-z]+)/g);
-    expect(used).toEqual(expect.arrayContaining(['compile', 'generate', 'evaluate']));
+    expect(used).toEqual(expect.arrayContaining(['compile', 'generate', 'chat', 'evaluate']));
     expect(used.filter((target) => !targets.includes(target))).toEqual([]);
   });
 
@@ -95,7 +95,7 @@ describe('commands that the pages name', () => {
 
   it('are verbs of tundish, with the flags of the README', () => {
     const used = named(/npx tundish ([a-z]+)/g);
-    expect(used.sort()).toEqual(['evaluate', 'generate', 'parity']);
+    expect(used.sort()).toEqual(['chat', 'evaluate', 'generate', 'parity']);
     const help = used.map((verb) => node('packages/cli/bin/tundish.js', verb, '--help').stdout).join('\n');
     const flags = [...read('README.md').matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag as string).filter((flag) => flag !== '--calibration');
     expect(flags).toEqual(expect.arrayContaining(['--prompt', '--max-tokens', '--top-k', '--seed', '--json', '--chat', '--tolerance']));
@@ -108,6 +108,18 @@ describe('commands that the pages name', () => {
     const flags = [...table.matchAll(/`--([a-z-]+)/g)].map(([, flag]) => (flag as string).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()));
     expect(flags.length).toBeGreaterThan(6);
     expect(flags.filter((flag) => !Object.hasOwn(properties, flag))).toEqual([]);
+  });
+
+  it('are flags of the chat target and of its verb', () => {
+    const { properties } = JSON.parse(read('packages/nx/schemas/chat.json')) as { properties: object };
+    const help = node('packages/cli/bin/tundish.js', 'chat', '--help').stdout;
+    const table = read('docs/chat.md').split('| option | meaning |')[1]?.split('\n\n')[0] ?? '';
+    const flags = [...table.matchAll(/`--([a-z-]+)/g)].map(([, flag]) => flag as string);
+    const camel = flags.map((flag) => flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()));
+    expect(camel.sort()).toEqual(Object.keys(properties).filter((name) => name !== 'model').sort());
+    expect(flags.filter((flag) => !help.includes(`--${flag} `))).toEqual([]);
+    const commands = [...read('docs/chat.md').matchAll(/^\| `(\/[a-z]+)/gm)].map(([, command]) => command as string);
+    expect(commands).toEqual([...help.matchAll(/^(\/[a-z]+)/gm)].map(([, command]) => command));
   });
 
   it('are scripts of package.json', () => {
@@ -129,6 +141,6 @@ describe('error codes', () => {
     const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|QUANTIZE|CONTAINER|CONFIG|HUB)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
     expect(written).toContain('NX_LOCK_STALE');
     const text = sources.map(read).join('\n');
-    expect([...new Set(written)].filter((name) => !codes.includes(name) && !text.includes(`const ${name}`))).toEqual([]);
+    expect([...new Set(written)].filter((name) => !codes.includes(name) && !text.includes(`const ${name}`) && !text.includes(`process.env['${name}']`))).toEqual([]);
   });
 });

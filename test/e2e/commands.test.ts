@@ -1,8 +1,10 @@
 /** The commands of the README on one built model: text, figures, exit codes; and what survives an interruption or a lost store. */
-import { cpSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ChatMessage, loadTokenizer } from '@tundish/tokenizer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHECKPOINT, NxWorkspace } from './nx-workspace.js';
+import { CTRL_C, CTRL_D, type Dialogue, canRunAtTerminal } from './terminal.js';
 
 const RECIPE = 'checkpoint: ./checkpoint\ngraphs: { ar: [1, 128], cl: [512, 1024], parts: 2 }\n';
 const CONTAINER = 'models/tiny/artifacts/container';
@@ -88,6 +90,88 @@ describe('generate', () => {
     const { code: found, output } = await workspace.tundish(args);
     expect(output).toContain(message);
     expect(found).toBe(code);
+  });
+});
+
+describe('chat', () => {
+  const QUESTIONS = ['And God said', 'Who art thou?'];
+  const OPTIONS = ['--max-tokens', '24', '--json'];
+  type Answer = { readonly content: string; readonly ids: number[]; readonly stats: { readonly promptTokens: number; readonly cachedTokens: number } };
+  const answersIn = (output: string): Answer[] => output.split('\n').filter((line) => line.startsWith('{"role":"assistant"')).map((line) => JSON.parse(line) as Answer);
+
+  it('answers the lines of a pipe, with the tokens of a fresh session, through Nx and without it', async () => {
+    const { code, output } = await workspace.tundish(['chat', CONTAINER, ...OPTIONS], QUESTIONS.join('\n'));
+    expect(code, output).toBe(0);
+    expect(output).not.toContain('> ');
+    const answers = answersIn(output);
+    expect(answers).toHaveLength(2);
+    const tokenizer = await loadTokenizer(join(workspace.root, CONTAINER));
+    const messages: ChatMessage[] = [];
+    for (const [i, { content, ids, stats }] of answers.entries()) {
+      messages.push({ role: 'user', content: QUESTIONS[i] as string });
+      const prompt = tokenizer.encode(await tokenizer.renderChat(messages), { addSpecialTokens: false });
+      expect(stats.promptTokens).toBe(prompt.length);
+      const fresh = await workspace.tundish(['generate', CONTAINER, '--ids', prompt.join(), ...OPTIONS]);
+      expect(ids).toEqual(jsonIn<{ ids: number[] }>(fresh.output, '{').ids);
+      messages.push({ role: 'assistant', content });
+    }
+    expect(answers[1]?.stats.cachedTokens).toBeGreaterThan(answers[0]?.stats.promptTokens as number);
+    const nx = await workspace.nx(['run', 'tiny:chat', ...OPTIONS], {}, `${QUESTIONS.join('\n')}\n`);
+    expect(nx.code, nx.output).toBe(0);
+    expect(answersIn(nx.output).map(({ ids }) => ids)).toEqual(answers.map(({ ids }) => ids));
+  });
+
+  it('obeys commands, and says what it does not know', async () => {
+    const { code, output } = await workspace.tundish(['chat', CONTAINER, '--max-tokens', '4', '--json'], 'Speak.\n/reset\nSpeak.\n/system Sing.\n\nSpeak.\n/frobnicate\n/exit\nSpeak.\n');
+    expect(code, output).toBe(0);
+    const [first, second, third, ...others] = answersIn(output);
+    expect(others).toEqual([]);
+    expect(second?.stats.promptTokens).toBe(first?.stats.promptTokens);
+    expect(third?.stats.promptTokens).toBeGreaterThan(first?.stats.promptTokens as number);
+    expect(output).toContain('/frobnicate is no command; /help lists them');
+  });
+
+  it('fails at a message of a pipe that does not fit, and at a container without a chat template', async () => {
+    const long = await workspace.tundish(['chat', CONTAINER], `${'and the king '.repeat(800)}\nSpeak.\n`);
+    expect(long.output).toMatch(/RUNTIME_CAPACITY: the message needs \d+ tokens and the container holds 1023/);
+    expect(long.code).toBe(3);
+    const silent = join(workspace.root, 'silent');
+    cpSync(join(workspace.root, CONTAINER), silent, { recursive: true });
+    const manifest = JSON.parse(readFileSync(join(silent, 'manifest.json'), 'utf8')) as { files: Record<string, unknown> };
+    rmSync(join(silent, 'chat_template.jinja'));
+    delete manifest.files['chat_template.jinja'];
+    writeFileSync(join(silent, 'manifest.json'), JSON.stringify(manifest));
+    const refused = await workspace.tundish(['chat', silent], 'Speak.\n');
+    expect(refused.output).toMatch(/CLI_CHAT_TEMPLATE: .*silent has no chat template[^]*use generate/);
+    expect(refused.code).toBe(3);
+  });
+
+  const byHand: Dialogue = [
+    [/help\.\s[^]*> /, 'And God said\r'],
+    [/said\s+\w+ \w+ \w+/, CTRL_C],
+    [/\b16 prompt tokens[^]*stopped by aborted\s[^]*> /, 'Who?\r'],
+    [/\b[3-9]\d prompt tokens \([^]*> /, 'half a line'],
+    [/half a line/, CTRL_C],
+    [/> /, '/reset\r'],
+    [/\(forgotten\)[^]*> /, 'And God said\r'],
+    [/said\s+\w+ \w+ \w+/, CTRL_C],
+    [/\b16 prompt tokens[^]*stopped by aborted\s[^]*> /, ''],
+  ];
+  const twice: Dialogue = [[/(?:)/, CTRL_C], [/again leaves[^]*> /, CTRL_C]];
+
+  it.skipIf(!canRunAtTerminal())('at a terminal, Ctrl-C stops an answer and keeps what it said, clears a line, and leaves when pressed twice', async () => {
+    const left = await workspace.atTerminal('tundish', ['chat', CONTAINER, '--max-tokens', '250'], [...byHand, ...twice]);
+    expect(left.code, left.output).toBe(130);
+    const ended = await workspace.atTerminal('tundish', ['chat', CONTAINER], [[/> /, CTRL_D]]);
+    expect(ended.code, ended.output).toBe(0);
+  });
+
+  it.skipIf(!canRunAtTerminal())('does the same through Nx, also where its terminal UI is on', async () => {
+    const left = await workspace.atTerminal('nx', ['run', 'tiny:chat', '--max-tokens', '250'], [...byHand, ...twice], { NX_TUI: 'true' });
+    expect(left.code, left.output).toBe(130);
+    const ended = await workspace.atTerminal('nx', ['run', 'tiny:chat'], [[/help\.\s[^]*> /, CTRL_D]], { NX_TUI: 'true' });
+    expect(ended.code, ended.output).toBe(0);
+    expect(ended.output).toContain('Successfully ran target chat');
   });
 });
 

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Dialogue, runAtTerminal } from './terminal.js';
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const CHECKPOINT = join(REPOSITORY, 'models/llama32/checkpoint');
@@ -67,18 +68,26 @@ export class NxWorkspace {
     for (const args of [['init', '-q', '-b', 'main'], ['add', '-A'], ['-c', 'user.name=e2e', '-c', 'user.email=e2e@example.org', 'commit', '-q', '-m', 'start']]) await this.#run('git', args, {});
   }
 
-  nx(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Finished> {
-    return this.#run(process.execPath, [join(this.root, 'node_modules/nx/dist/bin/nx.js'), ...args], environment);
+  /** @param input what its standard input holds; nothing when absent */
+  nx(args: readonly string[], environment: Readonly<Record<string, string>> = {}, input?: string): Promise<Finished> {
+    return this.#run(process.execPath, [this.#program('nx'), ...args], environment, { input });
   }
 
   /** Runs nx and sends SIGINT, as Ctrl-C does, as soon as the output matches. */
   nxInterrupted(args: readonly string[], when: RegExp): Promise<Finished> {
-    return this.#run(process.execPath, [join(this.root, 'node_modules/nx/dist/bin/nx.js'), ...args], {}, when);
+    return this.#run(process.execPath, [this.#program('nx'), ...args], {}, { interruptWhen: when });
   }
 
   /** The command line without Nx. */
-  tundish(args: readonly string[]): Promise<Finished> {
-    return this.#run(process.execPath, [join(this.root, 'node_modules/@tundish/cli/bin/tundish.js'), ...args], {});
+  tundish(args: readonly string[], input?: string): Promise<Finished> {
+    return this.#run(process.execPath, [this.#program('tundish'), ...args], {}, { input });
+  }
+
+  /** Runs a command at a terminal, where a person answers what it says. */
+  async atTerminal(program: 'nx' | 'tundish', args: readonly string[], dialogue: Dialogue, environment: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    const started = performance.now();
+    const ended = await runAtTerminal([process.execPath, this.#program(program), ...args], dialogue, { cwd: this.root, env: this.#environment(environment) });
+    return { ...ended, seconds: (performance.now() - started) / 1000 };
   }
 
   npm(args: readonly string[]): Promise<Finished> {
@@ -103,11 +112,21 @@ export class NxWorkspace {
     rmSync(dirname(this.root), { recursive: true, force: true });
   }
 
-  #run(command: string, args: readonly string[], environment: Readonly<Record<string, string>>, interruptWhen?: RegExp): Promise<Finished> {
+  #program(name: 'nx' | 'tundish'): string {
+    return join(this.root, 'node_modules', name === 'nx' ? 'nx/dist/bin/nx.js' : '@tundish/cli/bin/tundish.js');
+  }
+
+  #environment(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+    return { ...withoutCi(process.env), CI: 'false', NO_COLOR: '1', NX_TUI: 'false', NX_DAEMON: 'false', NX_CACHE_DIRECTORY: join(this.#state, 'cache'), NX_WORKSPACE_DATA_DIRECTORY: join(this.#state, 'data'), ...changes };
+  }
+
+  #run(command: string, args: readonly string[], environment: Readonly<Record<string, string>>, { input, interruptWhen }: { readonly input?: string | undefined; readonly interruptWhen?: RegExp } = {}): Promise<Finished> {
     const started = performance.now();
-    const env = { ...withoutCi(process.env), CI: 'false', NO_COLOR: '1', NX_TUI: 'false', NX_DAEMON: 'false', NX_CACHE_DIRECTORY: join(this.#state, 'cache'), NX_WORKSPACE_DATA_DIRECTORY: join(this.#state, 'data'), ...environment };
     return new Promise((resolve, reject) => {
-      const child = spawn(command, args, { cwd: this.root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(command, args, { cwd: this.root, env: this.#environment(environment), stdio: ['pipe', 'pipe', 'pipe'] });
+      // A command that does not read its input may end before it is written.
+      child.stdin.on('error', () => undefined);
+      child.stdin.end(input ?? '');
       const chunks: Buffer[] = [];
       let interrupted = false;
       child.stdout.on('data', (chunk: Buffer) => {

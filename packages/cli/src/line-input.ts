@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
 
 const PROMPT = '> ';
+const SHOW_CURSOR = '\u001b[?25h';
 const HINT = '(Ctrl-C again leaves; so do Ctrl-D and /exit)\n';
 
 /**
@@ -31,6 +32,8 @@ export class LineInput {
     this.#reader.on('line', () => this.#onLine());
     this.#reader.on('close', () => (this.#closed = true));
     if (this.interactive) this.#reader.on('SIGINT', () => this.#onInterrupt());
+    // Nx hides the cursor while its tasks run.
+    this.#screen?.write(SHOW_CURSOR);
   }
 
   /** Whether the input ended because a person pressed Ctrl-C. */
@@ -79,6 +82,7 @@ export class LineInput {
   #onInterrupt(): void {
     if (this.#answer !== undefined) return this.#answer.abort();
     if (this.#reader.line !== '') {
+      this.#pressed = false;
       for (const name of ['e', 'u']) this.#reader.write(null, { ctrl: true, name });
       return;
     }

@@ -89,4 +89,20 @@ describe('preTasksExecution', () => {
     await before(workspaceWithModel(RECIPE), '123');
     expect(currentRun()?.id).toBe('123');
   });
+
+  it('gives a chat the streams of Nx, and no other run', async () => {
+    const root = workspaceWithModel(RECIPE);
+    const streams = (): unknown[] => [process.env['NX_TUI'], process.env['NX_NATIVE_COMMAND_RUNNER']];
+    const given = streams();
+    for (const command of [['run', 'tiny:generate'], ['run', 'tiny:chat', '--tui'], ['chat', 'another'], ['run', 'another:chat']]) {
+      await before(root, 'run', command);
+      expect(streams(), command.join(' ')).toEqual(given);
+    }
+    for (const command of [['run', 'tiny:chat', '--seed', '7'], ['chat', 'tiny']]) {
+      delete process.env['NX_TUI'];
+      delete process.env['NX_NATIVE_COMMAND_RUNNER'];
+      await before(root, 'run', command);
+      expect(streams(), command.join(' ')).toEqual(['false', 'false']);
+    }
+  });
 });

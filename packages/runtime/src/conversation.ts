@@ -86,7 +86,7 @@ export class Conversation {
       if (dropped < this.#exchanges.length) continue;
       if (ids.length <= capacity) return { dropped, ids };
       throw runtimeError('RUNTIME_CAPACITY', {
-        what: `the message${this.#system === undefined ? '' : ' and the system message'} need ${ids.length} tokens and the container holds ${capacity}`,
+        what: `the message ${this.#system === undefined ? 'needs' : 'and the system message need'} ${ids.length} tokens and the container holds ${capacity}`,
         fix: 'say it in fewer words, or add a larger CL to the recipe and build again',
       });
     }

@@ -8,6 +8,8 @@ export interface Script {
   ids: readonly number[];
   /** Passes executed so far, as `arN xCount`. */
   readonly passes: string[];
+  /** The token that was put at each position last. */
+  readonly seen: number[];
   closed: number;
   failOpen: boolean;
 }
@@ -62,6 +64,7 @@ function executable(script: Script, graphs: readonly GraphIo[]): Executable {
         const position = mask.subarray(row * cl, (row + 1) * cl).filter((m) => m === 0).length - 1;
         if (position < 0) continue;
         rows++;
+        script.seen[position] = Number(inputs.get('input_ids')?.[row]);
         logits[row * script.vocabularySize + (script.ids[position + 1] ?? 0)] = 9;
       }
       script.passes.push(`ar${ar} x${rows}`);

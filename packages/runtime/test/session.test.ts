@@ -1,50 +1,24 @@
 /** Sessions over a container on disk with the real tokenizer: streaming, stops, turns, statistics. */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { writeContainerManifest } from '@tundish/container';
-import type { ManifestFacts } from '@tundish/container';
+import { rmSync } from 'node:fs';
 import { type Tokenizer, loadTokenizer } from '@tundish/tokenizer';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { GenerateOptions, GeneratedToken, Prompt } from '../src/generation.js';
 import { openContainer } from '../src/open-container.js';
 import type { Session } from '../src/session.js';
-import { ARS, CONTEXT_LENGTHS, scriptedGraphs, scriptedToolchain } from './scripted-toolchain.js';
-import type { Script } from './scripted-toolchain.js';
+import { CHECKPOINT, EOS, emptyScript, scriptedContainer } from './scripted-container.js';
+import { scriptedToolchain } from './scripted-toolchain.js';
 
-const CHECKPOINT = fileURLToPath(new URL('../../../models/llama32/checkpoint/', import.meta.url));
-const VOCABULARY = 4096;
-const EOS = 4092;
 const PROMPT = 'And God said';
 const TEXT = ', let there be naïve 🌍 light: 光.';
-
-const FACTS: ManifestFacts = {
-  model: 'scripted',
-  toolchain: { name: 'scripted', version: '1', machine: '' },
-  architecture: { modelType: 'llama', hiddenSize: 2, layers: 1, heads: 1, kvHeads: 1, headDim: 2, feedForwardSize: 2 },
-  vocabularySize: VOCABULARY,
-  contextLengths: CONTEXT_LENGTHS,
-  ars: ARS,
-  parts: [{ part: 1, files: [{ name: 'weights.data', path: 'weights.data' }], graphs: scriptedGraphs(VOCABULARY) }],
-  rope: { inverseFrequencies: [1], attentionScaling: 1 },
-  maskValue: -100,
-  tokens: { bos: 4091, eos: [EOS, 4095], pad: null },
-  generation: { maxTokens: 256, temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1 },
-  provenance: {},
-};
 
 let folder = '';
 let session: Session;
 let encode: (text: string, special?: boolean) => number[];
-const script: Script = { vocabularySize: VOCABULARY, ids: [], passes: [], closed: 0, failOpen: false };
+const script = emptyScript();
 const options = { toolchain: () => scriptedToolchain(script), threads: 1 };
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'tundish-session-'));
-  for (const file of ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'config.json', 'generation_config.json']) cpSync(join(CHECKPOINT, file), join(folder, file));
-  writeFileSync(join(folder, 'weights.data'), 'w');
-  await writeContainerManifest(folder, FACTS);
+  folder = await scriptedContainer();
   const tokenizer = await loadTokenizer(CHECKPOINT);
   encode = (text, special = false) => tokenizer.encode(text, { addSpecialTokens: special });
   session = await openContainer(folder, options);
