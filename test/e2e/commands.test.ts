@@ -131,6 +131,15 @@ describe('chat', () => {
     expect(output).toContain('/frobnicate is no command; /help lists them');
   });
 
+  it('goes on when the context is full, without what is oldest, and says so', async () => {
+    const { code, output } = await workspace.tundish(['chat', CONTAINER, '--max-tokens', '4', '--json'], `${'and the king '.repeat(130)}\n`.repeat(3));
+    expect(code, output).toBe(0);
+    const [first, second, third] = answersIn(output).map(({ stats }) => stats.promptTokens);
+    expect(second).toBeGreaterThan(2 * (first as number));
+    expect(third).toBe(second);
+    expect(output.split('(no room: the oldest exchange is forgotten)')).toHaveLength(2);
+  });
+
   it('fails at a message of a pipe that does not fit, and at a container without a chat template', async () => {
     const long = await workspace.tundish(['chat', CONTAINER], `${'and the king '.repeat(800)}\nSpeak.\n`);
     expect(long.output).toMatch(/RUNTIME_CAPACITY: the message needs \d+ tokens and the container holds 1023/);
