@@ -54,8 +54,9 @@ export const preTasksExecution: PreTasksExecution<TundishPluginOptions> = async 
   if (models.some((model) => talksWith(model, argv.slice(2)))) claimStreams();
   pruneRuns(workspaceRoot);
   const { assertLocksAreCurrent, refreshLocks } = await import('./lock/refresh-locks.js');
-  if (inContinuousIntegration()) await assertLocksAreCurrent(workspaceRoot, models);
-  else await refreshLocks(workspaceRoot, models, (model) => interestIn(model, argv.slice(2)));
+  const interest = (model: ModelFolder): Interest => interestIn(model, argv.slice(2));
+  if (inContinuousIntegration()) await assertLocksAreCurrent(workspaceRoot, models, interest);
+  else await refreshLocks(workspaceRoot, models, interest);
 };
 
 /** Decides what may be fetched: not a gigabyte because somebody builds another project. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readNxJson } from '@nx/devkit';
 import { createTreeWithEmptyWorkspace } from '@nx/devkit/testing';
 import { FsTree, flushChanges } from 'nx/src/generators/tree.js';
-import { parseRecipe } from '@tundish/recipe';
+import { PREFERS_SINGLE_HEADS, parseRecipe } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
 import initGenerator from '../src/generators/init/generator.js';
 import lockGenerator from '../src/generators/lock/generator.js';
@@ -85,7 +85,7 @@ describe('model', () => {
       expect(recipe.checkpoint).toBe('./c');
       const uncommented = text.replace(/^# (?=toolchain|optimize|transform|compile|generation)/gm, '');
       const { graphs, optimize, transform, compile, generation } = parseRecipe(Buffer.from(uncommented), 'recipe.yaml').recipe;
-      expect({ graphs, optimize, transform, compile, generation }).toEqual({ graphs: recipe.graphs, optimize: recipe.optimize, transform: recipe.transform, compile: recipe.compile, generation: recipe.generation });
+      expect({ graphs, optimize, transform, compile, generation }).toEqual({ graphs: recipe.graphs, optimize: recipe.optimize, transform: { mha2sha: PREFERS_SINGLE_HEADS[recipe.toolchain] }, compile: recipe.compile, generation: recipe.generation });
     }
   });
 });

@@ -81,6 +81,16 @@ describe('preTasksExecution', () => {
     expect(lockOf(root).text).toBe(committed);
   });
 
+  it('lets other models build in CI when a checkpoint was never fetched, and refuses its own', async () => {
+    const root = workspaceWithModel(RECIPE);
+    await before(root);
+    writeFiles(root, { [`${MODEL}/recipe.yaml`]: `checkpoint: ./absent.gguf\n${RECIPE}` });
+    process.env['CI'] = 'true';
+    await before(root, 'run', ['run', 'other:compile']);
+    expect(refusalOf(MODEL)).toMatchObject({ code: 'STAGE_SOURCE_MISSING' });
+    await expect(before(root, 'run', ['run', 'tiny:compile'])).rejects.toMatchObject({ code: 'STAGE_SOURCE_MISSING' });
+  });
+
   it('gives the run an identity only where there are models', async () => {
     const root = emptyFolder();
     delete process.env['TUNDISH_RUN'];

@@ -4,6 +4,9 @@ import { canonicalJson, leafDifferences, leavesOf } from '@tundish/store';
 import type { LeafDifference } from '@tundish/store';
 import { z } from 'zod';
 import { recipeError } from './errors.js';
+import { IMPORT_DTYPES } from './schema.js';
+
+export type { CheckpointReference } from './source-reference.js';
 
 /** Version of the form below. */
 export const LOCK_SCHEMA = 1;
@@ -26,6 +29,8 @@ const quantizeLock = weightsLock.extend({
   calibration: pin.extend({ text, windows: positive, windowLength: positive }),
 });
 
+const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
+
 const stage = <Options extends z.ZodType>(options: Options) => z.strictObject({ implementation: text, options });
 const toolStage = <Options extends z.ZodType>(options: Options) => z.strictObject({ implementation: text, options, toolchain: z.strictObject({ name: text, version: text }) });
 
@@ -34,6 +39,7 @@ const lockSchema = z.strictObject({
   model: text,
   source: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('folder'), location: text, files: z.record(text, pin) }),
+    z.strictObject({ kind: z.literal('gguf'), location: text, file: pin, import: importLock, importer: positive, files: z.record(text, pin) }),
     z.strictObject({ kind: z.literal('hub'), location: text, revision: text, files: z.record(text, pin) }),
   ]),
   cells: z.record(text, z.strictObject({ ar: positive, cl: positive, part: positive, parts: positive })),
@@ -59,6 +65,8 @@ export type LockStages = Lock['stages'];
 export type StageName = keyof LockStages;
 /** Options of a quantized build; a floating-point build has `'none'` in their place. */
 export type QuantizeOptions = z.infer<typeof weightsOnlyLock> | z.infer<typeof quantizeLock>;
+/** How a GGUF file becomes a checkpoint. */
+export type ImportOptions = z.infer<typeof importLock>;
 /** Where the checkpoint comes from and the digest of each of its files, by file name. */
 export type LockSource = Lock['source'];
 

@@ -33,6 +33,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   const { graphs } = result.data;
   checkGraphs(result.data, document, path);
   checkWeightsOnly(result.data, document, path);
+  checkImport(result.data, document, path);
   const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
   return { recipe, path, locate: (key) => document.locate(key) };
 }
@@ -60,11 +61,16 @@ function checkGraphs(recipe: Recipe, document: YamlDocument, path: string): void
   if (pairs > MAX_PAIRS) throw refuse(['graphs'], `graphs asks for ${pairs} pairs of ar and cl, ${MAX_PAIRS} are allowed`, 'name fewer');
   if (parseCheckpointReference(recipe.checkpoint) === undefined) {
     throw recipeError('RECIPE_VALUE', {
-      what: `checkpoint: ${printable(recipe.checkpoint, 80)} is neither a folder nor a hub id`,
+      what: `checkpoint: ${printable(recipe.checkpoint, 80)} is neither a path nor a hub id`,
       evidence: { path, ...document.locate(['checkpoint']) },
-      fix: 'write ./FOLDER for a folder beside the recipe, or ORG/NAME for a repository of the hub',
+      fix: 'write ./FOLDER for a folder beside the recipe, ./FILE.gguf for a file, or ORG/NAME for a repository of the hub',
     });
   }
+}
+
+function checkImport({ checkpoint }: Recipe, document: YamlDocument, path: string): void {
+  if (!('import' in (document.value as object)) || parseCheckpointReference(checkpoint)?.kind === 'gguf') return;
+  throw recipeError('RECIPE_VALUE', { what: 'import has no meaning for this checkpoint', why: 'only a GGUF file is imported; other checkpoints are read as they are', evidence: { path, ...document.locate(['import']) }, fix: 'remove import, or name a .gguf file in checkpoint' });
 }
 
 /** Options that weights alone do not read must not look as if they did something. */

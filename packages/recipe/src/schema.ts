@@ -4,6 +4,9 @@ import { z } from 'zod';
 /** Toolchains that a recipe can name. */
 export const TOOLCHAINS = ['host'] as const;
 
+/** Types of imported weights, named as in `torch_dtype`. */
+export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
+
 /** Whether a toolchain runs single-head operations better than whole attention layers. */
 export const PREFERS_SINGLE_HEADS: Readonly<Record<(typeof TOOLCHAINS)[number], boolean>> = { host: false };
 
@@ -54,7 +57,8 @@ const quantizeOptions = z
 
 /** The recipe as a user writes it; parsing fills in the defaults. */
 export const recipeSchema = z.strictObject({
-  checkpoint: z.string().min(1).describe('Folder of the checkpoint, beginning with ./ or ../ or /, relative to the recipe; or a hub id `org/name`, optionally `org/name@revision`.'),
+  checkpoint: z.string().min(1).describe('Folder of the checkpoint or a .gguf file, beginning with ./ or ../ or /, relative to the recipe; or a hub id `org/name`, optionally `org/name@revision`.'),
+  import: z.strictObject({ dtype: z.enum(IMPORT_DTYPES).default('float16').describe('What the tensors that a GGUF file holds quantized or as float32 matrices become.') }).prefault({}).describe('How a GGUF file is imported; has no meaning for other checkpoints.'),
   toolchain: z.enum(TOOLCHAINS).default('host').describe('What compiles and runs the graphs.'),
   graphs: graphs.prefault({}),
   optimize: z.strictObject({ foldNormGains: flag('Fold the gains of the norms into the projections that follow; equal in function. A gain that varies within a block costs block-quantized weights accuracy, so it is off unless a later rewrite needs it.').default(false) }).prefault({}).describe('Rewrites that keep the function.'),

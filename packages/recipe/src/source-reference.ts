@@ -1,14 +1,14 @@
 /** What `checkpoint:` and the text options of a recipe refer to. */
 import type { Recipe } from './schema.js';
 
-/** A checkpoint folder as written in the recipe, or a repository of the hub at a branch, tag or commit. */
+/** A checkpoint folder or a GGUF file as written in the recipe, or a repository of the hub at a branch, tag or commit. */
 export type CheckpointReference =
-  | { readonly kind: 'folder'; readonly location: string }
+  | { readonly kind: 'folder' | 'gguf'; readonly location: string }
   | { readonly kind: 'hub'; readonly location: string; readonly revision: string | undefined };
 
-/** @returns undefined when the text is neither a folder (`./`, `../`, `/`) nor a hub id (`org/name`, `org/name@revision`) */
+/** @returns undefined when the text is neither a path (`./`, `../`, `/`; a file when it ends in .gguf) nor a hub id (`org/name`, `org/name@revision`) */
 export function parseCheckpointReference(checkpoint: string): CheckpointReference | undefined {
-  if (/^(\.\.?)?(\/|$)/.test(checkpoint)) return { kind: 'folder', location: checkpoint };
+  if (/^(\.\.?)?(\/|$)/.test(checkpoint)) return { kind: checkpoint.endsWith('.gguf') ? 'gguf' : 'folder', location: checkpoint };
   const hub = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w][\w./-]*))?$/.exec(checkpoint);
   if (hub?.[1] === undefined) return undefined;
   return { kind: 'hub', location: hub[1], revision: hub[2] };
@@ -27,5 +27,7 @@ export function evaluationText(recipe: Recipe): string | undefined {
 
 function besideWeights(recipe: Recipe, name: string): string | undefined {
   const reference = parseCheckpointReference(recipe.checkpoint);
-  return reference?.kind === 'folder' ? `${reference.location.replace(/\/+$/, '')}/${name}` : undefined;
+  if (reference === undefined || reference.kind === 'hub') return undefined;
+  const folder = reference.kind === 'gguf' ? reference.location.replace(/[^/]*$/, '') : reference.location;
+  return `${folder.replace(/\/+$/, '')}/${name}`;
 }

@@ -50,7 +50,7 @@ describe('parseRecipe', () => {
     ['optimise: {}', 'RECIPE_UNKNOWN_KEY: unknown key optimise', '2:1', 'did you mean optimize?'],
     ['graphs:\n  ar: [1]\n  prats: 2', 'RECIPE_UNKNOWN_KEY: unknown key prats in graphs', '4:3', 'did you mean parts?'],
     ['convert: {threads: 4}', 'RECIPE_UNKNOWN_KEY: unknown key threads in convert', '2:11', 'this section has no options'],
-    ['constructor: 1', 'RECIPE_UNKNOWN_KEY: unknown key constructor', '2:1', 'the keys here are checkpoint, toolchain'],
+    ['constructor: 1', 'RECIPE_UNKNOWN_KEY: unknown key constructor', '2:1', 'the keys here are checkpoint, import'],
     ['toolchain: qairt', 'RECIPE_VALUE: toolchain must be host, not the text "qairt"', '2:1', 'write host'],
     ['quantize: nonne', 'RECIPE_VALUE: quantize must be none or a mapping, not the text "nonne"', '2:1', 'did you mean none?'],
     ['quantize:', 'RECIPE_VALUE: quantize must be none or a mapping, not empty', '2:1', 'or leave quantize out'],
@@ -81,7 +81,7 @@ describe('parseRecipe', () => {
   });
 
   it.each(['c', 'a/b/c', 'org/', 'org/name@', '~/c', 'C:\\c'])('refuses the checkpoint %j', (checkpoint) => {
-    expect(() => parse(`checkpoint: ${JSON.stringify(checkpoint)}`)).toThrow('is neither a folder nor a hub id');
+    expect(() => parse(`checkpoint: ${JSON.stringify(checkpoint)}`)).toThrow('is neither a path nor a hub id');
   });
 });
 

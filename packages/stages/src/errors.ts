@@ -10,6 +10,7 @@ export const stageError = declareErrors({
   STAGE_SUBJECT_UNKNOWN: 'The lock file knows no cell, part or pair of this name.',
   STAGE_RECIPE_MISSING: 'A model has no recipe.yaml.',
   STAGE_LOCK_MISSING: 'A model has no recipe.lock.json.',
+  STAGE_SOURCE_MISSING: 'The file that the recipe names as its checkpoint is not there.',
   STAGE_SOURCE_CHANGED: 'A file of the checkpoint is not the one that the lock file pins.',
   STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
 });

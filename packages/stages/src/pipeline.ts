@@ -102,6 +102,7 @@ export class Pipeline {
   /** The result of a unit with its files on disk; made again when the store has lost them. */
   async input(unit: Unit): Promise<StageInput> {
     const manifest = this.request.inputsInPlace ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
+    if (manifest.externals.some((external) => this.#source.holds(external))) await this.#source.locate();
     return this.#stageInput(manifest);
   }
 

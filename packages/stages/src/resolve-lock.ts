@@ -2,12 +2,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MODEL_TYPES } from '@tundish/architectures/model-types';
-import { locateCheckpoint, readModelConfig } from '@tundish/checkpoint';
+import { readModelConfig } from '@tundish/checkpoint';
+import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import { type Reporter, messageOf, silentReporter } from '@tundish/diagnostics';
-import { type Lock, type LockSource, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
+import { type CheckpointReference, type Lock, type LockSource, type Recipe, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
 import { type BlobRef, type FileDigests, openFileDigests } from '@tundish/store';
 import { stageError } from './errors.js';
 import { modelLayout } from './layout.js';
+import { locateSource } from './locate-source.js';
 import { IMPLEMENTATIONS } from './plan.js';
 
 export interface ResolveLockRequest {
@@ -45,7 +47,7 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const lock = resolveRecipe({
     file,
     model: layout.model,
-    source: await pinSource(located, digests, request),
+    source: await pinSource(located.folder, located.source, digests, request),
     ...(calibration === undefined ? {} : { calibration }),
     maxPositionEmbeddings: config.maxPositionEmbeddings,
     layers: config.numHiddenLayers,
@@ -56,19 +58,23 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   return lock;
 }
 
-interface Located {
-  readonly folder: string;
-  readonly source: { readonly kind: 'folder'; readonly location: string } | { readonly kind: 'hub'; readonly location: string; readonly revision: string };
+async function locate(request: ResolveLockRequest, root: string, { recipe }: RecipeFile): Promise<{ readonly folder: string; readonly source: LockOrigin }> {
+  // parseRecipe has refused everything that is no reference.
+  const reference = parseCheckpointReference(recipe.checkpoint) as CheckpointReference;
+  const { folder, commit, file } = await locateSource(reference, recipe.import, { ...request, baseFolder: root });
+  return { folder, source: originOf(reference, recipe, { commit, file }) };
 }
 
-async function locate(request: ResolveLockRequest, root: string, { recipe }: RecipeFile): Promise<Located> {
-  const reference = parseCheckpointReference(recipe.checkpoint);
-  const { folder, commit } = await locateCheckpoint(recipe.checkpoint, { baseFolder: root, cacheFolder: request.hubCache, reporter: request.reporter ?? silentReporter, ...request.hub });
-  if (reference?.kind !== 'hub') return { folder, source: { kind: 'folder', location: recipe.checkpoint } };
-  return { folder, source: { kind: 'hub', location: reference.location, revision: commit ?? reference.revision ?? 'main' } };
+/** What the lock says of a checkpoint beside the digests of its files. */
+type LockOrigin = LockSource extends infer Source ? (Source extends LockSource ? Omit<Source, 'files'> : never) : never;
+
+function originOf(reference: CheckpointReference, recipe: Recipe, { commit, file }: { readonly commit: string | undefined; readonly file: BlobRef | undefined }): LockOrigin {
+  if (reference.kind === 'hub') return { kind: 'hub', location: reference.location, revision: commit ?? reference.revision ?? 'main' };
+  if (file !== undefined) return { kind: 'gguf', location: reference.location, file, import: recipe.import, importer: GGUF_IMPORT_VERSION };
+  return { kind: 'folder', location: recipe.checkpoint };
 }
 
-async function pinSource({ folder, source }: Located, digests: FileDigests, { reporter = silentReporter, signal }: ResolveLockRequest): Promise<LockSource> {
+async function pinSource(folder: string, origin: LockOrigin, digests: FileDigests, { reporter = silentReporter, signal }: ResolveLockRequest): Promise<LockSource> {
   const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => CHECKPOINT_FILE.test(name));
   const wrong = entries.find((entry) => entry.isDirectory());
   if (wrong !== undefined) throw stageError('STAGE_REQUIRES', { what: `${wrong.name} of the checkpoint is a directory, a file was expected`, evidence: { path: join(folder, wrong.name) }, fix: 'put the file of that name there' });
@@ -76,7 +82,7 @@ async function pinSource({ folder, source }: Located, digests: FileDigests, { re
   const names = entries.map((entry) => entry.name).sort();
   let next = 0;
   for await (const ref of digests.each(names.map((name) => join(folder, name)), reporter, signal)) files[names[next++] as string] = ref;
-  return { ...source, files };
+  return { ...origin, files };
 }
 
 /** A missing text is the recipe's error to report, with the line that names it. */

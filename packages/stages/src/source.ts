@@ -1,7 +1,7 @@
 /** The checkpoint that a lock pins: found, verified once, and looked up by file. */
 import { join, resolve } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
-import type { Lock } from '@tundish/recipe/lock';
+import type { ImportOptions, Lock } from '@tundish/recipe/lock';
 import { type BlobRef, openFileDigests } from '@tundish/store';
 import { stageError } from './errors.js';
 import type { ModelLayout } from './layout.js';
@@ -14,6 +14,9 @@ export interface SourceRequest {
   /** Access to the hub, should the checkpoint have left the cache. */
   readonly hub?: { readonly token?: string; readonly offline?: boolean };
 }
+
+/** What other checkpoints than GGUF files are given; nobody reads it. */
+const NO_IMPORT: ImportOptions = { dtype: 'float16' };
 
 export class Source {
   readonly files: ReadonlyMap<string, BlobRef>;
@@ -30,12 +33,17 @@ export class Source {
     return (this.#folder ??= this.#verified());
   }
 
+  /** Makes `pathOf` know where the files are; those of a folder beside the recipe it knows without looking. */
+  async locate(): Promise<void> {
+    if (this.#found === undefined) await this.folder();
+  }
+
   /** True when the lock pins these bytes as a file of the checkpoint. */
   holds(external: BlobRef & { readonly location: string }): boolean {
     return this.files.get(external.location)?.sha256 === external.sha256;
   }
 
-  /** Path of a checkpoint file, when it is the one that is meant. */
+  /** Path of a checkpoint file, when it is the one that is meant and `locate` has been called. */
   pathOf(location: string, ref: BlobRef): string | undefined {
     if (this.#found === undefined || this.files.get(location)?.sha256 !== ref.sha256) return undefined;
     return join(this.#found, location);
@@ -46,10 +54,10 @@ export class Source {
   }
 
   async #verified(): Promise<string> {
-    const { kind, location } = this.lock.source;
-    const spec = kind === 'hub' ? `${location}@${this.lock.source.revision}` : location;
-    const { locateCheckpoint } = await import('@tundish/checkpoint');
-    const { folder } = await locateCheckpoint(spec, { baseFolder: this.layout.root, cacheFolder: this.request.hubCache, reporter: this.request.reporter, ...this.request.hub });
+    const { source } = this.lock;
+    const { locateSource } = await import('./locate-source.js');
+    const importing = source.kind === 'gguf' ? source.import : NO_IMPORT;
+    const { folder } = await locateSource(source, importing, { ...this.request, baseFolder: this.layout.root });
     const digests = openFileDigests(this.request.cacheRoot);
     const pinned = [...this.files];
     let next = 0;

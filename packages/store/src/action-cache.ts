@@ -66,7 +66,7 @@ export function openActionCache(store: Store, model: string): ActionCache {
 const MANIFEST_FILE = 'stage.json';
 const INFO_FILE = 'builder_cache_info.json';
 /** What else lies in the cache root. */
-const STORE_NAMES = new Set(['blobs', 'tmp', 'file-digests.json']);
+const STORE_NAMES = new Set(['blobs', 'imports', 'tmp', 'file-digests.json']);
 const PUBLISH_ATTEMPTS = 20;
 
 /** The fields of the sidecar that `lookup` relies on. */

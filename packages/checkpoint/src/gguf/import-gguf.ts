@@ -13,9 +13,6 @@ import { planTokenizer } from './tokenizer/plan-tokenizer.js';
 import type { TokenRoles } from './tokenizer/vocabulary.js';
 import { writeWeights } from './write-weights.js';
 
-/** Raised whenever the same file would give other bytes than before. */
-export const GGUF_IMPORT_VERSION = 1;
-
 /** Names as in `torch_dtype` of config.json. */
 export type ImportDtype = 'float16' | 'bfloat16' | 'float32';
 

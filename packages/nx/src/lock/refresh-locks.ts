@@ -38,14 +38,19 @@ export async function refreshLocks(workspaceRoot: string, models: readonly Model
 }
 
 /**
- * In CI nothing is written: what was committed is what is built.
+ * In CI nothing is written: what was committed is what is built. A model whose recipe cannot be resolved, because of a fault or
+ * because its checkpoint was never fetched here, stops the command that names it; in others its tasks fail with the reason.
  *
- * @throws NX_LOCK_STALE with the differences, or the fault of a recipe, before any task or cache hit
+ * @throws NX_LOCK_STALE with the differences, or the fault of a named recipe, before any task or cache hit
  */
-export async function assertLocksAreCurrent(workspaceRoot: string, models: readonly ModelFolder[]): Promise<void> {
+export async function assertLocksAreCurrent(workspaceRoot: string, models: readonly ModelFolder[], interest: (model: ModelFolder) => Interest): Promise<void> {
   for (const model of models) {
     const { lock, problem } = await resolveModel(workspaceRoot, model, false);
-    if (problem !== undefined) throw problem;
+    if (lock === undefined) {
+      if (interest(model) === 'named') throw problem;
+      announceState(model.root, { kind: 'refused', problem });
+      continue;
+    }
     const onDisk = readLockFile(workspaceRoot, model.root)?.lock;
     const differences = onDisk === undefined ? ['there is no lock'] : lockDifferences(onDisk, lock).map(describeDifference);
     if (differences.length > 0) throw staleLock(model, differences);

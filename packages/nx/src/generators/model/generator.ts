@@ -28,7 +28,7 @@ export default function modelGenerator(tree: Tree, options: ModelGeneratorOption
   const root = newModelRoot(tree, options.name);
   const checkpoint = findCheckpoint(tree.root, options.checkpoint);
   const choices: RecipeChoices = {
-    checkpoint: checkpoint.kind === 'hub' ? checkpoint.id : pathFrom(tree.root, root, checkpoint.folder),
+    checkpoint: checkpoint.kind === 'hub' ? checkpoint.id : pathFrom(tree.root, root, checkpoint.path),
     calibration: calibrationChoice(tree.root, root, options.calibration, checkpoint),
   };
   tree.write(`${root}/project.json`, `${JSON.stringify({ name: options.name, projectType: 'application' }, null, 2)}\n`);
@@ -59,17 +59,18 @@ function newModelRoot(tree: Tree, name: string): string {
   return root;
 }
 
-type FoundCheckpoint = { readonly kind: 'folder'; readonly folder: string } | { readonly kind: 'hub'; readonly id: string };
+/** `texts` is the folder in which a calibration text may lie beside the weights. */
+type FoundCheckpoint = { readonly kind: 'path'; readonly path: string; readonly texts: string } | { readonly kind: 'hub'; readonly id: string };
 
 function findCheckpoint(workspaceRoot: string, given: string): FoundCheckpoint {
-  const folder = findPath(workspaceRoot, given);
-  if (folder !== undefined) return { kind: 'folder', folder };
+  const path = findPath(workspaceRoot, given);
+  if (path !== undefined) return { kind: 'path', path, texts: path.endsWith('.gguf') ? dirname(path) : path };
   if (/^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w][\w./-]*)?$/.test(given)) return { kind: 'hub', id: given };
   throw nxError('NX_CHECKPOINT_NOT_FOUND', {
     what: `no checkpoint at ${printable(given)}`,
-    why: 'it is neither a folder that exists nor a hub id (org/name, org/name@revision)',
+    why: 'it is neither a folder or file that exists nor a hub id (org/name, org/name@revision)',
     evidence: { path: given },
-    fix: 'give the folder that holds config.json and the safetensors files',
+    fix: 'give the folder that holds config.json and the safetensors files, or a .gguf file',
   });
 }
 
@@ -79,7 +80,7 @@ function calibrationChoice(workspaceRoot: string, root: string, given: string | 
     if (path === undefined) throw nxError('NX_OPTION', { what: `no calibration text at ${printable(given)}`, evidence: { path: given }, fix: 'give a UTF-8 text file' });
     return { kind: 'file', path: pathFrom(workspaceRoot, root, path) };
   }
-  return checkpoint.kind === 'folder' && existsSync(join(checkpoint.folder, 'calibration.txt')) ? { kind: 'default' } : { kind: 'none' };
+  return checkpoint.kind === 'path' && existsSync(join(checkpoint.texts, 'calibration.txt')) ? { kind: 'default' } : { kind: 'none' };
 }
 
 /** Paths on the command line are relative to where the person is; npx and Nx may have moved the process. */

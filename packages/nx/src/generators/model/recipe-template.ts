@@ -10,7 +10,7 @@ export interface RecipeChoices {
 /** Text of recipe.yaml, LF, with a final newline. */
 export function recipeText({ checkpoint, calibration }: RecipeChoices): string {
   return `# What to build. Every option but checkpoint has a default; the defaults are shown as comments.
-checkpoint: ${JSON.stringify(checkpoint)}   # a folder (./ ../ /) or a hub id: org/name, org/name@revision
+checkpoint: ${JSON.stringify(checkpoint)}   # a folder or .gguf file (./ ../ /) or a hub id: org/name, org/name@revision
 # toolchain: host                # what compiles and runs the graphs
 # graphs:
 #   ar: [1, 128]                 # tokens a pass: 1 decodes, the larger one reads the prompt
