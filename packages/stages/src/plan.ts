@@ -8,8 +8,8 @@ export const IMPLEMENTATIONS: Readonly<Record<StageName, string>> = {
   quantize: 'quantize@2',
   arcl: 'arcl@1',
   transform: 'transform@1',
-  convert: 'convert@1',
-  compile: 'compile@1',
+  convert: 'convert@2',
+  compile: 'compile@2',
   package: 'package@1',
 };
 

@@ -4,9 +4,10 @@ import type { SessionSpec, SessionUse } from './worker-protocol.js';
 
 /**
  * Optimizers of level `basic` that change results: the first recomputes the scales of neighbouring Q/DQ pairs (up to 177 of
- * 65536 codes off on a small graph), the others move Q/DQ and turn MatMul + Add into Gemm.
+ * 65536 codes off on a small graph), the next two move Q/DQ and turn MatMul + Add into Gemm. The last adds a pair around every
+ * Transpose that it meets, three of them a layer.
  */
-const DISABLED_OPTIMIZERS = ['DoubleQDQPairsRemover', 'QDQPropagationTransformer', 'MatMulAddFusion'];
+const DISABLED_OPTIMIZERS = ['DoubleQDQPairsRemover', 'QDQPropagationTransformer', 'MatMulAddFusion', 'TransposeOptimizer'];
 
 /** Constants of this many bytes and more go to the data file; smaller ones (shapes, scales) stay in the graph. */
 const EXTERNAL_FROM_BYTES = 1024;

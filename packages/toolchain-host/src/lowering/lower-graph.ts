@@ -1,20 +1,28 @@
 /**
  * The host lowering: an adapted graph with encodings becomes a graph that ONNX Runtime executes at the numerics of the
  * device. Weights stay byte ranges, linear layers become MatMulNBits, and every encoded value passes through its codes.
+ * Codes are moved as codes and widened where something computes with them: a small model spends its time between nodes.
  */
 import { printable } from '@tundish/diagnostics';
-import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value, constantValues } from '@tundish/graph';
+import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value, constantValues, movedInputs } from '@tundish/graph';
 import { hostError } from '../errors.js';
 import { inheritedEncoding } from './carried-encoding.js';
 import { lowerGather } from './embedding.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
 import { lowerLinear } from './linear.js';
+import { rescaledInput } from './rescale.js';
 import { assertCheapConstant } from './weight-expression.js';
 
 export interface Lowered {
   readonly model: Model;
   /** Encoding of each quantized graph input and output, by name. */
   readonly boundary: ReadonlyMap<string, PerTensorEncoding>;
+}
+
+/** A value as it lies on its grid. */
+export interface Coded {
+  readonly codes: Value;
+  readonly encoding: PerTensorEncoding;
 }
 
 const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
@@ -42,8 +50,10 @@ class Lowering {
   readonly #encodings: Encodings;
   readonly #quantized: boolean;
   readonly #constants: ReadonlySet<Value>;
-  /** Source value to the value that readers take: float where the source is float. */
+  /** Source value to the value that computing readers take: float where the source is float. */
   readonly #lowered = new Map<Value, Value>();
+  /** Source value to its codes, which are widened for the first reader that computes. */
+  readonly #coded = new Map<Value, Coded>();
   readonly #outputs = new Map<Value, Value>();
   readonly #carried = new Map<Value, PerTensorEncoding>();
   readonly #missing: string[] = [];
@@ -71,9 +81,14 @@ class Lowering {
   resolve(value: Value): Value {
     const known = this.#lowered.get(value);
     if (known !== undefined) return known;
-    const made = value.tensor === undefined ? this.#constantNode(value) : this.#initializer(value);
+    const made = this.#widened(value) ?? (value.tensor === undefined ? this.#constantNode(value) : this.#initializer(value));
     this.#lowered.set(value, made);
     return made;
+  }
+
+  #widened(value: Value): Value | undefined {
+    const coded = this.#coded.get(value);
+    return coded === undefined ? undefined : this.#grids.dequantize(coded.codes, coded.encoding, `${value.name}_dequantized`);
   }
 
   #initializer(value: Value): Value {
@@ -98,19 +113,55 @@ class Lowering {
       if (this.#quantized && typeOf(value) === DataType.FLOAT && value.uses.length > 0) this.#missing.push(value.name);
       return;
     }
-    const codes = this.graph.addInput(value.name, codeType(encoding), value.shape ?? []);
-    this.#lowered.set(value, this.#grids.dequantize(codes, encoding, `${value.name}_dequantized`));
-    this.#carried.set(value, encoding);
+    this.#setCodes(value, { codes: this.graph.addInput(value.name, codeType(encoding), value.shape ?? []), encoding });
     this.boundary.set(value.name, encoding);
   }
 
+  #setCodes(value: Value, coded: Coded): void {
+    this.#coded.set(value, coded);
+    this.#carried.set(value, coded.encoding);
+    if (!this.source.outputs.includes(value)) return;
+    this.#outputs.set(value, coded.codes);
+    this.boundary.set(value.name, coded.encoding);
+  }
+
   #node(node: Node): void {
+    if (this.#movedAsCodes(node) || this.#rescaled(node)) return;
     const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
     const names = node.outputs.map((output) => this.#rawName(output, inherited));
     const single = names[0] as string;
     const special = lowerLinear(this, node, single) ?? lowerGather(this, node, single);
     const raw = special === undefined ? this.#copy(node, names) : [special];
     node.outputs.forEach((output, i) => this.#finish(output, raw[i] as Value, inherited));
+  }
+
+  /** True when `node` only moves values that are there as codes, and its output has their grid. */
+  #movedAsCodes(node: Node): boolean {
+    const sources = movedInputs(node) ?? [];
+    const coded = sources.map((source) => (source === undefined ? undefined : this.#coded.get(source)));
+    const [first] = coded;
+    if (first === undefined || node.outputs.length > 1 || !coded.every((other) => sameGrid(first.encoding, other?.encoding))) return false;
+    const output = node.output();
+    const own = this.#encodings.activations.get(output.name);
+    if (own !== undefined && !sameGrid(own, first.encoding)) return false;
+    const inputs = node.inputs.map((input, i) => (input === undefined ? undefined : i < coded.length ? coded[i]?.codes : this.resolve(input)));
+    const name = this.source.outputs.includes(output) ? output.name : `${output.name}_codes`;
+    const codes = this.graph.addNode({ opType: node.opType, domain: node.domain, name: node.name, inputs, outputs: [name], attributes: Object.fromEntries(node.attributes) }).output();
+    codes.dtype = codeType(first.encoding);
+    codes.shape = output.shape;
+    this.#setCodes(output, { codes, encoding: first.encoding });
+    return true;
+  }
+
+  /** True when `node` only scales a value whose codes stay what they are: another grid over the same codes. */
+  #rescaled(node: Node): boolean {
+    const output = node.output();
+    const encoding = this.#encodings.activations.get(output.name);
+    const source = encoding === undefined || this.source.outputs.includes(output) ? undefined : rescaledInput(node, encoding, this.#carried);
+    const coded = source === undefined ? undefined : this.#coded.get(source);
+    if (coded === undefined || encoding === undefined) return false;
+    this.#setCodes(output, { codes: coded.codes, encoding });
+    return true;
   }
 
   #copy(node: Node, names: readonly string[]): readonly Value[] {
@@ -136,23 +187,17 @@ class Lowering {
   #finish(value: Value, raw: Value, inherited: PerTensorEncoding | undefined): void {
     raw.dtype = typeOf(value);
     raw.shape = value.shape;
-    this.#lowered.set(value, raw);
     const isOutput = this.source.outputs.includes(value);
-    if (!this.#quantized || raw.dtype !== DataType.FLOAT || (value.uses.length === 0 && !isOutput)) return;
-    const encoding = this.#carries(value, inherited);
+    const encoding = this.#quantized && raw.dtype === DataType.FLOAT ? this.#carries(value, inherited) : undefined;
+    const exact = sameGrid(encoding, inherited);
+    if (encoding === undefined || exact) this.#lowered.set(value, raw);
     if (encoding === undefined) {
-      this.#missing.push(value.name);
+      if (this.#quantized && raw.dtype === DataType.FLOAT && (value.uses.length > 0 || isOutput)) this.#missing.push(value.name);
       return;
     }
     this.#carried.set(value, encoding);
-    const exact = sameGrid(encoding, inherited);
     if (exact && !isOutput) return;
-    const codes = this.#grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`);
-    if (isOutput) {
-      this.#outputs.set(value, codes);
-      this.boundary.set(value.name, encoding);
-    }
-    if (!exact && value.uses.length > 0) this.#lowered.set(value, this.#grids.dequantize(codes, encoding, `${value.name}_dequantized`));
+    this.#setCodes(value, { codes: this.#grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
   }
 }
 
