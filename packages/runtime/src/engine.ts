@@ -9,7 +9,7 @@ import type { Pass } from './pass.js';
 import { passInputs } from './pass-inputs.js';
 import type { PassConstants } from './pass-inputs.js';
 import { LOGITS, planExecution } from './plan.js';
-import type { ExecutionPlan } from './plan.js';
+import type { ChainLink, ExecutionPlan } from './plan.js';
 
 /** What the engine must know beside the graphs. */
 export interface EngineModel extends PassConstants {
@@ -65,6 +65,22 @@ export class Engine {
   /** CL of the graphs in use: the smallest that fits, never less than before until a reset. */
   get contextLength(): number {
     return this.#contextLength;
+  }
+
+  /** Opens the graphs that `count` more tokens and the step after them run, as far as they are not open yet. */
+  async prepare(count: number): Promise<void> {
+    const { ars, contextLengths } = this.#plan;
+    const links = new Map<string, ChainLink>();
+    const need = ({ ar, cl }: Pass): void => this.#plan.chain(ar, cl).links.forEach((link) => links.set(link.io.name, link));
+    let { position, contextLength } = this.#state();
+    for (const end = Math.min(position + count, this.capacity); position < end; ) {
+      const pass = prefillPass(ars, contextLengths, { position, contextLength }, end - position);
+      need(pass);
+      position += pass.count;
+      contextLength = pass.cl;
+    }
+    if (position < this.capacity) need(decodePass(ars, contextLengths, { position, contextLength }));
+    await Promise.all([...links.values()].map(({ executable, io }) => executable.prepare(io.name)));
   }
 
   /**

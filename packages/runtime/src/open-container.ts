@@ -17,7 +17,7 @@ export interface OpenContainerOptions {
 }
 
 /**
- * Reads the manifest, loads the tokenizer and opens every part.
+ * Reads the manifest, loads the tokenizer, and opens every part as far as a short prompt needs it.
  *
  * @throws TundishError CONTAINER_* for a damaged folder, RUNTIME_TOOLCHAIN_DIFFERS, RUNTIME_IO_MISMATCH, and what the
  *   toolchain throws; nothing stays open after an error
@@ -37,8 +37,10 @@ export async function openContainer(folder: string, options: OpenContainerOption
       report();
       executables.push(await toolchain.open({ graphs, files: partFiles(container, part), threads: options.threads }));
     }
+    const session = new Session(container, tokenizer, executables);
+    await session.engine.prepare(1);
     report();
-    return new Session(container, tokenizer, executables);
+    return session;
   } catch (error) {
     // The first failure is the one to tell, whatever closing says.
     await Promise.allSettled(executables.map((executable) => executable.close()));

@@ -101,6 +101,7 @@ export class Session {
     const { sampler, maxTokens } = settings(this.container.manifest.generation, options);
     const ids = await this.promptIds(prompt);
     const cachedTokens = this.#adopt(ids, options.reusePrefix ?? false);
+    await this.engine.prepare(ids.length - cachedTokens);
     watch.promptKnown(ids.length, cachedTokens);
     const eos = new Set(this.container.manifest.tokens.eos);
     const decoder = this.tokenizer?.streamDecoder({ skipSpecialTokens: true });

@@ -45,6 +45,7 @@ beforeAll(async () => {
   const executable: Executable = {
     graphs,
     run: (name, inputs, outputs) => runs.get(name)?.run(inputs, outputs) ?? Promise.reject(new RangeError(name)),
+    prepare: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
   engine = new Engine([executable], { vocabularySize: config.vocabSize, rope: ropeFrequencies(config), maskValue: -1e4, padToken: 4092 });

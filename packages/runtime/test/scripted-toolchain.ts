@@ -70,6 +70,7 @@ function executable(script: Script, graphs: readonly GraphIo[]): Executable {
       script.passes.push(`ar${ar} x${rows}`);
       return Promise.resolve(new Map([['logits', logits], ['past_key_0_out', new Float32Array(2 * ar)], ['past_value_0_out', new Float32Array(2 * ar)]]));
     },
+    prepare: () => Promise.resolve(),
     close: () => {
       script.closed++;
       return Promise.resolve();

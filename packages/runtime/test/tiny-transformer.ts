@@ -113,6 +113,7 @@ export function tinyParts(options: TinyOptions): Executable[] {
         const all = execute(io, stages, inputs, stores(options.quantized));
         return Promise.resolve(new Map(names.map((n) => [n, all.get(n) as TensorData])));
       },
+      prepare: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };
   });

@@ -1,4 +1,4 @@
-/** Opens a compiled part: all its graphs in one thread, over one mapping of the shared data file. */
+/** Opens a compiled part: all its graphs in one thread, over one mapping of the shared data file, each when it is first needed. */
 import { readFile, stat } from 'node:fs/promises';
 import { printable } from '@tundish/diagnostics';
 import type { Executable, GraphIo, OpenRequest } from '@tundish/toolchain';
@@ -10,18 +10,16 @@ import { SessionThread } from './session-thread.js';
 import { findWeightRoot } from './weight-root.js';
 import type { SessionSpec } from './worker-protocol.js';
 
-/** @throws HOST_FILE_MISSING, HOST_FILE_DAMAGED, HOST_SESSION_FAILED */
+/**
+ * Files are checked now; a graph is opened by `prepare` or its first run, for a short conversation never needs the long
+ * contexts.
+ *
+ * @throws HOST_FILE_MISSING, HOST_FILE_DAMAGED; the executable also throws HOST_SESSION_FAILED
+ */
 export async function openPart(request: OpenRequest): Promise<Executable> {
-  const specs: [string, SessionSpec][] = [];
-  for (const { name } of request.graphs) specs.push([name, await sessionSpec(name, request)]);
-  const thread = new SessionThread();
-  try {
-    for (const [name, spec] of specs) await thread.open(name, spec);
-  } catch (error) {
-    await thread.close();
-    throw error;
-  }
-  return executable(request.graphs, thread);
+  const specs = new Map<string, SessionSpec>();
+  for (const { name } of request.graphs) specs.set(name, await sessionSpec(name, request));
+  return executable(request.graphs, specs);
 }
 
 async function sessionSpec(name: string, request: OpenRequest): Promise<SessionSpec> {
@@ -56,16 +54,28 @@ function fileOf(request: OpenRequest, name: string): string {
   throw hostError('HOST_FILE_MISSING', { what: `${printable(name)} is not among the files of the part`, why: `they are ${[...request.files.keys()].map((file) => printable(file)).join(', ')}` });
 }
 
-function executable(graphs: readonly GraphIo[], thread: SessionThread): Executable {
+function executable(graphs: readonly GraphIo[], specs: ReadonlyMap<string, SessionSpec>): Executable {
+  const thread = new SessionThread();
+  const opened = new Map<string, Promise<void>>();
+  const open = (name: string): Promise<void> => {
+    const opening = opened.get(name) ?? thread.open(name, specs.get(name) as SessionSpec);
+    opened.set(name, opening);
+    return opening;
+  };
+  const graphOf = (name: string): GraphIo => {
+    const graph = graphs.find((candidate) => candidate.name === name);
+    if (graph !== undefined) return graph;
+    throw hostError('HOST_UNKNOWN_GRAPH', { what: `no graph ${printable(name)} in this part`, why: `its graphs are ${graphs.map((known) => known.name).join(', ')}` });
+  };
   return {
     graphs,
+    prepare: async (name) => open(graphOf(name).name),
     run: async (name, inputs, outputs) => {
-      const graph = graphs.find((candidate) => candidate.name === name);
-      if (graph === undefined) {
-        throw hostError('HOST_UNKNOWN_GRAPH', { what: `no graph ${printable(name)} in this part`, why: `its graphs are ${graphs.map((known) => known.name).join(', ')}` });
-      }
+      const graph = graphOf(name);
       const feeds = checkedFeeds(name, graph.inputs, inputs);
-      return thread.run(name, feeds, checkedFetches(name, graph.outputs.map((output) => output.name), outputs));
+      const fetches = checkedFetches(name, graph.outputs.map((output) => output.name), outputs);
+      await open(name);
+      return thread.run(name, feeds, fetches);
     },
     close: () => thread.close(),
   };

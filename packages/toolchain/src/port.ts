@@ -112,6 +112,8 @@ export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
 /** An opened part. Calls are serialised by the caller. */
 export interface Executable {
   readonly graphs: readonly GraphIo[];
+  /** Makes the first run of a graph as fast as later ones: a toolchain may open each graph when it is first needed. */
+  prepare(graph: string): Promise<void>;
   /**
    * Runs one graph. Inputs are read in place; outputs are new arrays.
    *

@@ -65,6 +65,7 @@ export const FAILURE_CASES: readonly Case[] = [
   ['run names a graph that is not in the part', async (bench) => {
     const { executable, inputs } = await firstFeeds(bench);
     await rejectsNaming(executable.run('ar9_cl9_1_of_1', inputs), 'ar9_cl9_1_of_1');
+    await rejectsNaming(executable.prepare('ar9_cl9_1_of_1'), 'ar9_cl9_1_of_1');
     await executable.close();
   }],
   ['run names an input that is missing, of the wrong size, of the wrong type, or unknown', async (bench) => {
