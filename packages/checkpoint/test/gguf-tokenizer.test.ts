@@ -141,6 +141,15 @@ describe('byte-level BPE', () => {
     expectVectors(await loadTokenizer(await importWith(llama3('llama-bpe'))), vectorsOf('bpe-llama3'));
   });
 
+  test('the end of a turn is found by its text where the file names no id', async () => {
+    const unnamed = llama3('llama3').filter(([key]) => !/eo[tm]_token_id/.test(key));
+    const { eos_token_id: stops } = JSON.parse(readFileSync(join(await importWith(unnamed), 'generation_config.json'), 'utf8')) as { eos_token_id: number[] };
+    expect(stops).toEqual([4092, 4095]);
+    const words = unnamed.map((entry): MetadataEntry => (entry[0] === 'tokenizer.ggml.token_type' ? [entry[0], entry[1], tokens.map((token) => (special.has(token) && token !== '<|eot_id|>' ? 3 : 1))] : entry));
+    const others = JSON.parse(readFileSync(join(await importWith(words), 'generation_config.json'), 'utf8')) as { eos_token_id: number[] };
+    expect(others.eos_token_id).toEqual([4092]);
+  });
+
   test('roles and chat template', async () => {
     const folder = await importWith(llama3('llama3'));
     const generation = JSON.parse(readFileSync(join(folder, 'generation_config.json'), 'utf8')) as Record<string, unknown>;

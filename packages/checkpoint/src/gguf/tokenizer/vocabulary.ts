@@ -25,6 +25,12 @@ export interface GgufVocabulary {
   readonly roles: TokenRoles;
 }
 
+/** Ends of a turn and of a message by their text, as llama.cpp finds them in files that name no id. */
+const ROLE_TEXTS: Readonly<Partial<Record<keyof TokenRoles, readonly string[]>>> = {
+  eot: ['<|eot_id|>', '<|im_end|>', '<|end|>', '<end_of_turn>'],
+  eom: ['<|eom_id|>'],
+};
+
 const ROLE_KEYS: Readonly<Record<keyof TokenRoles, string>> = {
   bos: 'bos_token_id',
   eos: 'eos_token_id',
@@ -46,7 +52,7 @@ export function readVocabulary(path: string, fields: MetadataFields, rows: numbe
   refuseTwins(path, tokens);
   const types = fields.integers('tokenizer.ggml.token_type') ?? tokens.map(() => TOKEN_TYPE.normal);
   if (types.length !== rows) throw invalidTokenizer(path, `${tokens.length} tokens, but ${types.length} token types`);
-  return { path, tokens, types, roles: readRoles(path, fields, rows, presets) };
+  return { path, tokens, types, roles: readRoles(path, fields, rows, { ...rolesByText(tokens, types), ...presets }) };
 }
 
 export function invalidTokenizer(path: string, what: string): Error {
@@ -55,6 +61,15 @@ export function invalidTokenizer(path: string, what: string): Error {
 
 export function unsupportedTokenizer(path: string, what: string, fix: string): Error {
   return fault('GGUF_TOKENIZER_UNSUPPORTED', { what: `${path}: ${what}`, evidence: { path }, fix });
+}
+
+/** Only control tokens count: a text may also be an ordinary word. */
+function rolesByText(tokens: readonly string[], types: readonly number[]): TokenRoles {
+  const found = Object.entries(ROLE_TEXTS).flatMap(([role, texts]) => {
+    const id = tokens.findIndex((token, i) => types[i] === TOKEN_TYPE.control && texts.includes(token));
+    return id < 0 ? [] : [[role, id] as const];
+  });
+  return Object.fromEntries(found);
 }
 
 function readRoles(path: string, fields: MetadataFields, rows: number, presets: TokenRoles): TokenRoles {
