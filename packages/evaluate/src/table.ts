@@ -1,4 +1,5 @@
 /** Shows results side by side, and refuses to where they are not comparable. */
+import { alignColumns } from './columns.js';
 import { evaluateError } from './errors.js';
 import type { EvaluationResult } from './evaluate.js';
 
@@ -36,9 +37,7 @@ const COLUMNS: readonly (readonly [string, (result: EvaluationResult) => string]
  */
 export function formatTable(results: readonly EvaluationResult[]): string {
   requireSameProtocol(results);
-  const rows = [COLUMNS.map(([title]) => title), ...results.map((result) => COLUMNS.map(([, show]) => show(result)))];
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows.map((row) => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0))).join('  ')).join('\n');
+  return alignColumns([COLUMNS.map(([title]) => title), ...results.map((result) => COLUMNS.map(([, show]) => show(result)))]);
 }
 
 function smallNumber(value: number): string {
