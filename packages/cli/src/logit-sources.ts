@@ -1,6 +1,5 @@
 /** Opens what an evaluation compares: the checkpoint itself, the graphs of a stage, the compiled container. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Adaptation, architectures } from '@tundish/architectures';
 import { openCheckpoint } from '@tundish/checkpoint';
@@ -9,8 +8,9 @@ import type { LogitSource } from '@tundish/evaluate';
 import { FLOAT_MASK, causalMask } from '@tundish/quantize';
 import { Engine, openContainer } from '@tundish/runtime';
 import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheckpoint, modelFacts, readEncodings, readGraph, restoreContainer, ropeTables } from '@tundish/stages';
-import type { CompileResult, TensorData } from '@tundish/toolchain';
+import type { TensorData } from '@tundish/toolchain';
 import { convertArCl } from '@tundish/transform';
+import { openGraph } from './compiled-graph.js';
 import { adapters, toolchainNamed } from './toolchains.js';
 
 export interface OpenedSource extends LogitSource {
@@ -54,32 +54,21 @@ export async function stageSource(pipeline: Pipeline, stage: 'load' | 'quantize'
   const facts = JSON.parse(await readFile(load.path(MODEL_FILE), 'utf8')) as ModelFacts;
   const { base } = JSON.parse(await readFile(load.path(ADAPTATION_FILE), 'utf8')) as Adaptation;
   const input = await pipeline.input({ stage, subject: null });
-  const cell = { ar: CHUNK, cl: Math.ceil((tokens + CHUNK) / 32) * 32, part: 1, parts: 1 };
-  const model = convertArCl(await readGraph(input), base, cell);
-  const encodings = await readEncodings(model, input);
-  const toolchain = toolchainNamed(pipeline.lock.stages.convert.toolchain.name);
-  const folder = await mkdtemp(join(tmpdir(), 'tundish-evaluate-'));
-  try {
-    const context = { signal: options.signal, reporter: silentReporter, scratch: await made(join(folder, 'scratch')) };
-    const converted = await toolchain.convert(context, {
-      cell,
-      model,
-      ...(encodings === undefined ? {} : { encodings }),
-      options: {},
-    });
-    const files = await placeFiles(await made(join(folder, 'converted')), converted.files);
-    const compiled = await toolchain.compile(context, { part: 1, parts: 1, graphs: [{ io: converted.io, files }], resolve: (location) => input.resolve(location), options: pipeline.lock.stages.compile.options });
-    const executable = await toolchain.open({ graphs: compiled.graphs, files: await placeFiles(await made(join(folder, 'compiled')), compiled.files), threads: options.threads });
-    const maskValue = input.manifest.facts['maskValue'];
-    const engine = new Engine([executable], { vocabularySize: facts.vocabularySize, rope: facts.rope, maskValue: typeof maskValue === 'number' ? maskValue : FLOAT_MASK, padToken: facts.tokens.pad ?? facts.tokens.eos[0] ?? 0 });
-    return engineSource(engine, async () => {
-      await executable.close();
-      await rm(folder, { recursive: true, force: true });
-    });
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true });
-    throw error;
-  }
+  const size = { ar: CHUNK, cl: Math.ceil((tokens + CHUNK) / 32) * 32 };
+  const model = convertArCl(await readGraph(input), base, size);
+  const executable = await openGraph({
+    toolchain: toolchainNamed(pipeline.lock.stages.convert.toolchain.name),
+    compileOptions: pipeline.lock.stages.compile.options,
+    model,
+    ...size,
+    encodings: await readEncodings(model, input),
+    resolve: (location) => input.resolve(location),
+    threads: options.threads,
+    signal: options.signal,
+  });
+  const maskValue = input.manifest.facts['maskValue'];
+  const engine = new Engine([executable], { vocabularySize: facts.vocabularySize, rope: facts.rope, maskValue: typeof maskValue === 'number' ? maskValue : FLOAT_MASK, padToken: facts.tokens.pad ?? facts.tokens.eos[0] ?? 0 });
+  return engineSource(engine, () => executable.close());
 }
 
 /** The finished container, run as `generate` runs it. */
@@ -99,19 +88,4 @@ function engineSource(engine: Engine, close: () => Promise<void>): OpenedSource 
     },
     close,
   };
-}
-
-async function placeFiles(folder: string, files: CompileResult['files']): Promise<Map<string, string>> {
-  const placed = new Map<string, string>();
-  for (const { name, content } of files) {
-    const path = 'path' in content ? content.path : join(folder, name);
-    if ('bytes' in content) await writeFile(path, content.bytes);
-    placed.set(name, path);
-  }
-  return placed;
-}
-
-async function made(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  return folder;
 }

@@ -97,9 +97,10 @@ function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
     .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
     .option('--windows <file>', 'safetensors file whose tensor eval_windows holds the tokens to score; else the text of the recipe')
     .option('--limit <n>', 'score only the first windows', wholeNumber)
+    .option('--blocks', 'show instead where the loss sits: SQNR in dB after each decoder block, of its own error, of its K and V; over 1 window unless --limit says more')
     .addOption(threadsOption())
     .option('--json', 'print the results as JSON', false)
-    .addHelpText('after', '\nExample:\n  npx tundish evaluate models/llama32 --json')
+    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --blocks')
     .action(async (model: string, { workspace, ...options }: EvaluateFlags) => {
       const { evaluateCommand } = await import('./commands/evaluate.js');
       await evaluateCommand({ ...options, workspaceRoot: resolve(workspace), modelRoot: relative(resolve(workspace), resolve(workspace, model)), signal }, io);

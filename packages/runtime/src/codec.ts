@@ -33,7 +33,7 @@ export function encode(tensor: IoTensor, real: number): number {
 }
 
 /** As `encode`, for all values. */
-export function encodeAll(tensor: IoTensor, reals: Float64Array): TensorData {
+export function encodeAll(tensor: IoTensor, reals: Float32Array | Float64Array): TensorData {
   const data = allocate(tensor, reals.length);
   if (tensor.dtype === 'float32') {
     data.set(reals);

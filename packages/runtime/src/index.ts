@@ -1,4 +1,5 @@
 /** Generates text from a container: engine, sampler, sessions. */
+export { decode, encodeAll } from './codec.js';
 export { Conversation } from './conversation.js';
 export type { ConversationOptions, Reply } from './conversation.js';
 export { Engine } from './engine.js';

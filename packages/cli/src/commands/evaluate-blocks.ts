@@ -1,0 +1,29 @@
+/** evaluate --blocks: where the loss of a quantized build sits, decoder block by decoder block. */
+import type { Reporter } from '@tundish/diagnostics';
+import { blockTableJson, formatBlockTable } from '@tundish/evaluate';
+import type { Pipeline } from '@tundish/stages';
+import { measureBlocks } from '../block-errors.js';
+import { evaluationWindows } from '../evaluation-windows.js';
+import { adapters, toolchainNamed } from '../toolchains.js';
+import type { EvaluateOptions } from './evaluate.js';
+
+/** Without a limit: hundreds of positions already tell the blocks apart. */
+const WINDOWS = 1;
+
+/** @returns what the command prints */
+export async function evaluateBlocks(options: EvaluateOptions, pipeline: Pipeline, reporter: Reporter): Promise<string> {
+  const { windows, protocol } = await evaluationWindows({ ...options, limit: options.limit ?? WINDOWS }, pipeline);
+  const rows = await measureBlocks({
+    load: await pipeline.input({ stage: 'load', subject: null }),
+    quantize: await pipeline.input({ stage: 'quantize', subject: null }),
+    windows,
+    executor: adapters.reference(),
+    toolchain: toolchainNamed(pipeline.lock.stages.convert.toolchain.name),
+    compileOptions: pipeline.lock.stages.compile.options,
+    threads: options.threads,
+    signal: options.signal,
+    onBlock: (done, total) => reporter.progress({ work: 'evaluate', label: 'blocks', done, total }),
+  });
+  if (options.json) return `${blockTableJson(rows)}\n`;
+  return `${formatBlockTable(rows)}\nSQNR in dB over ${windows.length} ${windows.length === 1 ? 'window' : 'windows'} of ${protocol.windowLength} tokens; stream: all up to the block quantized, own: the block alone\n`;
+}
