@@ -7,7 +7,7 @@ import type { Adaptation } from '@tundish/architectures';
 import { type BlockErrors, type BlockRow, Sqnr } from '@tundish/evaluate';
 import type { Model } from '@tundish/graph';
 import { causalMask } from '@tundish/quantize';
-import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type StageInput, readEncodings, readGraph, ropeTables } from '@tundish/stages';
+import { ACTIVATIONS_FILE, ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type StageInput, readEncodings, readGraph, ropeTables } from '@tundish/stages';
 import type { ReferenceExecutor, Toolchain } from '@tundish/toolchain';
 import { convertArCl } from '@tundish/transform';
 import { type BlockCut, blockCuts, cutModel } from './block-cuts.js';
@@ -112,14 +112,8 @@ function openers(walk: Walk, cut: BlockCut): [string, () => Promise<OpenedSegmen
   const float = (): Promise<OpenedSegment> => openFloatSegment({ executor, model, resolve, threads });
   const weights = async (): Promise<OpenedSegment> => openFloatSegment({ executor, model, resolve, threads, parameters: (await readEncodings(model, quantize))?.parameters ?? new Map() });
   const full = async (): Promise<OpenedSegment> => openEncodedSegment({ toolchain, compileOptions, model, ar: tokens, cl: tokens + 1, encodings: await readEncodings(model, quantize), resolve, threads, signal });
-  switch (quantize.manifest.facts['precision']) {
-    case 'float':
-      return [['float', float]];
-    case 'w4':
-      return [['weights', weights]];
-    default:
-      return [['weights', weights], ['full', full]];
-  }
+  if (quantize.manifest.facts['precision'] === 'float') return [['float', float]];
+  return quantize.manifest.outputs.some(({ name }) => name === ACTIVATIONS_FILE) ? [['weights', weights], ['full', full]] : [['weights', weights]];
 }
 
 /** One form of a block, and what was measured of it so far. */
@@ -145,12 +139,10 @@ async function measureWindow({ cut, reference, artifacts }: Opened, constants: V
     compare(artifact.stream, output, real, found);
     if (cache !== undefined) compare(artifact.key, cache.key, real, found);
     if (cache !== undefined) compare(artifact.value, cache.value, real, found);
-    if (input === undefined || floatStream === undefined) compare(artifact.own, output, real, found);
-    else {
-      // The float stream may lie outside the grid of the input, whose range was measured behind quantized blocks: both get what the grid holds.
-      const entering = artifact.segment.entering(input, floatStream);
-      compare(artifact.own, output, entering === floatStream ? real : await run(reference, entering), await run(artifact.segment, entering));
-    }
+    // The input's range was measured behind quantized blocks and may not hold the float stream: both get what the grid holds.
+    const entering = input === undefined || floatStream === undefined ? undefined : artifact.segment.entering(input, floatStream);
+    const expected = entering === floatStream ? real : await run(reference, entering);
+    compare(artifact.own, output, expected, entering === undefined ? found : await run(artifact.segment, entering));
     left.set(name, found.get(output) as Float32Array);
   }
   return left;

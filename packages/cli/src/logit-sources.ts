@@ -67,8 +67,13 @@ export async function stageSource(pipeline: Pipeline, stage: 'load' | 'quantize'
     signal: options.signal,
   });
   const maskValue = input.manifest.facts['maskValue'];
-  const engine = new Engine([executable], { vocabularySize: facts.vocabularySize, rope: facts.rope, maskValue: typeof maskValue === 'number' ? maskValue : FLOAT_MASK, padToken: facts.tokens.pad ?? facts.tokens.eos[0] ?? 0 });
-  return engineSource(engine, () => executable.close());
+  try {
+    const engine = new Engine([executable], { vocabularySize: facts.vocabularySize, rope: facts.rope, maskValue: typeof maskValue === 'number' ? maskValue : FLOAT_MASK, padToken: facts.tokens.pad ?? facts.tokens.eos[0] ?? 0 });
+    return engineSource(engine, () => executable.close());
+  } catch (error) {
+    await executable.close();
+    throw error;
+  }
 }
 
 /** The finished container, run as `generate` runs it. */
