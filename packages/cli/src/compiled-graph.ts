@@ -29,7 +29,7 @@ export async function openGraph({ toolchain, compileOptions, model, ar, cl, enco
     const files = await placeFiles(await made(join(folder, 'converted')), converted.files);
     const compiled = await toolchain.compile(context, { part: 1, parts: 1, graphs: [{ io: converted.io, files }], resolve, options: compileOptions });
     const executable = await toolchain.open({ graphs: compiled.graphs, files: await placeFiles(await made(join(folder, 'compiled')), compiled.files), threads });
-    return { graphs: executable.graphs, run: (...given) => executable.run(...given), close: () => executable.close().finally(remove) };
+    return { graphs: executable.graphs, prepare: (graph) => executable.prepare(graph), run: (...given) => executable.run(...given), close: () => executable.close().finally(remove) };
   } catch (error) {
     await remove();
     throw error;
