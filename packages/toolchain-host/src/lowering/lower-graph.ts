@@ -11,18 +11,13 @@ import { lowerGather } from './embedding.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
+import { type Coded, lowerRotary } from './rotary.js';
 import { assertCheapConstant } from './weight-expression.js';
 
 export interface Lowered {
   readonly model: Model;
   /** Encoding of each quantized graph input and output, by name. */
   readonly boundary: ReadonlyMap<string, PerTensorEncoding>;
-}
-
-/** A value as it lies on its grid. */
-export interface Coded {
-  readonly codes: Value;
-  readonly encoding: PerTensorEncoding;
 }
 
 const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
@@ -46,7 +41,7 @@ export function lowerModel(model: Model, encodings: Encodings | undefined, name:
 class Lowering {
   readonly graph: Graph;
   readonly boundary = new Map<string, PerTensorEncoding>();
-  readonly #grids: GridConstants;
+  readonly grids: GridConstants;
   readonly #encodings: Encodings;
   readonly #quantized: boolean;
   readonly #constants: ReadonlySet<Value>;
@@ -60,7 +55,7 @@ class Lowering {
 
   constructor(readonly source: Graph, encodings: Encodings | undefined, name: string) {
     this.graph = new Graph(name);
-    this.#grids = new GridConstants(this.graph);
+    this.grids = new GridConstants(this.graph);
     this.#encodings = encodings ?? NO_ENCODINGS;
     this.#quantized = this.#encodings.activations.size > 0;
     this.#constants = constantValues(source);
@@ -88,7 +83,7 @@ class Lowering {
 
   #widened(value: Value): Value | undefined {
     const coded = this.#coded.get(value);
-    return coded === undefined ? undefined : this.#grids.dequantize(coded.codes, coded.encoding, `${value.name}_dequantized`);
+    return coded === undefined ? undefined : this.grids.dequantize(coded.codes, coded.encoding, `${value.name}_dequantized`);
   }
 
   #initializer(value: Value): Value {
@@ -96,7 +91,7 @@ class Lowering {
     const copy = this.graph.find(value.name) ?? this.graph.addInitializer(value.name, tensor);
     const encoding = this.#encodings.activations.get(value.name) ?? this.parameters.get(value.name);
     if (encoding?.kind !== 'per-tensor' || tensor.dtype !== DataType.FLOAT) return copy;
-    return this.#grids.dequantize(this.#grids.quantize(copy, encoding, `${value.name}_codes`), encoding, `${value.name}_dequantized`);
+    return this.grids.dequantize(this.grids.quantize(copy, encoding, `${value.name}_codes`), encoding, `${value.name}_dequantized`);
   }
 
   #constantNode(value: Value): Value {
@@ -126,7 +121,7 @@ class Lowering {
   }
 
   #node(node: Node): void {
-    if (this.#movedAsCodes(node) || this.#rescaled(node)) return;
+    if (this.#rotated(node) || this.#movedAsCodes(node) || this.#rescaled(node)) return;
     const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
     const names = node.outputs.map((output) => this.#rawName(output, inherited));
     const single = names[0] as string;
@@ -164,6 +159,22 @@ class Lowering {
     return true;
   }
 
+  /** True when `node` ends a rotation that is lowered as a whole; its operations, lowered already, are then pruned. */
+  #rotated(node: Node): boolean {
+    const isOutput = this.source.outputs.includes(node.output());
+    const coded = isOutput ? undefined : lowerRotary(this, node);
+    if (coded !== undefined) this.#setCodes(node.output(), coded);
+    return coded !== undefined;
+  }
+
+  encodingOf(value: Value): PerTensorEncoding | undefined {
+    return this.#carried.get(value) ?? this.#encodings.activations.get(value.name);
+  }
+
+  codedOf(value: Value): Coded | undefined {
+    return this.#coded.get(value);
+  }
+
   #copy(node: Node, names: readonly string[]): readonly Value[] {
     const inputs = node.inputs.map((input) => (input === undefined ? undefined : this.resolve(input)));
     const attributes = Object.fromEntries(node.attributes);
@@ -197,7 +208,7 @@ class Lowering {
     }
     this.#carried.set(value, encoding);
     if (exact && !isOutput) return;
-    this.#setCodes(value, { codes: this.#grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
+    this.#setCodes(value, { codes: this.grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
   }
 }
 

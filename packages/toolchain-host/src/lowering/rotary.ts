@@ -1,0 +1,134 @@
+/** Lowers rotary embedding over codes: its four products become one operation, and so do their four grids. */
+import { type Attribute, type Graph, type Node, type PerTensorEncoding, type Value, floatTensor, int64Tensor } from '@tundish/graph';
+import { type GridConstants, codeType, sameGrid } from './grid-constants.js';
+
+/** A value as it lies on its grid. */
+export interface Coded {
+  readonly codes: Value;
+  readonly encoding: PerTensorEncoding;
+}
+
+/** What lowering a rotation needs of the graph under construction. */
+export interface RotarySite {
+  readonly graph: Graph;
+  readonly grids: GridConstants;
+  encodingOf(value: Value): PerTensorEncoding | undefined;
+  codedOf(value: Value): Coded | undefined;
+  /** The float value of the new graph that stands for `value` of the source. */
+  resolve(value: Value): Value;
+}
+
+/** x = (x1, x2) -> (x1·cos - x2·sin, x1·sin + x2·cos), as the adapted graph writes it. */
+interface Rotation {
+  readonly x: Value;
+  readonly cos: Value;
+  readonly sin: Value;
+  /** x1·cos, x2·cos, x2·sin, x1·sin. */
+  readonly products: readonly [Value, Value, Value, Value];
+  readonly halves: readonly [Value, Value];
+}
+
+const LARGEST_CODE = 65_535;
+const int = (value: number): Attribute => ({ type: 'int', value });
+const ints = (value: number[]): Attribute => ({ type: 'ints', value });
+
+/**
+ * The codes of `node`'s output when `node` joins the halves of a rotation whose values are all on uint16 grids; undefined
+ * otherwise. Every code is that of the separate operations: x2·(-sin) on the mirrored grid is the mirror image of x2·sin.
+ */
+export function lowerRotary(site: RotarySite, node: Node): Coded | undefined {
+  const rotation = rotationOf(node);
+  const source = rotation === undefined ? undefined : site.codedOf(rotation.x);
+  if (rotation === undefined || source === undefined) return undefined;
+  const grids = rotation.products.map((product) => site.encodingOf(product));
+  const [real, imaginary] = rotation.halves.map((half) => site.encodingOf(half));
+  const output = site.encodingOf(node.output()) ?? real;
+  const dims = rotation.x.shape ?? [];
+  const isCovered = output !== undefined && sameGrid(output, real) && sameGrid(output, imaginary) && dims.every((dim) => typeof dim === 'number');
+  if (!isCovered || !grids.every((grid) => grid?.dtype === 'uint16')) return undefined;
+  return rotated(site, rotation, { source, grids: grids as PerTensorEncoding[], output, dims: dims as number[], name: node.output().name });
+}
+
+interface Plan {
+  readonly source: Coded;
+  readonly grids: readonly PerTensorEncoding[];
+  readonly output: PerTensorEncoding;
+  readonly dims: readonly number[];
+  readonly name: string;
+}
+
+function rotated(site: RotarySite, rotation: Rotation, { source, grids, output, dims, name }: Plan): Coded {
+  const { graph } = site;
+  const [ar, width] = dims.slice(-2) as [number, number];
+  const heads = dims.slice(0, -2).reduce((product, dim) => product * dim, 1);
+  const half = width / 2;
+  const emit = (opType: string, role: string, inputs: readonly Value[], shape: readonly number[], attributes: Record<string, Attribute> = {}): Value => {
+    const made = graph.addNode({ opType, name: `${name}/${role}`, inputs, outputs: [`${name}_${role}`], attributes }).output();
+    made.dtype = inputs[0]?.dtype;
+    made.shape = shape;
+    return made;
+  };
+  const order = emit('Gather', 'operands', [
+    emit('Transpose', 'halves', [emit('Reshape', 'pairs', [source.codes, dimensions(graph, [heads, ar, 2, half])], [heads, ar, 2, half])], [2, heads, ar, half], { perm: ints([2, 0, 1, 3]) }),
+    dimensions(graph, [0, 1, 1, 0]),
+  ], [4, heads, ar, half], { axis: int(0) });
+  const products = emit('Mul', 'products', [site.grids.dequantize(order, source.encoding, `${name}_operands_dequantized`), tables(site, rotation)], [4, heads, ar, half]);
+  const [cosine, cosine2, sine2, sine] = grids as [PerTensorEncoding, PerTensorEncoding, PerTensorEncoding, PerTensorEncoding];
+  const rows = [cosine, cosine2, { ...sine2, zeroPoint: LARGEST_CODE - sine2.zeroPoint }, sine];
+  const onGrid = site.grids.dequantizeRows(site.grids.quantizeRows(products, rows, `${name}_products_codes`), rows, `${name}_products_dequantized`);
+  const parts = [`${name}_left`, `${name}_right`];
+  const split = graph.addNode({ opType: 'Split', name: `${name}/terms`, inputs: [onGrid, dimensions(graph, [2, 2])], outputs: parts, attributes: { axis: int(0) } });
+  for (const part of split.outputs) [part.dtype, part.shape] = [onGrid.dtype, [2, heads, ar, half]];
+  const sum = emit('Add', 'sum', split.outputs, [2, heads, ar, half]);
+  const codes = site.grids.quantize(sum, output, `${name}_sum_codes`);
+  const joined = emit('Reshape', 'joined', [emit('Transpose', 'side_by_side', [codes], [heads, ar, 2, half], { perm: ints([1, 2, 0, 3]) }), dimensions(graph, dims)], dims);
+  joined.dtype = codeType(output);
+  return { codes: joined, encoding: output };
+}
+
+/** [cos, cos, -sin, sin] along a new first axis, once for all rotations by the same tables. */
+function tables(site: RotarySite, { cos, sin }: Rotation): Value {
+  const { graph } = site;
+  const name = `${cos.name}_${sin.name}_rows`;
+  const known = graph.find(name);
+  if (known !== undefined) return known;
+  const [cosine, sine] = [site.resolve(cos), site.resolve(sin)];
+  const minusOne = graph.addInitializer(`${name}.minus_one`, floatTensor([-1], []));
+  const negative = graph.addNode({ opType: 'Mul', name: `${name}/negative`, inputs: [sine, minusOne] }).output();
+  [negative.dtype, negative.shape] = [sine.dtype, sine.shape];
+  const made = graph.addNode({ opType: 'Concat', name, inputs: [cosine, cosine, negative, sine], outputs: [name], attributes: { axis: int(0) } }).output();
+  [made.dtype, made.shape] = [sine.dtype, [4, ...(sine.shape ?? []).slice(1)]];
+  return made;
+}
+
+function dimensions(graph: Graph, values: readonly number[]): Value {
+  const name = `int64.${values.join('x')}`;
+  return graph.find(name) ?? graph.addInitializer(name, int64Tensor(values));
+}
+
+/** Recognises what architectures/decoder/rotary-embedding.ts writes. */
+function rotationOf(concat: Node): Rotation | undefined {
+  if (concat.opType !== 'Concat' || concat.inputs.length !== 2) return undefined;
+  const halves = [concat.input(0), concat.input(1)] as const;
+  const [difference, sum] = halves.map(({ producer }) => producer);
+  if (difference?.opType !== 'Sub' || sum?.opType !== 'Add') return undefined;
+  const products = [difference.input(0), sum.input(1), difference.input(1), sum.input(0)] as const;
+  const factors = products.map(({ producer }) => (producer?.opType === 'Mul' ? [producer.input(0), producer.input(1)] as const : undefined));
+  const [[x1, cos] = [], [x2, cos2] = [], [x2b, sin] = [], [x1b, sin2] = []] = factors;
+  const split = x1?.producer;
+  const isRotation = split?.opType === 'Split' && split.outputs.length === 2 && split.outputs[0] === x1 && split.outputs[1] === x2 && x1 === x1b && x2 === x2b && cos === cos2 && sin === sin2;
+  if (!isRotation || cos === undefined || sin === undefined || !alongLast(split, concat) || !isTable(cos) || !isTable(sin)) return undefined;
+  return { x: split.input(0), cos, sin, products, halves };
+}
+
+/** Both cut and join the last axis, in equal halves. */
+function alongLast(split: Node, concat: Node): boolean {
+  const rank = split.input(0).shape?.length ?? 0;
+  const [first, second] = split.outputs.map(({ shape }) => shape?.at(-1));
+  return rank >= 2 && first === second && [split, concat].every((node) => ((node.int('axis') ?? 0) + rank) % rank === rank - 1);
+}
+
+/** [1, 1, AR, D/2]: one table for all heads. */
+function isTable({ shape }: Value): boolean {
+  return shape?.length === 4 && shape[0] === 1 && shape[1] === 1;
+}
