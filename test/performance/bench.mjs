@@ -1,7 +1,7 @@
 /** `npm run bench -- NAME [--json] [--only WORD]`: measures one group of figures and holds each against its bar. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 
-const names = readdirSync(new URL('.', import.meta.url), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+const names = readdirSync(new URL('.', import.meta.url)).filter((name) => existsSync(new URL(`${name}/index.mjs`, import.meta.url)));
 const [name, ...flags] = process.argv.slice(2);
 if (!names.includes(name)) {
   console.error(`usage: npm run bench -- NAME [--json] [--only WORD]\nknown names: ${names.join(', ')}`);
@@ -9,7 +9,12 @@ if (!names.includes(name)) {
 }
 const json = flags.includes('--json');
 const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : undefined;
-const { measurements } = await import(`./${name}/index.mjs`);
+const { measurements, atBothEnds } = await import(`./${name}/index.mjs`);
+const chosen = Object.entries(measurements).filter(([title]) => only === undefined || title.includes(only));
+if (chosen.length === 0) {
+  console.error(`nothing of ${name} is called ${only}: ${Object.keys(measurements).join(', ')}`);
+  process.exit(2);
+}
 
 const rows = [];
 /** Adds one figure. `bar` is `[comparison, number]`, for example `['<=', 1e-4]`, or undefined for a figure that is only reported. */
@@ -25,8 +30,8 @@ function show(value) {
   return Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
 }
 
-for (const [title, measure] of Object.entries(measurements)) {
-  if (only !== undefined && !title.includes(only)) continue;
+await atBothEnds?.(record, 'before');
+for (const [title, measure] of chosen) {
   if (!json) console.log(`\n== ${title}`);
   try {
     await measure(record);
@@ -36,5 +41,7 @@ for (const [title, measure] of Object.entries(measurements)) {
     console.error(error instanceof Error ? error.message : error);
   }
 }
+if (!json && atBothEnds !== undefined) console.log('');
+await atBothEnds?.(record, 'after');
 if (json) console.log(JSON.stringify(rows, null, 2));
 process.exitCode = rows.every((row) => row.ok) ? 0 : 1;

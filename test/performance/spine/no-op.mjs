@@ -1,7 +1,7 @@
 /** A run in which everything is cached, against the floor: a task of the same workspace that does nothing. */
 import { rmSync, writeFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, median, run } from './processes.mjs';
+import { ROOT, median, run } from '../processes.mjs';
 
 const REPEATS = 5;
 

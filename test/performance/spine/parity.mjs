@@ -1,7 +1,7 @@
 /** The load graph of every golden checkpoint against transformers: values and greedy continuation. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, run } from './processes.mjs';
+import { ROOT, run } from '../processes.mjs';
 
 const BAR = 1e-4;
 

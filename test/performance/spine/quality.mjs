@@ -1,7 +1,7 @@
 /** Perplexity and divergence of the built model on the token windows of the protocol `mini`. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, run } from './processes.mjs';
+import { ROOT, run } from '../processes.mjs';
 
 export async function quality(record) {
   const checkpoint = join(ROOT, 'models/llama32/checkpoint');

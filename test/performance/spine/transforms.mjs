@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { architectureFor, architectures } from '@tundish/architectures';
 import { openCheckpoint } from '@tundish/checkpoint';
 import { silentReporter } from '@tundish/diagnostics';
-import { causalMask } from '@tundish/quantize';
-import { adaptCheckpoint, modelFacts, ropeTables } from '@tundish/stages';
-import { hostReference } from '@tundish/toolchain-host';
+import { adaptCheckpoint, modelFacts } from '@tundish/stages';
 import { convertArCl, mhaToSha, splitModel } from '@tundish/transform';
-import { ROOT } from './processes.mjs';
+import { ROOT } from '../processes.mjs';
+import { logitsOf } from '../run-graphs.mjs';
 
 const folder = join(ROOT, 'models/llama32/checkpoint');
 const AR = 128;
@@ -19,29 +18,17 @@ export async function transforms(record) {
   const facts = modelFacts(checkpoint);
   const sized = convertArCl(model, adaptation.base, { ar: AR, cl: AR + 1 });
   const direct = architectureFor('llama').adapt(checkpoint, { baseAr: AR, baseCl: AR + 1 }).model;
-  const whole = await logitsOf([sized], facts);
+  const ids = Array.from({ length: AR }, (_, i) => (i * 37 + 11) % facts.vocabularySize);
+  const run = (models) => logitsOf(models, { ids, facts, folder });
+  const whole = await run([sized]);
   const largest = whole.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const difference = async (models) => maxDifference(whole, await logitsOf(models, facts));
+  const difference = async (models) => maxDifference(whole, await run(models));
   record('largest logit of the untransformed graph', largest, '');
   record('arcl against a direct build', await difference([direct]), 'max abs', ['<=', 1e-5]);
   record('split into 2 parts, chained', await difference([1, 2].map((part) => splitModel(sized, part, 2))), 'max abs', ['=', 0]);
   record('mha2sha', (await difference([mhaToSha(sized).model])) / largest, 'max abs / largest logit', ['<=', 1e-5]);
   record('mha2sha, absolute', await difference([mhaToSha(sized).model]), 'max abs');
   record('weight bytes written by arcl and transform', weightBytes(), 'bytes', ['=', 0]);
-}
-
-/** Runs the graphs of a chain one after the other over the first tokens of the evaluation windows. */
-async function logitsOf(models, facts) {
-  const ids = Int32Array.from({ length: AR }, (_, i) => (i * 37 + 11) % facts.vocabularySize);
-  const rope = ropeTables(facts.rope, 0, AR);
-  const values = new Map([['input_ids', ids], ['attention_mask', causalMask(AR)], ['position_ids_cos', rope.cos], ['position_ids_sin', rope.sin]]);
-  for (const model of models) {
-    const opened = await hostReference().open({ model, resolve: (location) => join(folder, location), threads: 2 });
-    const feeds = new Map(model.graph.inputs.map(({ name, shape }) => [name, values.get(name) ?? new Float32Array(shape.reduce((count, dim) => count * dim, 1))]));
-    for (const [name, data] of await opened.run(feeds)) values.set(name, data);
-    await opened.close();
-  }
-  return values.get('logits');
 }
 
 function maxDifference(a, b) {

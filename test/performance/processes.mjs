@@ -1,8 +1,9 @@
 /** Runs a command of this repository and measures it as a whole process. */
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Environment without what an outer Nx or CI would pass down. */
 export function cleanEnvironment(extra = {}) {
@@ -27,4 +28,17 @@ export function run(command, args, { cwd = ROOT, env = {} } = {}) {
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
+}
+
+/** Runs a command that must succeed; the error has what it printed. */
+export async function succeed(command, args, options) {
+  const result = await run(command, args, options);
+  if (result.code !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}\n${result.stderr}`);
+  return result;
+}
+
+/** Runs a script of this repository whose last line is JSON, in a process of its own. */
+export async function measured(script, args) {
+  const { stdout } = await succeed('node', [join(ROOT, 'test/performance', script), ...args]);
+  return JSON.parse(stdout.trim().split('\n').at(-1));
 }
