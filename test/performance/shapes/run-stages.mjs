@@ -1,13 +1,14 @@
 /**
  * `node run-stages.mjs WORKSPACE MODEL STAGE...`: runs all units of the given stages in this process, and prints seconds, bytes
- * written and peak memory as the kernel counts them, as one line of JSON. Earlier stages come from the store.
+ * written and peak memory as the kernel counts them, as one line of JSON. Earlier stages come from the store. After `package`
+ * the container is put in its place. Without a stage only the lock is written.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapters } from '@tundish/cli';
 import { silentReporter } from '@tundish/diagnostics';
 import { encodeLock } from '@tundish/recipe';
-import { Pipeline, resolveLock, unitsOf } from '@tundish/stages';
+import { Pipeline, resolveLock, restoreContainer, unitsOf } from '@tundish/stages';
 
 const [workspaceRoot, modelRoot, ...stages] = process.argv.slice(2);
 const cacheRoot = join(workspaceRoot, '.tundish/cache');
@@ -17,18 +18,17 @@ const identity = await adapters.toolchain('host').identity();
 const lock = await resolveLock({ workspaceRoot, modelRoot, cacheRoot, hubCache, toolchainVersion: async () => identity.version });
 writeFileSync(join(workspaceRoot, modelRoot, 'recipe.lock.json'), encodeLock(lock));
 if (stages.length > 0) {
-  const request = { workspaceRoot, modelRoot, cacheRoot, hubCache, adapters, reporter: silentReporter, signal: new AbortController().signal, threads: 2, inputsInPlace: false };
-  const pipeline = await Pipeline.open(request);
+  const pipeline = await Pipeline.open({ workspaceRoot, modelRoot, cacheRoot, hubCache, adapters, reporter: silentReporter, signal: new AbortController().signal, threads: 2, inputsInPlace: false });
+  const units = unitsOf(lock).filter(({ stage }) => stages.includes(stage));
   const before = written();
   const started = performance.now();
-  let ran = 0;
-  let content = 0;
-  for (const unit of unitsOf(pipeline.lock).filter(({ stage }) => stages.includes(stage))) {
-    const result = await pipeline.run(unit);
-    if (result.status === 'run') ran += 1;
-    content += result.bytesWritten;
-  }
-  console.log(JSON.stringify({ ran, seconds: (performance.now() - started) / 1000, content, written: written() - before, rss: process.resourceUsage().maxRSS * 1024 }));
+  const results = [];
+  for (const unit of units) results.push(await pipeline.run(unit));
+  if (stages.includes('package')) await restoreContainer(pipeline);
+  const seconds = (performance.now() - started) / 1000;
+  const weights = results.flatMap(({ manifest }) => manifest.outputs).filter(({ name }) => !/\.(onnx|json)$/.test(name));
+  const ran = results.filter(({ status }) => status === 'run').length;
+  console.log(JSON.stringify({ units: units.length, ran, seconds, weightBytes: weights.reduce((sum, { size }) => sum + size, 0), written: written() - before, rss: process.resourceUsage().maxRSS * 1024 }));
 }
 
 /** Bytes that this process has sent towards the disk, as the kernel counts them: whole pages, pipes and sockets left out. */
