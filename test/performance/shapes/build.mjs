@@ -1,8 +1,8 @@
 /** A build from load to package stage by stage, the bytes it wrote, and what its container does. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { bytesBelow } from '../disk.mjs';
-import { measured, median, succeed } from '../processes.mjs';
+import { measured } from '../processes.mjs';
+import { firstToken } from './first-token.mjs';
 import { CALIBRATED, recordStep } from './stages.mjs';
 import { withShape } from './workspace.mjs';
 
@@ -27,7 +27,7 @@ export function build(shape, { workBytes, bars }) {
     record(`${shape}: new content`, content / 1e6, 'MB');
     record(`${shape}: bytes written per byte of new content`, written / content, 'x', ['<=', 1.05]);
     await speed(record, shape, workspace);
-    await firstToken(record, shape, workspace);
+    await firstToken(record, shape, workspace.container);
   });
 }
 
@@ -38,19 +38,4 @@ async function speed(record, shape, workspace) {
   record(`${shape}: decode, CL 1024, best of ${RUNS}`, Math.max(...decode), 'tokens/s', ['>=', 15]);
   record(`${shape}: prefill, AR 128, best of ${RUNS}`, Math.max(...prefill), 'tokens/s', ['>=', 90]);
   record(`${shape}: generation, peak memory`, rss / 1e6, 'MB');
-}
-
-/** The whole process, from its start to its end, when all of the container is in the page cache. */
-async function firstToken(record, shape, { container }) {
-  for (const entry of readdirSync(container, { recursive: true, withFileTypes: true })) if (entry.isFile()) readFileSync(join(entry.parentPath, entry.name));
-  const words = ['generate', container, '--ids', '1,2,3', '--max-tokens', '1'];
-  const direct = [];
-  const npx = [];
-  for (let i = 0; i < RUNS; i++) {
-    direct.push((await succeed('node', ['packages/cli/bin/tundish.js', ...words])).seconds);
-    npx.push((await succeed('npx', ['tundish', ...words])).seconds);
-  }
-  record(`${shape}: first token of npx tundish generate`, median(npx), 's', ['<=', 4]);
-  record(`${shape}: first token of node tundish.js generate`, median(direct), 's');
-  record(`${shape}: share of npx`, median(npx) - median(direct), 's');
 }
