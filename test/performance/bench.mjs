@@ -30,8 +30,8 @@ function show(value) {
   return Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
 }
 
-await atBothEnds?.(record, 'before');
-for (const [title, measure] of chosen) {
+const ends = (moment) => (atBothEnds === undefined ? [] : [[`machine ${moment}`, () => atBothEnds(record, moment)]]);
+for (const [title, measure] of [...ends('before'), ...chosen, ...ends('after')]) {
   if (!json) console.log(`\n== ${title}`);
   try {
     await measure(record);
@@ -41,7 +41,5 @@ for (const [title, measure] of chosen) {
     console.error(error instanceof Error ? error.message : error);
   }
 }
-if (!json && atBothEnds !== undefined) console.log('');
-await atBothEnds?.(record, 'after');
 if (json) console.log(JSON.stringify(rows, null, 2));
 process.exitCode = rows.every((row) => row.ok) ? 0 : 1;

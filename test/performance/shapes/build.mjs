@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { bytesBelow } from '../disk.mjs';
 import { measured } from '../processes.mjs';
 import { firstToken } from './first-token.mjs';
-import { CALIBRATED, recordStep } from './stages.mjs';
+import { CALIBRATED, SMALL_GRID, recordStep } from './stages.mjs';
 import { withShape } from './workspace.mjs';
 
 const STEPS = [['load'], ['optimize', 'quantize'], ['arcl', 'transform'], ['convert'], ['compile'], ['package']];
@@ -15,7 +15,7 @@ const RUNS = 3;
 /** @param bars of the step that quantizes */
 export function build(shape, { workBytes, bars }) {
   return (record) => withShape(shape, workBytes, async (workspace) => {
-    await workspace.recipe({ graphs: { ar: [1, 128], cl: [1024], parts: 1 }, quantize: CALIBRATED });
+    await workspace.recipe({ graphs: SMALL_GRID, quantize: CALIBRATED });
     let written = 0;
     for (const stages of STEPS) {
       const step = await workspace.run(...stages);

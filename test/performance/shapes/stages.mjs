@@ -3,7 +3,7 @@ import { withShape } from './workspace.mjs';
 
 /** 8 windows of 512 tokens. */
 export const CALIBRATED = { calibration: { windows: 8, windowLength: 512 } };
-const SMALL_GRID = { ar: [1, 128], cl: [1024], parts: 1 };
+export const SMALL_GRID = { ar: [1, 128], cl: [1024], parts: 1 };
 const CELLS = { ar: [1, 128], cl: [512, 1024, 2048, 3072, 4096], parts: 3 };
 
 export function load(shape) {
