@@ -22,14 +22,10 @@ export function lowerLinear(site: LoweringSite, node: Node, output: string): Val
   const weight = quantizedWeight(transpose.input(0), site.parameters);
   if (weight === undefined) return undefined;
   const x = site.resolve(node.input(0));
-  return weight.kind === 'blockwise' ? blockwiseProduct(site, x, weight, node.name, output) : channelProduct(site, x, weight, node.name, output);
-}
-
-/** UINT4 pairs, low nibble first, are the bytes [N, K/B, B/2] of MatMulNBits, whose zero point is 8 by default. */
-function blockwiseProduct(site: LoweringSite, x: Value, weight: BlockwiseWeight, name: string, output: string): Value {
+  if (weight.kind === 'per-channel') return channelProduct(site, x, weight, node.name, output);
   const { rows, columns, blockSize } = weight;
   const packed = bytesView(site.graph, weight.name, weight.codes, [rows, columns / blockSize, blockSize / 2]);
-  return product(site.graph, [x, packed, site.resolve(weight.scale)], { rows, columns, blockSize }, name, output);
+  return product(site.graph, [x, packed, site.resolve(weight.scale)], weight, node.name, output);
 }
 
 /**
@@ -77,7 +73,13 @@ function halves(graph: Graph, prefix: string, pairs: Value): readonly [Value, Va
   return [graph.value(names[0]), graph.value(names[1])];
 }
 
-function product(graph: Graph, inputs: readonly Value[], shape: { rows: number; columns: number; blockSize: number }, name: string, output: string): Value {
+/**
+ * x times the transpose of a 4-bit weight [N, K]. UINT4 pairs, low nibble first, are the bytes [N, K/B, B/2] of MatMulNBits,
+ * whose zero point is 8 by default.
+ *
+ * @param inputs x, bytes, float32 scales [N, K/B], and zero points when they are not 8
+ */
+export function product(graph: Graph, inputs: readonly Value[], shape: { readonly rows: number; readonly columns: number; readonly blockSize: number }, name: string, output: string): Value {
   const attributes = { K: int(shape.columns), N: int(shape.rows), bits: int(4), block_size: int(shape.blockSize), accuracy_level: int(ACCURACY_LEVEL) };
   return graph.addNode({ opType: 'MatMulNBits', domain: 'com.microsoft', name, inputs, outputs: [output], attributes }).output();
 }

@@ -9,6 +9,7 @@ import { hostError } from '../errors.js';
 import { inheritedEncoding } from './carried-encoding.js';
 import { lowerGather } from './embedding.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
+import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
 import { type Coded, lowerRotary } from './rotary.js';
@@ -50,6 +51,7 @@ class Lowering {
   /** Source value to its codes, which are widened for the first reader that computes. */
   readonly #coded = new Map<Value, Coded>();
   readonly #outputs = new Map<Value, Value>();
+  readonly #joined = new Map<Node, Value>();
   readonly #carried = new Map<Value, PerTensorEncoding>();
   readonly #missing: string[] = [];
 
@@ -125,7 +127,7 @@ class Lowering {
     const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
     const names = node.outputs.map((output) => this.#rawName(output, inherited));
     const single = names[0] as string;
-    const special = lowerLinear(this, node, single) ?? lowerGather(this, node, single);
+    const special = this.#joinedLinear(node) ?? lowerLinear(this, node, single) ?? lowerGather(this, node, single);
     const raw = special === undefined ? this.#copy(node, names) : [special];
     node.outputs.forEach((output, i) => this.#finish(output, raw[i] as Value, inherited));
   }
@@ -173,6 +175,12 @@ class Lowering {
 
   codedOf(value: Value): Coded | undefined {
     return this.#coded.get(value);
+  }
+
+  /** The output of a product that is computed together with others of the same input. */
+  #joinedLinear(node: Node): Value | undefined {
+    if (!this.#joined.has(node)) joinLinear(this, node, (output) => this.source.outputs.includes(output))?.forEach((output, linear) => this.#joined.set(linear, output));
+    return this.#joined.get(node);
   }
 
   #copy(node: Node, names: readonly string[]): readonly Value[] {

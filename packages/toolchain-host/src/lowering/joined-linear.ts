@@ -1,0 +1,53 @@
+/** Products of one input with several blockwise weights become one product: its threads are started once instead of for each. */
+import { type Attribute, type Node, type Value, int64Tensor } from '@tundish/graph';
+import { type LoweringSite, bytesView, product } from './linear.js';
+import { type BlockwiseWeight, quantizedWeight } from './weight-expression.js';
+
+const int = (value: number): Attribute => ({ type: 'int', value });
+
+/** A product over a blockwise weight, read through Transpose. */
+interface Linear {
+  readonly node: Node;
+  readonly weight: BlockwiseWeight;
+}
+
+/**
+ * The outputs of `node` and of the products beside it that can be computed with it, by node; undefined when there are no
+ * others. Every column is summed as it would be alone.
+ *
+ * @param stays whether an output must keep its own name, as outputs of the graph do
+ */
+export function joinLinear(site: LoweringSite, node: Node, stays: (output: Value) => boolean): ReadonlyMap<Node, Value> | undefined {
+  const first = linearOf(site, node);
+  if (first === undefined || stays(node.output())) return undefined;
+  const readers = node.input(0).consumers.filter((reader) => reader.input(0) === node.input(0) && !stays(reader.output()));
+  const group = readers.map((reader) => linearOf(site, reader)).filter((linear) => linear !== undefined && isLike(linear.weight, first.weight)) as Linear[];
+  if (group.length < 2) return undefined;
+  const sizes = group.map(({ weight }) => weight.rows);
+  const rows = sizes.reduce((sum, size) => sum + size, 0);
+  const { blockSize, columns } = first.weight;
+  const name = `${group[0]?.node.name}/joined`;
+  const bytes = concat(site, `${name}.bytes`, group.map(({ weight }) => bytesView(site.graph, weight.name, weight.codes, [weight.rows, columns / blockSize, blockSize / 2])));
+  const scale = concat(site, `${name}.scale`, group.map(({ weight }) => site.resolve(weight.scale)));
+  const joined = product(site.graph, [site.resolve(node.input(0)), bytes, scale], { rows, columns, blockSize }, name, `${name}_output`);
+  const lengths = site.graph.addInitializer(`${name}.rows`, int64Tensor(sizes));
+  const outputs = group.map((linear) => `${linear.node.output().name}_own`);
+  const split = site.graph.addNode({ opType: 'Split', name: `${name}/split`, inputs: [joined, lengths], outputs, attributes: { axis: int(-1) } });
+  return new Map(group.map((linear, i) => [linear.node, split.output(i)]));
+}
+
+function linearOf(site: LoweringSite, node: Node): Linear | undefined {
+  const transpose = node.opType === 'MatMul' ? node.input(1).producer : undefined;
+  if (transpose?.opType !== 'Transpose' || transpose.ints('perm')?.join() !== '1,0') return undefined;
+  const weight = quantizedWeight(transpose.input(0), site.parameters);
+  return weight?.kind === 'blockwise' ? { node, weight } : undefined;
+}
+
+function isLike(a: BlockwiseWeight, b: BlockwiseWeight): boolean {
+  return a.columns === b.columns && a.blockSize === b.blockSize;
+}
+
+/** A constant expression along the first axis; compile folds it. */
+function concat(site: LoweringSite, name: string, inputs: readonly Value[]): Value {
+  return site.graph.addNode({ opType: 'Concat', name, inputs, outputs: [name], attributes: { axis: int(0) } }).output();
+}
