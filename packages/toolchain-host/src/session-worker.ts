@@ -38,16 +38,24 @@ async function execute(command: Command): Promise<Omit<Reply, 'id'>> {
 
 async function run(command: Command & { kind: 'run' }): Promise<Omit<Reply, 'id'>> {
   const session = sessions.get(command.session);
-  if (session === undefined) return { failure: `no session ${command.session}` };
+  const returned = command.feeds;
+  if (session === undefined) return { failure: `no session ${command.session}`, returned };
   const feeds = Object.fromEntries(command.feeds.map((feed) => [feed.name, tensorOf(feed)]));
-  const results = await session.run(feeds, [...command.fetches]);
+  try {
+    return { ...outputsOf(await session.run(feeds, [...command.fetches]), command.fetches), returned };
+  } catch (error) {
+    return { failure: messageOf(error), returned };
+  }
+}
+
+function outputsOf(results: InferenceSession.OnnxValueMapType, fetches: readonly string[]): Pick<Reply, 'outputs' | 'failure'> {
   const outputs: { name: string; data: TensorData }[] = [];
-  for (const name of command.fetches) {
+  for (const name of fetches) {
     const data = results[name]?.data;
     if (!isTensorData(data)) return { failure: `output ${name} is ${results[name]?.type ?? 'absent'}: float32, uint8, uint16 and int32 can be returned` };
     outputs.push({ name, data });
   }
-  return { outputs, returned: command.feeds };
+  return { outputs };
 }
 
 function isTensorData(data: unknown): data is TensorData {

@@ -40,6 +40,6 @@ export interface Reply {
   /** First line of what ONNX Runtime said, when the command failed. */
   readonly failure?: string;
   readonly outputs?: readonly { readonly name: string; readonly data: TensorData }[];
-  /** The buffers of the feeds, for the next call. */
+  /** The feeds with their buffers, also after a failure: for the next call, or for whoever lent them. */
   readonly returned?: readonly Feed[];
 }

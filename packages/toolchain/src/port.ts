@@ -109,6 +109,14 @@ export interface CompileResult {
 /** Tensor data by input or output name: typed arrays of the declared element type, row-major. */
 export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
 
+/** Lets an executable use the caller's own memory for the time of a call, where copying megabytes a token would cost more than the work. */
+export interface Loan {
+  /** Inputs whose whole buffers may be taken; the caller does not touch them meanwhile. */
+  readonly names: ReadonlySet<string>;
+  /** Brings a buffer back, with the bytes it had, before the call settles. Not called for a buffer that was never taken. */
+  giveBack(name: string, buffer: ArrayBuffer): void;
+}
+
 /** An opened part. Calls are serialised by the caller. */
 export interface Executable {
   readonly graphs: readonly GraphIo[];
@@ -118,8 +126,9 @@ export interface Executable {
    * Runs one graph. Inputs are read in place; outputs are new arrays.
    *
    * @param outputs names to return; all when absent
+   * @param loan inputs that may be taken instead of read; an executable may decline
    */
-  run(graph: string, inputs: ReadonlyMap<string, TensorData>, outputs?: readonly string[]): Promise<Map<string, TensorData>>;
+  run(graph: string, inputs: ReadonlyMap<string, TensorData>, outputs?: readonly string[], loan?: Loan): Promise<Map<string, TensorData>>;
   close(): Promise<void>;
 }
 

@@ -111,6 +111,25 @@ export const EXECUTION_CASES: readonly Case[] = [
     }
     for (const result of results) assert.deepEqual(result, results[0]);
   }],
+  ['computes the same from lent inputs, and every one that it takes comes back with its bytes, also after a failure', async (bench) => {
+    const size = { ar: 4, cl: 32 };
+    await withOpened(bench, { quantized: true, parts: 1 }, 1, 1, async (executable) => {
+      const graph = graphOf(executable, size);
+      const inputs = feeds(graph, tinyInputs(size, 13));
+      const kept = structuredClone(inputs);
+      const expected = await executable.run(graph.name, inputs);
+      const names = new Set([...inputs.keys()].filter((name) => name.startsWith('past_')));
+      const giveBack = (name: string, buffer: ArrayBuffer): void => {
+        const Type = (kept.get(name) as TensorData).constructor as new (memory: ArrayBuffer) => TensorData;
+        inputs.set(name, new Type(buffer));
+      };
+      for (let call = 0; call < 2; call++) assert.deepEqual(await executable.run(graph.name, inputs, undefined, { names, giveBack }), expected);
+      assert.deepEqual(inputs, kept);
+      const wrong = new Map(inputs).set('input_ids', Int32Array.from({ length: size.ar }, () => 1e9));
+      await assert.rejects(executable.run(graph.name, wrong, undefined, { names, giveBack }));
+      assert.deepEqual(inputs, kept);
+    });
+  }],
   ['returns the outputs that are asked for and no others', async (bench) => {
     const size = { ar: 1, cl: 16 };
     await withOpened(bench, { quantized: true, parts: 1 }, 1, 1, async (executable) => {
