@@ -8,7 +8,7 @@ export const IMPLEMENTATIONS: Readonly<Record<StageName, string>> = {
   quantize: 'quantize@2',
   arcl: 'arcl@1',
   transform: 'transform@1',
-  convert: 'convert@4',
+  convert: 'convert@5',
   compile: 'compile@2',
   package: 'package@1',
 };

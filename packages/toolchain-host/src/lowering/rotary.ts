@@ -69,19 +69,19 @@ function rotated(site: RotarySite, rotation: Rotation, { source, grids, output, 
     return made;
   };
   const order = emit('Gather', 'operands', [
-    emit('Transpose', 'halves', [emit('Reshape', 'pairs', [source.codes, dimensions(graph, [heads, ar, 2, half])], [heads, ar, 2, half])], [2, heads, ar, half], { perm: ints([2, 0, 1, 3]) }),
-    dimensions(graph, [0, 1, 1, 0]),
+    emit('Transpose', 'halves', [emit('Reshape', 'pairs', [source.codes, integers(graph, `rotary.pairs.${heads}x${half}`, [heads, ar, 2, half])], [heads, ar, 2, half])], [2, heads, ar, half], { perm: ints([2, 0, 1, 3]) }),
+    integers(graph, 'rotary.operands', [0, 1, 1, 0]),
   ], [4, heads, ar, half], { axis: int(0) });
   const products = emit('Mul', 'products', [site.grids.dequantize(order, source.encoding, `${name}_operands_dequantized`), tables(site, rotation)], [4, heads, ar, half]);
   const [cosine, cosine2, sine2, sine] = grids as [PerTensorEncoding, PerTensorEncoding, PerTensorEncoding, PerTensorEncoding];
   const rows = [cosine, cosine2, { ...sine2, zeroPoint: LARGEST_CODE - sine2.zeroPoint }, sine];
   const onGrid = site.grids.dequantizeRows(site.grids.quantizeRows(products, rows, `${name}_products_codes`), rows, `${name}_products_dequantized`);
   const parts = [`${name}_left`, `${name}_right`];
-  const split = graph.addNode({ opType: 'Split', name: `${name}/terms`, inputs: [onGrid, dimensions(graph, [2, 2])], outputs: parts, attributes: { axis: int(0) } });
+  const split = graph.addNode({ opType: 'Split', name: `${name}/terms`, inputs: [onGrid, integers(graph, 'rotary.terms', [2, 2])], outputs: parts, attributes: { axis: int(0) } });
   for (const part of split.outputs) [part.dtype, part.shape] = [onGrid.dtype, [2, heads, ar, half]];
   const sum = emit('Add', 'sum', split.outputs, [2, heads, ar, half]);
   const codes = site.grids.quantize(sum, output, `${name}_sum_codes`);
-  const joined = emit('Reshape', 'joined', [emit('Transpose', 'side_by_side', [codes], [heads, ar, 2, half], { perm: ints([1, 2, 0, 3]) }), dimensions(graph, dims)], dims);
+  const joined = emit('Reshape', 'joined', [emit('Transpose', 'side_by_side', [codes], [heads, ar, 2, half], { perm: ints([1, 2, 0, 3]) }), integers(graph, `rotary.joined.${dims.toSpliced(-2, 1).join('x')}`, dims)], dims);
   joined.dtype = codeType(output);
   return { codes: joined, encoding: output };
 }
@@ -101,8 +101,11 @@ function tables(site: RotarySite, { cos, sin }: Rotation): Value {
   return made;
 }
 
-function dimensions(graph: Graph, values: readonly number[]): Value {
-  const name = `int64.${values.join('x')}`;
+/**
+ * A constant of the graph, once. No name may hold AR or CL: ONNX Runtime writes weights in an order that depends on the names
+ * of all constants, and the graphs of a part share one file.
+ */
+function integers(graph: Graph, name: string, values: readonly number[]): Value {
   return graph.find(name) ?? graph.addInitializer(name, int64Tensor(values));
 }
 
