@@ -1,6 +1,7 @@
 /** The generators, on a tree in memory and on a folder on disk. */
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readNxJson } from '@nx/devkit';
 import { createTreeWithEmptyWorkspace } from '@nx/devkit/testing';
 import { FsTree, flushChanges } from 'nx/src/generators/tree.js';
@@ -11,6 +12,8 @@ import lockGenerator from '../src/generators/lock/generator.js';
 import modelGenerator from '../src/generators/model/generator.js';
 import { recipeText } from '../src/generators/model/recipe-template.js';
 import { CHECKPOINT, emptyFolder, workspaceWithModel, writeFiles } from './temporary-workspace.js';
+
+const GGUF = fileURLToPath(new URL('../../../test/fixtures/gguf/tiny-llama.gguf', import.meta.url));
 
 describe('init', () => {
   it('adds what is missing, keeps what is set, and changes nothing when run again', () => {
@@ -48,6 +51,19 @@ describe('model', () => {
     const lock = JSON.parse(readFileSync(join(root, 'models/small/recipe.lock.json'), 'utf8')) as { model: string; stages: { quantize: { options: { calibration: { text: string } } } } };
     expect(lock.model).toBe('small');
     expect(lock.stages.quantize.options.calibration.text).toMatch(/\/calibration\.txt$/);
+  });
+
+  it('takes a GGUF file, and the calibration text beside it', async () => {
+    const root = emptyFolder();
+    writeFiles(root, { 'nx.json': '{}', 'package.json': '{}', 'weights/calibration.txt': 'some text' });
+    copyFileSync(GGUF, join(root, 'weights/tiny.gguf'));
+    const tree = new FsTree(root, false);
+    const finish = modelGenerator(tree, { name: 'small', checkpoint: join(root, 'weights/tiny.gguf') });
+    flushChanges(root, tree.listChanges());
+    await finish();
+    const lock = JSON.parse(readFileSync(join(root, 'models/small/recipe.lock.json'), 'utf8')) as { source: unknown; stages: { quantize: { options: { calibration: { text: string } } } } };
+    expect(lock.source).toMatchObject({ kind: 'gguf', location: '../../weights/tiny.gguf', import: { dtype: 'float16' } });
+    expect(lock.stages.quantize.options.calibration.text).toBe('../../weights/calibration.txt');
   });
 
   it('leaves nothing behind when the checkpoint is no checkpoint', async () => {
