@@ -8,7 +8,8 @@ const CHECKPOINT = 'models/llama32/checkpoint';
 const PARITY = ['packages/cli/bin/tundish.js', 'parity', CHECKPOINT, '--golden', `${CHECKPOINT}/golden.safetensors`, '--threads', '1'];
 /** Twenty steps of 0.1 s. */
 const COUNT = ['packages/cli/test/progress-process.mjs'];
-const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NO_COLOR' && name !== 'FORCE_COLOR'));
+/** Nothing else: Node derives what a terminal can show from many variables, those of continuous integration among them. */
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => name === 'PATH' || name === 'HOME'));
 
 interface Output {
   readonly status: number | null;
@@ -41,7 +42,7 @@ describe('through pipes', () => {
     expect(lines).toContain('warning: nearly there');
     const milestones = lines.filter((line) => !line.startsWith('warning'));
     expect(milestones.length).toBeGreaterThan(0);
-    for (const line of milestones) expect(line).toMatch(/^count: steps \d+ of 20, \d\d %, [\d.]+ MB\/s, about 1 s left$/);
+    for (const line of milestones) expect(line).toMatch(/^count: steps \d+ of 20, \d\d %, [\d.]+ MB\/s, about \d s left$/);
   });
 
   test('a command with --json prints the result alone on stdout, and no escape codes anywhere', () => {
@@ -64,7 +65,7 @@ describe.skipIf(!hasScript)('in a terminal', () => {
     const [, ...drawn] = shown.split('\r\u001b[K');
     const frames = drawn.filter((text) => text.startsWith('count'));
     expect(frames.length, shown).toBeGreaterThan(2);
-    for (const frame of frames) expect(frame).toMatch(/^count {2}\[#+\.+\] steps \d+ of 20 {2}[\d.]+ MB\/s {2}ETA 1 s$/);
+    for (const frame of frames) expect(frame).toMatch(/^count {2}\[#+\.*\] steps \d+ of 20 {2}[\d.]+ MB\/s {2}ETA \d s$/);
     for (const frame of frames) expect(frame.length).toBeLessThan(80);
     expect(drawn).toContain('warning: nearly there\r\n');
     expect(drawn.at(-1)).toBe('result\r\n');
