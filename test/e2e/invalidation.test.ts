@@ -104,7 +104,7 @@ describe('nx run tiny:compile', () => {
   });
 
   it('runs from transform on after a transform option', async () => {
-    const { ran } = await compileWith({ [RECIPE_PATH]: (text) => text.replace('mha2sha: true', 'mha2sha: false') });
+    const { ran } = await compileWith({ [RECIPE_PATH]: (text) => `${text}transform: { mha2sha: true }\n` });
     expect(ran).toEqual(all('run', ...ofCells('transform'), ...ofCells('convert'), ...PARTS, 'package'));
   });
 

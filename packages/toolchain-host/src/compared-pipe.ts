@@ -25,10 +25,12 @@ export async function comparedPipe(path: string, expected: string): Promise<Comp
   if (!made) return undefined;
   const reference = await open(expected, 'r');
   let ended = false;
-  const compared = compare(path, reference).finally(async () => {
+  const compared = compareChunks(createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>, reference).finally(async () => {
     ended = true;
     await reference.close();
   });
+  // `finish` tells of a failure; until it is called nobody waits for one.
+  compared.catch(() => undefined);
   return {
     finish: async () => {
       // A reader waits until somebody has opened the pipe for writing: after a failure before that, this loop is somebody.
@@ -38,14 +40,21 @@ export async function comparedPipe(path: string, expected: string): Promise<Comp
   };
 }
 
-/** Reads all that is written, so that the writer never blocks. @returns bytes read while equal, NaN after a difference */
-async function compare(path: string, reference: FileHandle): Promise<number> {
+/**
+ * Reads all that is written, so that the writer never blocks. A chunk may be of any size: a stream hands out all that has
+ * come in while the last chunk was compared.
+ *
+ * @returns bytes read while equal, NaN after a difference
+ */
+export async function compareChunks(chunks: AsyncIterable<Buffer>, reference: FileHandle): Promise<number> {
   const held = Buffer.alloc(CHUNK);
   let position = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {
-    if (Number.isNaN(position)) continue;
-    const { bytesRead } = await reference.read(held, 0, chunk.length, position);
-    position = held.subarray(0, bytesRead).equals(chunk) ? position + chunk.length : NaN;
+  for await (const chunk of chunks) {
+    for (let start = 0; start < chunk.length && !Number.isNaN(position); start += CHUNK) {
+      const piece = chunk.subarray(start, start + CHUNK);
+      const { bytesRead } = await reference.read(held, 0, piece.length, position);
+      position = held.subarray(0, bytesRead).equals(piece) ? position + piece.length : NaN;
+    }
   }
   return position;
 }

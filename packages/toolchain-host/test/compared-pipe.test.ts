@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { comparedPipe } from '../src/compared-pipe.js';
+import { compareChunks, comparedPipe } from '../src/compared-pipe.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'compared-pipe-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -33,6 +33,18 @@ describe('a compared pipe', () => {
     expect(await send('changed', changed)).toBe(false);
     expect(await send('short', content.subarray(0, 2_999_999))).toBe(false);
     expect(await send('long', Buffer.concat([content, Buffer.of(1)]))).toBe(false);
+  });
+
+  it('takes chunks of any size, as a stream gives them to a reader that is behind', async () => {
+    const compare = async (...sizes: number[]): Promise<number> => {
+      let end = 0;
+      const chunks = sizes.map((size) => content.subarray(end, (end += size)));
+      const reference = await open(expected);
+      return compareChunks((async function* () { yield* chunks; })(), reference).finally(() => reference.close());
+    };
+    expect(await compare(3_000_000)).toBe(3_000_000);
+    expect(await compare(1_081_344, 7, 1_918_649)).toBe(3_000_000);
+    expect(await compare(65_536, 1)).toBe(65_537);
   });
 
   it('ends when nobody wrote', async () => expect(await send('none', undefined)).toBe(false));
