@@ -1,10 +1,10 @@
 /** Imports of GGUF files, kept in the cache by the content of the file, the options and the version of the importer. */
-import { readFile, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import type { Reporter } from '@tundish/diagnostics';
 import type { ImportOptions } from '@tundish/recipe/lock';
-import { type BlobRef, canonicalJson, openFileDigests, openStore, sha256 } from '@tundish/store';
+import { type BlobRef, canonicalJson, openFileDigests, openStore, placeFolder, sha256 } from '@tundish/store';
 import { stageError } from './errors.js';
 
 export interface ImportRequest {
@@ -42,19 +42,10 @@ export async function importedCheckpoint({ path, importing, cacheRoot, reporter,
     const sizes: Record<string, number> = {};
     for (const name of files) sizes[name] = (await stat(join(made, name))).size;
     await writeFile(join(made, RECORD), `${canonicalJson({ ...origin, files: sizes }, 2)}\n`);
-    await place(made, folder);
+    await mkdir(dirname(folder), { recursive: true });
+    await placeFolder(made, folder, scratch, async () => ((await isWhole(folder)) ? folder : undefined));
   });
   return { folder, file };
-}
-
-/** Another process may have placed the same import meanwhile: then that one stays. */
-async function place(made: string, folder: string): Promise<void> {
-  await mkdir(dirname(folder), { recursive: true });
-  if (await isWhole(folder)) return;
-  await rm(folder, { recursive: true, force: true });
-  await rename(made, folder).catch(async (error: unknown) => {
-    if (!(await isWhole(folder))) throw error;
-  });
 }
 
 async function isWhole(folder: string): Promise<boolean> {

@@ -1,15 +1,16 @@
 /** The action cache: results of stages under the key of everything they depend on, laid out for a person to read. */
 import { statSync } from 'node:fs';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '@tundish/diagnostics';
 import { z } from 'zod';
 import type { ToolIdentity } from './action-key.js';
 import { canonicalJson } from './canonical-json.js';
 import { writeThenRename } from './durable-write.js';
-import { diskError, errnoOf, storeError } from './errors.js';
+import { diskError, storeError } from './errors.js';
 import { decodeManifest, encodeManifest } from './manifest.js';
 import type { StageManifest } from './manifest.js';
+import { placeFolder } from './place-folder.js';
 import { isSha256, sha256 } from './sha256.js';
 import type { Store } from './store.js';
 
@@ -67,7 +68,6 @@ const MANIFEST_FILE = 'stage.json';
 const INFO_FILE = 'builder_cache_info.json';
 /** What else lies in the cache root. */
 const STORE_NAMES = new Set(['blobs', 'imports', 'tmp', 'file-digests.json']);
-const PUBLISH_ATTEMPTS = 20;
 
 /** The fields of the sidecar that `lookup` relies on. */
 const sidecarSchema = z.object({ operation: z.string(), hash: z.string(), manifest: z.string() });
@@ -112,7 +112,7 @@ class FolderActionCache implements ActionCache {
         const built = join(scratch, 'entry');
         await this.#build(built, operation, key, result);
         await mkdir(this.#folder, { recursive: true });
-        return await this.#install(built, scratch, operation, key, result.manifest);
+        return (await placeFolder(built, entry, scratch, () => this.lookup(operation, key))) ?? result.manifest;
       });
     } catch (error) {
       throw diskError(error, 'publish a cache entry', entry);
@@ -127,25 +127,6 @@ class FolderActionCache implements ActionCache {
     await writeSynced(join(folder, INFO_FILE), `${canonicalJson(sidecarOf(operation, key, sha256(bytes), manifest, info), 2)}\n`);
     const handle = await open(folder, 'r');
     await handle.sync().finally(() => handle.close());
-  }
-
-  /** Renames the entry into place; a damaged entry in the way is moved into the scratch folder, which is removed. */
-  async #install(built: string, scratch: string, operation: string, key: string, manifest: StageManifest): Promise<StageManifest> {
-    const entry = this.entryPath(operation, key);
-    for (let attempt = 0; attempt < PUBLISH_ATTEMPTS; attempt++) {
-      try {
-        await rename(built, entry);
-        return manifest;
-      } catch (error) {
-        if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
-      }
-      const winner = await this.lookup(operation, key);
-      if (winner !== undefined) return winner;
-      await rename(entry, join(scratch, `damaged-${attempt}`)).catch((error: unknown) => {
-        if (errnoOf(error) !== 'ENOENT') throw error;
-      });
-    }
-    throw storeError('STORE_ACTION_CONTENDED', { what: 'a cache entry was replaced again and again while it was published', evidence: { path: entry }, fix: 'run again with fewer processes on this cache' });
   }
 }
 

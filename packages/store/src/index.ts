@@ -11,6 +11,7 @@ export { openFileDigests } from './file-digests.js';
 export type { FileDigests } from './file-digests.js';
 export { MANIFEST_SCHEMA, decodeManifest, encodeManifest, manifestDigest, readManifest } from './manifest.js';
 export type { BlobRef, StageExternal, StageManifest, StageOutput } from './manifest.js';
+export { placeFolder } from './place-folder.js';
 export { isSha256, sha256, sha256File } from './sha256.js';
 export { openStore } from './store.js';
 export type { PutFileOptions, Store } from './store.js';
