@@ -3,7 +3,8 @@ import type { Recipe } from './schema.js';
 
 /** A checkpoint folder or a GGUF file as written in the recipe, or a repository of the hub at a branch, tag or commit. */
 export type CheckpointReference =
-  | { readonly kind: 'folder' | 'gguf'; readonly location: string }
+  | { readonly kind: 'folder'; readonly location: string }
+  | { readonly kind: 'gguf'; readonly location: string }
   | { readonly kind: 'hub'; readonly location: string; readonly revision: string | undefined };
 
 /** @returns undefined when the text is neither a path (`./`, `../`, `/`; a file when it ends in .gguf) nor a hub id (`org/name`, `org/name@revision`) */

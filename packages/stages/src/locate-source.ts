@@ -25,14 +25,17 @@ export interface LocatedSource {
   readonly file?: BlobRef;
 }
 
+/** What a lock pins, or a recipe names: only a GGUF file is imported. */
+export type SourceReference = Exclude<CheckpointReference, { kind: 'gguf' }> | { readonly kind: 'gguf'; readonly location: string; readonly import: ImportOptions };
+
 /**
  * @param options.reporter hears of downloads and imports
  * @throws CHECKPOINT_FOLDER_NOT_FOUND, CHECKPOINT_FILE_NOT_FOUND, HUB_*, GGUF_*
  */
-export async function locateSource(reference: CheckpointReference, importing: ImportOptions, options: LocateSourceOptions): Promise<LocatedSource> {
+export async function locateSource(reference: SourceReference, options: LocateSourceOptions): Promise<LocatedSource> {
   const { baseFolder, cacheRoot, hubCache, hub, reporter = silentReporter } = options;
   const signal = options.signal === undefined ? {} : { signal: options.signal };
-  if (reference.kind === 'gguf') return importedCheckpoint({ path: resolve(baseFolder, reference.location), importing, cacheRoot, reporter, ...signal });
+  if (reference.kind === 'gguf') return importedCheckpoint({ path: resolve(baseFolder, reference.location), importing: reference.import, cacheRoot, reporter, ...signal });
   const spec = reference.kind === 'hub' && reference.revision !== undefined ? `${reference.location}@${reference.revision}` : reference.location;
   return locateCheckpoint(spec, { baseFolder, cacheFolder: hubCache, reporter, ...hub, ...signal });
 }

@@ -61,7 +61,7 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
 async function locate(request: ResolveLockRequest, root: string, { recipe }: RecipeFile): Promise<{ readonly folder: string; readonly source: LockOrigin }> {
   // parseRecipe has refused everything that is no reference.
   const reference = parseCheckpointReference(recipe.checkpoint) as CheckpointReference;
-  const { folder, commit, file } = await locateSource(reference, recipe.import, { ...request, baseFolder: root });
+  const { folder, commit, file } = await locateSource(reference.kind === 'gguf' ? { ...reference, import: recipe.import } : reference, { ...request, baseFolder: root });
   return { folder, source: originOf(reference, recipe, { commit, file }) };
 }
 

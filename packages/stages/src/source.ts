@@ -1,7 +1,7 @@
 /** The checkpoint that a lock pins: found, verified once, and looked up by file. */
 import { join, resolve } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
-import type { ImportOptions, Lock } from '@tundish/recipe/lock';
+import type { Lock } from '@tundish/recipe/lock';
 import { type BlobRef, openFileDigests } from '@tundish/store';
 import { stageError } from './errors.js';
 import type { ModelLayout } from './layout.js';
@@ -14,9 +14,6 @@ export interface SourceRequest {
   /** Access to the hub, should the checkpoint have left the cache. */
   readonly hub?: { readonly token?: string; readonly offline?: boolean };
 }
-
-/** What other checkpoints than GGUF files are given; nobody reads it. */
-const NO_IMPORT: ImportOptions = { dtype: 'float16' };
 
 export class Source {
   readonly files: ReadonlyMap<string, BlobRef>;
@@ -54,10 +51,8 @@ export class Source {
   }
 
   async #verified(): Promise<string> {
-    const { source } = this.lock;
     const { locateSource } = await import('./locate-source.js');
-    const importing = source.kind === 'gguf' ? source.import : NO_IMPORT;
-    const { folder } = await locateSource(source, importing, { ...this.request, baseFolder: this.layout.root });
+    const { folder } = await locateSource(this.lock.source, { ...this.request, baseFolder: this.layout.root });
     const digests = openFileDigests(this.request.cacheRoot);
     const pinned = [...this.files];
     let next = 0;

@@ -2,6 +2,7 @@
 import { TundishError, printable } from '@tundish/diagnostics';
 import { Conversation, type GenerationStats, type Session, openContainer } from '@tundish/runtime';
 import { CHAT_HELP, type ChatRequest, parseChatLine } from '../chat-command.js';
+import { collectTokens } from '../collect-tokens.js';
 import { describeStats } from '../describe-stats.js';
 import { coloursWanted } from '../environment.js';
 import { cliError } from '../errors.js';
@@ -109,13 +110,7 @@ async function answer(chat: Chat, text: string): Promise<void> {
 async function say({ conversation, io, options }: Chat, text: string, signal: AbortSignal): Promise<void> {
   const reply = await conversation.ask(text, signal);
   if (reply.dropped > 0) io.err(`(no room: the oldest ${reply.dropped === 1 ? 'exchange is' : `${reply.dropped} exchanges are`} forgotten)\n`);
-  const ids: number[] = [];
-  let content = '';
-  for await (const token of reply) {
-    if (token.id !== null) ids.push(token.id);
-    content += token.text;
-    if (!options.json) io.out(token.text);
-  }
+  const { ids, text: content } = await collectTokens(reply, options.json ? undefined : io);
   const stats = reply.stats as GenerationStats;
   const line: ChatAnswer = { role: 'assistant', content, ids, stats };
   io.out(options.json ? `${JSON.stringify(line)}\n` : '\n');

@@ -1,5 +1,6 @@
 /** generate: text from a container, streamed as it is made. */
 import { type GenerationStats, type Prompt, openContainer } from '@tundish/runtime';
+import { collectTokens } from '../collect-tokens.js';
 import { describeStats } from '../describe-stats.js';
 import { cliError } from '../errors.js';
 import { type Io, ioReporter } from '../io.js';
@@ -35,13 +36,7 @@ export async function generateCommand(options: GenerateOptions, io: Io): Promise
   const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads, reporter }).finally(() => reporter.close());
   try {
     const generation = session.generate(prompt, { ...samplingOf(options), signal: options.signal });
-    const ids: number[] = [];
-    let text = '';
-    for await (const token of generation) {
-      if (token.id !== null) ids.push(token.id);
-      text += token.text;
-      if (!options.json) io.out(token.text);
-    }
+    const { ids, text } = await collectTokens(generation, options.json ? undefined : io);
     const report: GenerateReport = { prompt: options.prompt ?? null, ids, text, stats: generation.stats as GenerationStats };
     if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
     else {

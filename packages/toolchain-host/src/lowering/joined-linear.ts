@@ -1,7 +1,7 @@
 /** Products of one input with several blockwise weights become one product: its threads are started once instead of for each. */
 import { type Attribute, type Node, type Value, int64Tensor } from '@tundish/graph';
-import { type LoweringSite, bytesView, product } from './linear.js';
-import { type BlockwiseWeight, quantizedWeight } from './weight-expression.js';
+import { type LoweringSite, bytesView, linearWeight, product } from './linear.js';
+import type { BlockwiseWeight } from './weight-expression.js';
 
 const int = (value: number): Attribute => ({ type: 'int', value });
 
@@ -37,9 +37,7 @@ export function joinLinear(site: LoweringSite, node: Node, stays: (output: Value
 }
 
 function linearOf(site: LoweringSite, node: Node): Linear | undefined {
-  const transpose = node.opType === 'MatMul' ? node.input(1).producer : undefined;
-  if (transpose?.opType !== 'Transpose' || transpose.ints('perm')?.join() !== '1,0') return undefined;
-  const weight = quantizedWeight(transpose.input(0), site.parameters);
+  const weight = linearWeight(site, node);
   return weight?.kind === 'blockwise' ? { node, weight } : undefined;
 }
 

@@ -15,11 +15,16 @@ const int = (value: number): Attribute => ({ type: 'int', value });
 /** Level 1 = float32 accumulation. Level 4 would requantize the activation to int8 and turn W4A16 into W4A8. */
 const ACCURACY_LEVEL = 1;
 
-/** The product named `output`, or undefined when the weight of `node` is not quantized. @throws HOST_WEIGHT_FORM */
-export function lowerLinear(site: LoweringSite, node: Node, output: string): Value | undefined {
+/** The quantized weight [N, K] that `node` multiplies by, read through Transpose; undefined for every other node. @throws HOST_WEIGHT_FORM */
+export function linearWeight(site: LoweringSite, node: Node): ReturnType<typeof quantizedWeight> {
   const transpose = node.opType === 'MatMul' ? node.input(1).producer : undefined;
   if (transpose?.opType !== 'Transpose' || transpose.ints('perm')?.join() !== '1,0') return undefined;
-  const weight = quantizedWeight(transpose.input(0), site.parameters);
+  return quantizedWeight(transpose.input(0), site.parameters);
+}
+
+/** The product named `output`, or undefined when the weight of `node` is not quantized. @throws HOST_WEIGHT_FORM */
+export function lowerLinear(site: LoweringSite, node: Node, output: string): Value | undefined {
+  const weight = linearWeight(site, node);
   if (weight === undefined) return undefined;
   const x = site.resolve(node.input(0));
   if (weight.kind === 'per-channel') return channelProduct(site, x, weight, node.name, output);

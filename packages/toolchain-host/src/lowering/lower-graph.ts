@@ -207,15 +207,18 @@ class Lowering {
     raw.dtype = typeOf(value);
     raw.shape = value.shape;
     const isOutput = this.source.outputs.includes(value);
-    const encoding = this.#quantized && raw.dtype === DataType.FLOAT ? this.#carries(value, inherited) : undefined;
-    const exact = sameGrid(encoding, inherited);
-    if (encoding === undefined || exact) this.#lowered.set(value, raw);
+    if (!this.#quantized || raw.dtype !== DataType.FLOAT) return void this.#lowered.set(value, raw);
+    const encoding = this.#carries(value, inherited);
     if (encoding === undefined) {
-      if (this.#quantized && raw.dtype === DataType.FLOAT && (value.uses.length > 0 || isOutput)) this.#missing.push(value.name);
+      this.#lowered.set(value, raw);
+      if (value.uses.length > 0 || isOutput) this.#missing.push(value.name);
       return;
     }
-    this.#carried.set(value, encoding);
-    if (exact && !isOutput) return;
+    if (sameGrid(encoding, inherited)) {
+      this.#lowered.set(value, raw);
+      this.#carried.set(value, encoding);
+      if (!isOutput) return;
+    }
     this.#setCodes(value, { codes: this.grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
   }
 }

@@ -1,5 +1,5 @@
 /** F32, F16 and BF16: no blocks, only widening. */
-import { HALF_TABLE } from './half-table.js';
+import { half } from './half.js';
 import type { Kernel } from './kernel.js';
 
 export const f32: Kernel = (bytes, out, blocks) => {
@@ -7,7 +7,7 @@ export const f32: Kernel = (bytes, out, blocks) => {
 };
 
 export const f16: Kernel = (bytes, out, blocks) => {
-  for (let i = 0; i < blocks; i++) out[i] = HALF_TABLE[(bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8)] as number;
+  for (let i = 0; i < blocks; i++) out[i] = half(bytes, 2 * i);
 };
 
 /** The upper half of a float32. */

@@ -1,5 +1,5 @@
 /** IQ4_NL and IQ4_XS: codes of 4 bits that stand for unevenly spaced values (`block_iq4_nl`, `block_iq4_xs` of ggml-common.h). */
-import { HALF_TABLE } from './half-table.js';
+import { half } from './half.js';
 import type { Kernel } from './kernel.js';
 
 /** `kvalues_iq4nl`. */
@@ -9,7 +9,7 @@ const VALUES = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25,
 export const iq4_nl: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 18;
-    const d = HALF_TABLE[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
+    const d = half(bytes, at);
     spread(bytes, at + 2, d, out, block * 32);
   }
 };
@@ -18,7 +18,7 @@ export const iq4_nl: Kernel = (bytes, out, blocks) => {
 export const iq4_xs: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 136;
-    const d = HALF_TABLE[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
+    const d = half(bytes, at);
     const high = (bytes[at + 2] as number) | ((bytes[at + 3] as number) << 8);
     for (let sub = 0; sub < 8; sub++) {
       const low = ((bytes[at + 4 + (sub >> 1)] as number) >> (4 * (sub & 1))) & 15;

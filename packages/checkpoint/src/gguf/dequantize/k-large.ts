@@ -1,5 +1,5 @@
 /** Q6_K: 256 codes of 6 bits in 16 sub-blocks of 16 with signed scales (`block_q6_K` of ggml-common.h). */
-import { HALF_TABLE } from './half-table.js';
+import { half } from './half.js';
 import type { Kernel } from './kernel.js';
 
 /** 128 bytes of low nibbles, 64 of two high bits, 16 scales, f16 d: (d s) (q - 32). */
@@ -8,7 +8,7 @@ export const q6_k: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 210;
     const to = block * 256;
-    const d = HALF_TABLE[(bytes[at + 208] as number) | ((bytes[at + 209] as number) << 8)] as number;
+    const d = half(bytes, at + 208);
     for (let sub = 0; sub < 16; sub++) {
       const scale = d * (signed[at + 192 + sub] as number);
       // A half holds quarters of 32 elements: quarters 0 and 2, 1 and 3 share their bytes of low nibbles.

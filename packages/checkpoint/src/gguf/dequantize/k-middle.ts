@@ -1,5 +1,5 @@
 /** Q4_K and Q5_K: 256 codes in 8 sub-blocks of 32 with 6-bit scales and mins (`block_q4_K`, `block_q5_K` of ggml-common.h). */
-import { HALF_TABLE } from './half-table.js';
+import { half } from './half.js';
 import type { Kernel } from './kernel.js';
 
 /** f16 d, f16 dmin, 12 bytes of scales, 128 bytes of codes: (d s) q - dmin m. */
@@ -7,8 +7,8 @@ export const q4_k: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 144;
     const to = block * 256;
-    const d = HALF_TABLE[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
-    const dmin = HALF_TABLE[(bytes[at + 2] as number) | ((bytes[at + 3] as number) << 8)] as number;
+    const d = half(bytes, at);
+    const dmin = half(bytes, at + 2);
     for (let sub = 0; sub < 8; sub++) {
       const scale = d * subScale(bytes, at + 4, sub);
       const min = dmin * subMin(bytes, at + 4, sub);
@@ -24,8 +24,8 @@ export const q5_k: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 176;
     const to = block * 256;
-    const d = HALF_TABLE[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
-    const dmin = HALF_TABLE[(bytes[at + 2] as number) | ((bytes[at + 3] as number) << 8)] as number;
+    const d = half(bytes, at);
+    const dmin = half(bytes, at + 2);
     for (let sub = 0; sub < 8; sub++) {
       const scale = d * subScale(bytes, at + 4, sub);
       const min = dmin * subMin(bytes, at + 4, sub);

@@ -1,5 +1,5 @@
 /** Q2_K and Q3_K: 256 codes of 2 or 3 bits in 16 sub-blocks of 16 (`block_q2_K`, `block_q3_K` of ggml-common.h). */
-import { HALF_TABLE } from './half-table.js';
+import { half } from './half.js';
 import type { Kernel } from './kernel.js';
 
 /** 16 bytes of scale | min << 4, 64 bytes of codes, f16 d, f16 dmin: (d s) q - dmin m. */
@@ -7,8 +7,8 @@ export const q2_k: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 84;
     const to = block * 256;
-    const d = HALF_TABLE[(bytes[at + 80] as number) | ((bytes[at + 81] as number) << 8)] as number;
-    const dmin = HALF_TABLE[(bytes[at + 82] as number) | ((bytes[at + 83] as number) << 8)] as number;
+    const d = half(bytes, at + 80);
+    const dmin = half(bytes, at + 82);
     for (let sub = 0; sub < 16; sub++) {
       const packed = bytes[at + sub] as number;
       const scale = d * (packed & 15);
@@ -25,7 +25,7 @@ export const q3_k: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 110;
     const to = block * 256;
-    const d = HALF_TABLE[(bytes[at + 108] as number) | ((bytes[at + 109] as number) << 8)] as number;
+    const d = half(bytes, at + 108);
     for (let sub = 0; sub < 16; sub++) {
       const scale = d * (q3Scale(bytes, at + 96, sub) - 32);
       const from = at + 32 + codesOf(sub);

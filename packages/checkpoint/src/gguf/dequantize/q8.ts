@@ -1,5 +1,5 @@
 /** Q8_0: f16 d and 32 signed bytes, q d (`block_q8_0` of ggml-common.h). */
-import { HALF_TABLE } from './half-table.js';
+import { half } from './half.js';
 import type { Kernel } from './kernel.js';
 
 export const q8_0: Kernel = (bytes, out, blocks) => {
@@ -7,7 +7,7 @@ export const q8_0: Kernel = (bytes, out, blocks) => {
   for (let block = 0; block < blocks; block++) {
     const at = block * 34;
     const to = block * 32;
-    const d = HALF_TABLE[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
+    const d = half(bytes, at);
     for (let j = 0; j < 32; j++) out[to + j] = (codes[at + 2 + j] as number) * d;
   }
 };
