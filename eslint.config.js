@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   transform: ['diagnostics', 'graph'],
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph'],
-  'toolchain-host': ['diagnostics', 'graph', 'toolchain'],
+  'toolchain-host': ['native', 'diagnostics', 'graph', 'toolchain'],
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
   cli: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize'],

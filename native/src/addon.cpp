@@ -1,7 +1,9 @@
-// The module tundish.node: { version, variants, kernels(isa) }.
+// The module tundish.node: { version, variants, kernels(isa), products, openOnnxRuntime(library) }.
 #include <napi.h>
 
 #include "calls.h"
+#include "onnx/session.h"
+#include "products/product.h"
 #include "variants.h"
 #include "version.h"
 
@@ -21,6 +23,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", TUNDISH_KERNEL_VERSION);
   exports.Set("variants", names);
   exports.Set("kernels", Napi::Function::New(env, kernels, "kernels"));
+  exports.Set("products", tundish::best_products().isa);
+  exports.Set("openOnnxRuntime", Napi::Function::New(env, tundish::open_onnx_runtime, "openOnnxRuntime"));
   return exports;
 }
 

@@ -4,9 +4,10 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { messageOf, printable } from '@tundish/diagnostics';
 import type { Isa, RawKernels } from './kernels.js';
+import type { OnnxRuntime } from './onnx-runtime.js';
 
 /** Version of the kernels' numerics and of the calls into the addon; src/version.h carries the same text. */
-export const KERNEL_VERSION = 'tundish-kernels-2';
+export const KERNEL_VERSION = 'tundish-kernels-3';
 
 export type NativeIsa = Exclude<Isa, 'typescript'>;
 
@@ -16,6 +17,10 @@ interface Addon {
   /** Variants that this machine can run, best first. */
   readonly variants: readonly NativeIsa[];
   kernels(isa: NativeIsa): RawKernels;
+  /** Instruction set of the exact products. */
+  readonly products: string;
+  /** Throws with the words of the loader or of the library. */
+  openOnnxRuntime(library: string): OnnxRuntime;
 }
 
 export type OpenedAddon = { readonly addon: Addon } | { readonly reason: string };
@@ -44,5 +49,5 @@ export function openAddon(path: string): OpenedAddon {
 function isAddon(value: unknown): value is Addon {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Partial<Addon>;
-  return typeof fields.version === 'string' && Array.isArray(fields.variants) && typeof fields.kernels === 'function';
+  return typeof fields.version === 'string' && Array.isArray(fields.variants) && typeof fields.kernels === 'function' && typeof fields.openOnnxRuntime === 'function';
 }

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
-import { type ActionCache, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
+import { type ActionCache, type StageManifest, type Store, type ToolIdentity, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { stageError } from './errors.js';
 import { numericProfile, readsSource } from './key-inputs.js';
@@ -212,7 +212,7 @@ export class Pipeline {
       stage,
       implementation: this.lock.stages[stage].implementation,
       options: { ...(typeof request.options === 'object' ? request.options : { value: request.options }), subject: request.subject },
-      ...(toolchain === undefined ? {} : { tool: stage === 'compile' ? toolchain : { name: toolchain.name, version: toolchain.version } }),
+      ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
       upstream: { ...upstreamDigests(request.inputs), ...sourceDigests(stage, request) },
       ...(profile === undefined ? {} : { profile }),
     });
@@ -230,6 +230,11 @@ export class Pipeline {
       fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
     });
   }
+}
+
+/** What of the toolchain the bytes of a stage depend on: lowering knows the operators, and nothing else of the machine. */
+function toolOf(stage: Stage<unknown>['name'], { name, version, machine, operators }: ToolchainIdentity): ToolIdentity {
+  return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
 }
 
 function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {

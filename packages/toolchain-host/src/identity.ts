@@ -3,6 +3,7 @@ import { access, readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
+import { OPERATORS, exactProducts } from '@tundish/native';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { hostError } from './errors.js';
 
@@ -16,18 +17,22 @@ const FEATURES = [
 
 /** @throws HOST_RUNTIME_MISSING when the package or its library for this platform is not installed */
 export async function hostIdentity(): Promise<ToolchainIdentity> {
-  const version = await installedVersion();
-  return { name: 'host', version: `onnxruntime ${version}`, machine: `${process.platform}-${process.arch} ${await cpuClass()}` };
+  const { version } = await installedRuntime();
+  const operators = 'isa' in exactProducts() ? OPERATORS : '';
+  const machine = [`${process.platform}-${process.arch}`, await cpuClass(), operators].filter((part) => part !== '').join(' ');
+  return { name: 'host', version: `onnxruntime ${version}`, machine, operators };
 }
 
-async function installedVersion(): Promise<string> {
+/** Version of onnxruntime-node and the folder of its libraries for this platform. @throws HOST_RUNTIME_MISSING */
+export async function installedRuntime(): Promise<{ readonly version: string; readonly folder: string }> {
   const manifest = manifestPath();
   const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
   const folder = join(dirname(manifest), 'bin');
   const variants = await readdir(folder).catch((): string[] => []);
-  const libraries = variants.map((variant) => join(folder, variant, process.platform, process.arch, 'onnxruntime_binding.node'));
-  const present = await Promise.all(libraries.map((path) => access(path).then(() => true, () => false)));
-  if (present.includes(true)) return version;
+  const folders = variants.map((variant) => join(folder, variant, process.platform, process.arch));
+  const present = await Promise.all(folders.map((path) => access(join(path, 'onnxruntime_binding.node')).then(() => path, () => undefined)));
+  const found = present.find((path) => path !== undefined);
+  if (found !== undefined) return { version, folder: found };
   throw hostError('HOST_RUNTIME_MISSING', {
     what: `onnxruntime-node ${version} has no library for ${process.platform}-${process.arch}`,
     evidence: { path: folder },

@@ -1,5 +1,5 @@
 /** ONNX Runtime settings that keep the numerics of a graph those of its nodes. */
-import type { InferenceSession } from 'onnxruntime-node';
+import type { OnnxSessionOptions } from '@tundish/native';
 import type { SessionSpec, SessionUse } from './worker-protocol.js';
 
 /**
@@ -15,28 +15,25 @@ const EXTERNAL_FROM_BYTES = 1024;
 /** Somewhat longer than the operations between two that are computed by all threads. */
 const SPIN_MICROSECONDS = '50';
 
-/** Only errors; ONNX Runtime warns about every initializer that folding leaves unused. */
-const ERRORS_ONLY = 3;
-
-export function sessionOptions({ folder, threads, use }: SessionSpec): InferenceSession.SessionOptions {
+export function sessionOptions({ folder, threads, use }: SessionSpec): OnnxSessionOptions {
   const compile = use.kind === 'compile';
   return {
-    executionProviders: ['cpu'],
     // A compiled graph has nothing left to optimise: the defaults of any level could only change its numerics.
-    graphOptimizationLevel: use.kind === 'execute' ? 'disabled' : 'basic',
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    logSeverityLevel: ERRORS_ONLY,
+    optimize: use.kind !== 'execute',
+    threads,
     // Shapes are static, so the arena settles after one run; a compile runs nothing and must give its memory back.
-    enableCpuMemArena: !compile,
-    enableMemPattern: true,
-    ...(compile ? { optimizedModelFilePath: use.graph } : {}),
-    extra: {
+    arena: !compile,
+    ...(compile ? { saveAs: use.graph } : {}),
+    entries: {
+      ...settingsOf(use),
+      'session.model_external_initializers_file_folder_path': folder,
+      'session.qdq_matmulnbits_accuracy_level': '1',
       // Threads wait for the next operation of a pass without sleeping, but no longer: sessions of other parts and graphs that
       // spin take the cores from the one that works. SmolLM2-135M on 2 cores: 47 tok/s, 41 with no spinning at all; with two
       // other busy processes 27, 33, and 21 with the spinning that is the default.
-      session: { ...settingsOf(use), model_external_initializers_file_folder_path: folder, qdq_matmulnbits_accuracy_level: '1', 'intra_op.allow_spinning': '1', 'intra_op.spin_duration_us': SPIN_MICROSECONDS },
-      optimization: { disable_specified_optimizers: DISABLED_OPTIMIZERS.join(';') },
+      'session.intra_op.allow_spinning': '1',
+      'session.intra_op.spin_duration_us': SPIN_MICROSECONDS,
+      'optimization.disable_specified_optimizers': DISABLED_OPTIMIZERS.join(';'),
     },
   };
 }
@@ -44,12 +41,12 @@ export function sessionOptions({ folder, threads, use }: SessionSpec): Inference
 function settingsOf(use: SessionUse): Record<string, string> {
   if (use.kind === 'execute') return {};
   // Otherwise every DequantizeLinear is copied for each reader, and folding stops before dequantized weights.
-  const plain = { disable_quant_qdq: '1' };
+  const plain = { 'session.disable_quant_qdq': '1' };
   if (use.kind === 'reference') return plain;
   return {
     ...plain,
-    save_external_prepacked_constant_initializers: use.prepack ? '1' : '0',
-    optimized_model_external_initializers_file_name: use.data,
-    optimized_model_external_initializers_min_size_in_bytes: String(EXTERNAL_FROM_BYTES),
+    'session.save_external_prepacked_constant_initializers': use.prepack ? '1' : '0',
+    'session.optimized_model_external_initializers_file_name': use.data,
+    'session.optimized_model_external_initializers_min_size_in_bytes': String(EXTERNAL_FROM_BYTES),
   };
 }

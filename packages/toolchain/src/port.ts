@@ -16,6 +16,8 @@ export interface ToolchainIdentity {
   readonly version: string;
   /** Properties of this machine on which the bytes of `compile` depend, for example `linux-x64 avx512`; empty when none. */
   readonly machine: string;
+  /** Operators beyond the standard that `convert` may put into a graph, by name and version; empty when none. */
+  readonly operators: string;
 }
 
 /** One graph of the plan: AR tokens a pass, CL positions of attention, part `part` of `parts` (1-based). */

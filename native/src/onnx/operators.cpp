@@ -1,0 +1,327 @@
+// CodeLinear and CodeMatMul: from tensors of ONNX Runtime to exact products.
+#include "operators.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <new>
+
+#include "../products/product.h"
+#include "tensors.h"
+
+namespace tundish::onnx {
+namespace {
+
+constexpr int32_t kFail = 1;
+constexpr size_t kRowsAtOnce = 16;
+
+[[noreturn]] void refuse(const std::string& why) { throw std::runtime_error(why); }
+
+// Memory that one thread uses again and again; it grows, and goes with the thread.
+template <typename T>
+class Scratch {
+ public:
+  ~Scratch() { std::free(data_); }
+  T* take(size_t count) {
+    if (count > capacity_) {
+      std::free(data_);
+      const size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
+      data_ = static_cast<T*>(std::aligned_alloc(64, bytes));
+      if (data_ == nullptr) throw std::bad_alloc();
+      capacity_ = count;
+    }
+    return data_;
+  }
+
+ private:
+  T* data_ = nullptr;
+  size_t capacity_ = 0;
+};
+
+template <typename F>
+void parallel_for(const Api& api, const KernelContext* context, size_t count, F& work) {
+  const auto step = [](void* data, size_t index) { (*static_cast<F*>(data))(index); };
+  api.call(kParallelFor, context, static_cast<void (*)(void*, size_t)>(step), count, size_t{0}, static_cast<void*>(&work));
+}
+
+// What both operators have in common: attributes, planes of the activations, panels of the second operand.
+class Product {
+ public:
+  Product(const Api& api, const KernelInfo* info) : api_(api), products_(best_products()) {
+    x_scale_ = real(info, "x_scale");
+    x_zero_ = static_cast<double>(integer(info, "x_zero"));
+    y_scale_ = real(info, "y_scale");
+    y_zero_ = static_cast<float>(integer(info, "y_zero"));
+  }
+
+  float real(const KernelInfo* info, const char* name) const {
+    float value = 0;
+    api_.call(kGetAttributeFloat, info, name, &value);
+    return value;
+  }
+
+  int64_t integer(const KernelInfo* info, const char* name) const {
+    int64_t value = 0;
+    api_.call(kGetAttributeInt, info, name, &value);
+    return value;
+  }
+
+  struct Work {
+    const uint16_t* x;
+    size_t batches;
+    // Rows of x that meet one matrix of the batch.
+    size_t rows;
+    // The matrix of batch 0; the others follow each other.
+    Operand w;
+    size_t matrix_bytes;
+    const float* channel_scale;
+    double factor;
+    double w_zero;
+    uint16_t* y;
+  };
+
+  void run(const KernelContext* context, const Work& work) const {
+    const size_t columns = work.w.columns, outputs = work.w.rows;
+    if (columns > kMaxColumns) refuse("products of more than 65536 columns are not exact in 32 bits");
+    const size_t stride = (columns + kGroup - 1) / kGroup * kGroup;
+    const size_t all_rows = work.batches * work.rows;
+    thread_local Scratch<uint8_t> plane_memory;
+    thread_local Scratch<double> sum_memory;
+    uint8_t* high = plane_memory.take(2 * all_rows * stride);
+    uint8_t* low = high + all_rows * stride;
+    double* a_sums = sum_memory.take(all_rows);
+    const bool paired = work.w.form == Form::kBlockwise;
+    auto split = [&](size_t chunk) {
+      for (size_t row = chunk * kRowsAtOnce; row < std::min(all_rows, (chunk + 1) * kRowsAtOnce); row++) {
+        a_sums[row] = static_cast<double>(products_.split(work.x + row * columns, columns, paired, high + row * stride, low + row * stride));
+      }
+    };
+    const size_t chunks = (all_rows + kRowsAtOnce - 1) / kRowsAtOnce;
+    if (chunks == 1) split(0);
+    else parallel_for(api_, context, chunks, split);
+    const size_t panels = (outputs + kPanelRows - 1) / kPanelRows;
+    const Finish to{x_zero_, work.w_zero, static_cast<double>(columns), work.factor * x_scale_, y_scale_, y_zero_};
+    auto panel = [&](size_t index) {
+      const size_t batch = index / panels, from = index % panels * kPanelRows, count = std::min(kPanelRows, outputs - from);
+      const size_t first_row = batch * work.rows;
+      thread_local Scratch<int8_t> panel_memory;
+      thread_local Scratch<double> sums_memory;
+      double* sums = sums_memory.take((work.rows + 1) * kPanelRows);
+      double* weight_sums = sums + work.rows * kPanelRows;
+      Operand w = work.w;
+      w.codes += batch * work.matrix_bytes;
+      const Planes a{high + first_row * stride, low + first_row * stride, work.rows, columns, stride};
+      products_.multiply(a, w, from, count, sums, weight_sums, panel_memory.take(kPanelRows * stride));
+      const float* scale = work.channel_scale == nullptr ? nullptr : work.channel_scale + from;
+      for (size_t m = 0; m < work.rows; m++) {
+        products_.finish(sums + m * kPanelRows, weight_sums, to, a_sums[first_row + m], scale, count, work.y + (first_row + m) * outputs + from);
+      }
+    };
+    parallel_for(api_, context, work.batches * panels, panel);
+  }
+
+  const Api& api() const { return api_; }
+  double x_scale() const { return x_scale_; }
+
+ private:
+  Api api_;
+  const ProductTable& products_;
+  double x_scale_;
+  double x_zero_;
+  float y_scale_;
+  float y_zero_;
+};
+
+struct Tensor {
+  const Value* value = nullptr;
+  Shape shape;
+};
+
+Tensor input_at(const Api& api, const KernelContext* context, size_t index) {
+  Tensor tensor;
+  api.call(kGetInput, context, index, &tensor.value);
+  if (tensor.value != nullptr) tensor.shape = shape_of(api, tensor.value);
+  return tensor;
+}
+
+size_t product_of(const Shape& shape, size_t from, size_t to) {
+  size_t product = 1;
+  for (size_t i = from; i < to; i++) product *= static_cast<size_t>(shape[i]);
+  return product;
+}
+
+class CodeLinear {
+ public:
+  static constexpr const char* kName = "CodeLinear";
+  static constexpr size_t kInputs = 4;
+  static constexpr Element kInputTypes[kInputs] = {Element::uint16, Element::undefined, Element::float32, Element::uint8};
+
+  CodeLinear(const Api& api, const KernelInfo* info) : product_(api, info) {}
+
+  static Shape output_shape(const std::vector<Shape>& inputs) {
+    Shape shape = inputs[0];
+    shape.back() = inputs[1][0];
+    return shape;
+  }
+
+  void compute(KernelContext* context) const {
+    const Api& api = product_.api();
+    const Tensor x = input_at(api, context, 0), codes = input_at(api, context, 1), scale = input_at(api, context, 2), block_scale = input_at(api, context, 3);
+    const size_t rank = x.shape.size();
+    const size_t columns = static_cast<size_t>(x.shape[rank - 1]), outputs = static_cast<size_t>(codes.shape[0]);
+    const bool blockwise = block_scale.value != nullptr;
+    if (codes.shape.size() != 2 || static_cast<size_t>(codes.shape[1]) * (blockwise ? 2 : 1) != columns) refuse("CodeLinear: the weight does not have as many columns as x");
+    if (product_of(scale.shape, 0, scale.shape.size()) != outputs) refuse("CodeLinear: one scale is needed for each row of the weight");
+    size_t block = 0;
+    if (blockwise) {
+      const size_t blocks = static_cast<size_t>(block_scale.shape[1]);
+      block = blocks == 0 ? 0 : columns / blocks;
+      if (block % 16 != 0 || (block > 16 && block % 32 != 0) || (block > 32 && block % 64 != 0) || block * blocks != columns) refuse("CodeLinear: blocks have 16, 32 or a multiple of 64 columns");
+    }
+    Shape shape = x.shape;
+    shape[rank - 1] = static_cast<int64_t>(outputs);
+    Value* y = nullptr;
+    api.call(kGetOutput, context, size_t{0}, shape.data(), rank, &y);
+    Product::Work work{};
+    work.x = data_of<uint16_t>(api, x.value);
+    work.batches = 1;
+    work.rows = product_of(x.shape, 0, rank - 1);
+    work.w = {blockwise ? Form::kBlockwise : Form::kRows, data_of<uint8_t>(api, codes.value), blockwise ? data_of<uint8_t>(api, block_scale.value) : nullptr, block, outputs, columns};
+    work.channel_scale = data_of<float>(api, scale.value);
+    work.factor = 1;
+    work.y = data_of<uint16_t>(api, y);
+    product_.run(context, work);
+  }
+
+ private:
+  Product product_;
+};
+
+class CodeMatMul {
+ public:
+  static constexpr const char* kName = "CodeMatMul";
+  static constexpr size_t kInputs = 2;
+  static constexpr Element kInputTypes[kInputs] = {Element::uint16, Element::uint8};
+
+  CodeMatMul(const Api& api, const KernelInfo* info)
+      : product_(api, info), w_scale_(product_.real(info, "w_scale")), w_zero_(static_cast<double>(product_.integer(info, "w_zero")) - 128) {}
+
+  static Shape output_shape(const std::vector<Shape>& inputs) {
+    Shape shape = inputs[0];
+    shape.back() = inputs[1].back();
+    return shape;
+  }
+
+  void compute(KernelContext* context) const {
+    const Api& api = product_.api();
+    const Tensor a = input_at(api, context, 0), b = input_at(api, context, 1);
+    const size_t rank = a.shape.size();
+    // Leading dimensions that both have are the batch; b has 1 where a has more rows for one matrix.
+    size_t shared = 0;
+    while (rank == b.shape.size() && shared + 2 < rank && a.shape[shared] == b.shape[shared]) shared++;
+    bool fits = rank >= 2 && rank == b.shape.size() && a.shape[rank - 1] == b.shape[rank - 2];
+    for (size_t i = shared; fits && i + 2 < rank; i++) fits = b.shape[i] == 1;
+    if (!fits) refuse("CodeMatMul: the shapes do not go together");
+    Shape shape = a.shape;
+    shape[rank - 1] = b.shape[rank - 1];
+    Value* y = nullptr;
+    api.call(kGetOutput, context, size_t{0}, shape.data(), rank, &y);
+    const size_t columns = static_cast<size_t>(a.shape[rank - 1]), outputs = static_cast<size_t>(b.shape[rank - 1]);
+    Product::Work work{};
+    work.x = data_of<uint16_t>(api, a.value);
+    work.batches = product_of(a.shape, 0, shared);
+    work.rows = product_of(a.shape, shared, rank - 1);
+    work.w = {Form::kColumns, data_of<uint8_t>(api, b.value), nullptr, 0, outputs, columns};
+    work.matrix_bytes = columns * outputs;
+    work.factor = w_scale_;
+    work.w_zero = w_zero_;
+    work.y = data_of<uint16_t>(api, y);
+    product_.run(context, work);
+  }
+
+ private:
+  Product product_;
+  double w_scale_;
+  double w_zero_;
+};
+
+// Runs `work`; what it throws becomes a status, since no exception may cross into the library.
+template <typename F>
+Status* guarded(const Api& api, F work) {
+  try {
+    work();
+    return nullptr;
+  } catch (const std::exception& error) {
+    return api.raw(kCreateStatus, kFail, error.what());
+  }
+}
+
+// The table of the library, for callbacks that get none; set before the first session is made.
+const void* const* library_table = nullptr;
+
+template <typename Kernel>
+struct Holder {
+  Kernel kernel;
+  Api api;
+};
+
+template <typename Kernel>
+constexpr CustomOp describe() {
+  CustomOp op{};
+  op.version = kVersion;
+  op.name = [](const CustomOp*) { return Kernel::kName; };
+  op.execution_provider = [](const CustomOp*) -> const char* { return nullptr; };
+  op.input_type = [](const CustomOp*, size_t index) { return Kernel::kInputTypes[index]; };
+  op.input_count = [](const CustomOp*) { return Kernel::kInputs; };
+  op.output_type = [](const CustomOp*, size_t) { return Element::uint16; };
+  op.output_count = [](const CustomOp*) { return size_t{1}; };
+  op.destroy_kernel = [](void* kernel) { delete static_cast<Holder<Kernel>*>(kernel); };
+  // Only the integers of blocks may be absent.
+  op.input_presence = [](const CustomOp*, size_t index) -> int32_t { return index == 3 ? 1 : 0; };
+  op.output_presence = [](const CustomOp*, size_t) -> int32_t { return 0; };
+  op.input_memory = [](const CustomOp*, size_t) -> int32_t { return 0; };
+  op.create_kernel_2 = [](const CustomOp*, const void* const* table, const KernelInfo* info, void** kernel) {
+    const Api api(table);
+    return guarded(api, [&] { *kernel = new Holder<Kernel>{Kernel(api, info), api}; });
+  };
+  op.compute_2 = [](void* kernel, KernelContext* context) {
+    const auto* holder = static_cast<const Holder<Kernel>*>(kernel);
+    return guarded(holder->api, [&] { holder->kernel.compute(context); });
+  };
+  op.infer_shape = [](const CustomOp*, ShapeContext* context) {
+    const Api api(library_table);
+    return guarded(api, [&] {
+      std::vector<Shape> inputs(2);
+      for (size_t i = 0; i < 2; i++) {
+        TensorInfo* info = nullptr;
+        api.call(kGetInputTypeShape, static_cast<const ShapeContext*>(context), i, &info);
+        inputs[i] = shape_of(api, info);
+      }
+      if (inputs[0].empty() || inputs[1].empty()) return;
+      const Shape shape = Kernel::output_shape(inputs);
+      OwnedInfo owned(api);
+      api.call(kCreateTensorInfo, &owned.info);
+      api.call(kSetTensorElementType, owned.info, Element::uint16);
+      api.call(kSetDimensions, owned.info, shape.data(), shape.size());
+      api.call(kSetOutputTypeShape, static_cast<const ShapeContext*>(context), size_t{0}, static_cast<const TensorInfo*>(owned.info));
+    });
+  };
+  op.start_version = [](const CustomOp*) { return 1; };
+  op.end_version = [](const CustomOp*) { return 1; };
+  return op;
+}
+
+}  // namespace
+
+CustomOpDomain* create_domain(const Api& api) {
+  static const CustomOp linear = describe<CodeLinear>();
+  static const CustomOp matmul = describe<CodeMatMul>();
+  library_table = api.table();
+  CustomOpDomain* domain = nullptr;
+  api.call(kCreateCustomOpDomain, "tundish", &domain);
+  api.call(kCustomOpDomainAdd, domain, &linear);
+  api.call(kCustomOpDomainAdd, domain, &matmul);
+  return domain;
+}
+
+}  // namespace tundish::onnx

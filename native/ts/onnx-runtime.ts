@@ -1,0 +1,61 @@
+/** ONNX Runtime through the addon, with the operators of domain `tundish`: exact products of integer codes. */
+import { messageOf } from '@tundish/diagnostics';
+import { builtAddonPath, openAddon } from './addon.js';
+
+/**
+ * Name and version of the operators, for keys and manifests. Their results are the same on every CPU: sums of integers,
+ * rounded once. `CodeLinear(x uint16, codes, scale, block_scale?)` and `CodeMatMul(a uint16, b uint8)` both give uint16 codes;
+ * src/onnx/operators.h has their signatures.
+ */
+export const OPERATORS = 'tundish-operators-1';
+
+export type OnnxData = Float32Array | Uint16Array | Uint8Array | Int32Array;
+
+/** A tensor in memory of the caller; it is neither copied nor kept. */
+export interface OnnxFeed {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly data: OnnxData;
+}
+
+export interface OnnxSessionOptions {
+  /** Threads of one run. */
+  readonly threads: number;
+  /** Optimizations of level `basic`, else none. */
+  readonly optimize: boolean;
+  /** Keep memory between runs. */
+  readonly arena: boolean;
+  /** Where the optimized graph is written. */
+  readonly saveAs?: string;
+  /** Configuration entries of ONNX Runtime by their dotted keys. */
+  readonly entries: Readonly<Record<string, string>>;
+}
+
+/** Calls block the thread that makes them; failures are Errors with the words of ONNX Runtime. */
+export interface OnnxSession {
+  run(feeds: readonly OnnxFeed[], fetches: readonly string[]): { readonly name: string; readonly data: OnnxData }[];
+  release(): void;
+}
+
+export interface OnnxRuntime {
+  /** Version of the library, for example `1.30.0`. */
+  readonly version: string;
+  createSession(model: Uint8Array, options: OnnxSessionOptions): OnnxSession;
+}
+
+/** Name of the instruction set that exact products use here, or why there are none. */
+export function exactProducts(): { readonly isa: string } | { readonly reason: string } {
+  const opened = openAddon(builtAddonPath());
+  return 'addon' in opened ? { isa: opened.addon.products } : opened;
+}
+
+/** @param library path of the shared library of ONNX Runtime, 1.20 or later; the first one that a process opens serves it all */
+export function openOnnxRuntime(library: string): { readonly runtime: OnnxRuntime } | { readonly reason: string } {
+  const opened = openAddon(builtAddonPath());
+  if ('reason' in opened) return opened;
+  try {
+    return { runtime: opened.addon.openOnnxRuntime(library) };
+  } catch (error) {
+    return { reason: messageOf(error) };
+  }
+}

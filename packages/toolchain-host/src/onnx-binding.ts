@@ -1,0 +1,79 @@
+/** Which binding opens sessions: our addon, which brings operators of our own, or onnxruntime-node, which knows the standard ones. */
+import { join } from 'node:path';
+import { type OnnxData, type OnnxFeed, type OnnxSessionOptions, openOnnxRuntime } from '@tundish/native';
+import { installedRuntime } from './identity.js';
+
+export interface NamedData {
+  readonly name: string;
+  readonly data: OnnxData;
+}
+
+/** Failures are Errors with the words of ONNX Runtime. */
+export interface OpenSession {
+  run(feeds: readonly OnnxFeed[], fetches: readonly string[]): Promise<NamedData[]>;
+  release(): Promise<void>;
+}
+
+export interface OnnxBinding {
+  open(model: Uint8Array, options: OnnxSessionOptions): Promise<OpenSession>;
+}
+
+/** Shared library of ONNX Runtime as onnxruntime-node names it on each platform. */
+const LIBRARIES: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: 'libonnxruntime.so.1', darwin: 'libonnxruntime.1.dylib' };
+
+/** Warnings and below are not for users: every initializer that folding leaves unused would be one. */
+const ERRORS_ONLY = 3;
+
+let binding: Promise<OnnxBinding> | undefined;
+
+export function openBinding(): Promise<OnnxBinding> {
+  return (binding ??= chooseBinding());
+}
+
+async function chooseBinding(): Promise<OnnxBinding> {
+  const library = LIBRARIES[process.platform];
+  const opened = library === undefined ? undefined : openOnnxRuntime(join((await installedRuntime()).folder, library));
+  if (opened === undefined || !('runtime' in opened)) return nodeBinding();
+  const { runtime } = opened;
+  return {
+    open: async (model, options) => {
+      const session = runtime.createSession(model, options);
+      return { run: async (feeds, fetches) => session.run(feeds, fetches), release: async () => session.release() };
+    },
+  };
+}
+
+async function nodeBinding(): Promise<OnnxBinding> {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const tensorOf = ({ data, dims }: OnnxFeed): InstanceType<typeof Tensor> => {
+    if (data instanceof Float32Array) return new Tensor('float32', data, dims);
+    if (data instanceof Uint16Array) return new Tensor('uint16', data, dims);
+    return data instanceof Uint8Array ? new Tensor('uint8', data, dims) : new Tensor('int32', data, dims);
+  };
+  return {
+    open: async (model, { threads, optimize, arena, saveAs, entries }) => {
+      const session = await InferenceSession.create(model, {
+        executionProviders: ['cpu'],
+        graphOptimizationLevel: optimize ? 'basic' : 'disabled',
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        logSeverityLevel: ERRORS_ONLY,
+        enableCpuMemArena: arena,
+        ...(saveAs === undefined ? {} : { optimizedModelFilePath: saveAs }),
+        extra: { ...entries },
+      });
+      return {
+        run: async (feeds, fetches) => {
+          const results = await session.run(Object.fromEntries(feeds.map((feed) => [feed.name, tensorOf(feed)])), [...fetches]);
+          return fetches.map((name) => ({ name, data: returnable(name, results[name]?.type, results[name]?.data) }));
+        },
+        release: () => session.release(),
+      };
+    },
+  };
+}
+
+function returnable(name: string, type: string | undefined, data: unknown): OnnxData {
+  if (data instanceof Float32Array || data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Int32Array) return data;
+  throw new Error(`output ${name} is ${type ?? 'absent'}: float32, uint8, uint16 and int32 can be returned`);
+}
