@@ -1,9 +1,9 @@
-// The module tundish.node: { version, variants, kernels(isa), products, openOnnxRuntime(library) }.
+// The module tundish.node: { version, variants, kernels(isa), productVariants, multiplyCodes, openOnnxRuntime(library) }.
 #include <napi.h>
 
 #include "calls.h"
 #include "onnx/session.h"
-#include "products/product.h"
+#include "products/calls.h"
 #include "variants.h"
 #include "version.h"
 
@@ -23,7 +23,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", TUNDISH_KERNEL_VERSION);
   exports.Set("variants", names);
   exports.Set("kernels", Napi::Function::New(env, kernels, "kernels"));
-  exports.Set("products", tundish::best_products().isa);
+  exports.Set("productVariants", tundish::product_variants(env));
+  exports.Set("multiplyCodes", Napi::Function::New(env, tundish::multiply_codes, "multiplyCodes"));
   exports.Set("openOnnxRuntime", Napi::Function::New(env, tundish::open_onnx_runtime, "openOnnxRuntime"));
   return exports;
 }

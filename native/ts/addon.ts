@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { messageOf, printable } from '@tundish/diagnostics';
 import type { Isa, RawKernels } from './kernels.js';
+import type { MultiplyCodes, ProductIsa } from './code-products.js';
 import type { OnnxRuntime } from './onnx-runtime.js';
 
 /** Version of the kernels' numerics and of the calls into the addon; src/version.h carries the same text. */
@@ -17,8 +18,9 @@ interface Addon {
   /** Variants that this machine can run, best first. */
   readonly variants: readonly NativeIsa[];
   kernels(isa: NativeIsa): RawKernels;
-  /** Instruction set of the exact products. */
-  readonly products: string;
+  /** Variants of the exact products that this machine can run, best first. */
+  readonly productVariants: readonly ProductIsa[];
+  readonly multiplyCodes: MultiplyCodes;
   /** Throws with the words of the loader or of the library. */
   openOnnxRuntime(library: string): OnnxRuntime;
 }
@@ -49,5 +51,5 @@ export function openAddon(path: string): OpenedAddon {
 function isAddon(value: unknown): value is Addon {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Partial<Addon>;
-  return typeof fields.version === 'string' && Array.isArray(fields.variants) && typeof fields.kernels === 'function' && typeof fields.openOnnxRuntime === 'function';
+  return typeof fields.version === 'string' && Array.isArray(fields.variants) && typeof fields.kernels === 'function';
 }

@@ -4,5 +4,7 @@ export type { NativeIsa } from './addon.js';
 export type { Isa, KernelIdentity, Kernels, LpbqWeight, MinMax, PerChannelWeight, SgemmOptions, UnsignedGrid } from './kernels.js';
 export { loadKernels, variants } from './load.js';
 export type { LoadOptions } from './load.js';
-export { OPERATORS, exactProducts, openOnnxRuntime } from './onnx-runtime.js';
+export { multiplyCodes, productVariants } from './code-products.js';
+export type { CodeProduct, ProductForm, ProductIsa } from './code-products.js';
+export { OPERATORS, openOnnxRuntime } from './onnx-runtime.js';
 export type { OnnxData, OnnxFeed, OnnxRuntime, OnnxSession, OnnxSessionOptions } from './onnx-runtime.js';

@@ -25,6 +25,8 @@ export interface OnnxSessionOptions {
   readonly optimize: boolean;
   /** Keep memory between runs. */
   readonly arena: boolean;
+  /** Whether the graph imports domain `tundish`; one that does not is saved as if the domain were not there. */
+  readonly operators: boolean;
   /** Where the optimized graph is written. */
   readonly saveAs?: string;
   /** Configuration entries of ONNX Runtime by their dotted keys. */
@@ -41,12 +43,6 @@ export interface OnnxRuntime {
   /** Version of the library, for example `1.30.0`. */
   readonly version: string;
   createSession(model: Uint8Array, options: OnnxSessionOptions): OnnxSession;
-}
-
-/** Name of the instruction set that exact products use here, or why there are none. */
-export function exactProducts(): { readonly isa: string } | { readonly reason: string } {
-  const opened = openAddon(builtAddonPath());
-  return 'addon' in opened ? { isa: opened.addon.products } : opened;
 }
 
 /** @param library path of the shared library of ONNX Runtime, 1.20 or later; the first one that a process opens serves it all */

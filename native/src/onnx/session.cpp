@@ -15,7 +15,8 @@ namespace {
 
 using namespace onnx;
 
-constexpr int32_t kErrorsOnly = 3;
+// Failures come back as statuses; what the library prints beside them would reach users twice.
+constexpr int32_t kFatalOnly = 4;
 constexpr int32_t kDeviceAllocator = 0;
 constexpr int32_t kDefaultMemory = 0;
 
@@ -41,7 +42,7 @@ const Library& load(const std::string& path) {
   const void* const* table = base->table(kVersion);
   if (table == nullptr) throw std::runtime_error("ONNX Runtime " + std::string(base->version()) + " is older than 1." + std::to_string(kVersion));
   auto library = std::make_unique<Library>(Library{Api(table), base->version(), nullptr, nullptr, nullptr});
-  library->api.call(kCreateEnv, kErrorsOnly, "tundish", &library->env);
+  library->api.call(kCreateEnv, kFatalOnly, "tundish", &library->env);
   library->api.call(kCreateCpuMemoryInfo, kDeviceAllocator, kDefaultMemory, &library->memory);
   library->domain = create_domain(library->api);
   loaded = library.release();
@@ -155,7 +156,7 @@ Session* create(const Library& library, const Napi::Uint8Array& model, const Nap
   SessionOptions* made = nullptr;
   api.call(kCreateSessionOptions, &made);
   const std::unique_ptr<SessionOptions, OptionsRelease> options(made, OptionsRelease{&api});
-  api.call(kSetSessionLogSeverityLevel, made, static_cast<int>(kErrorsOnly));
+  api.call(kSetSessionLogSeverityLevel, made, static_cast<int>(kFatalOnly));
   api.call(kSetIntraOpNumThreads, made, wanted.Get("threads").As<Napi::Number>().Int32Value());
   api.call(kSetInterOpNumThreads, made, 1);
   api.call(kSetSessionGraphOptimizationLevel, made, wanted.Get("optimize").ToBoolean() ? 1 : 0);
@@ -167,7 +168,7 @@ Session* create(const Library& library, const Napi::Uint8Array& model, const Nap
     const std::string key = keys.Get(i).As<Napi::String>().Utf8Value();
     api.call(kAddSessionConfigEntry, made, key.c_str(), entries.Get(key).As<Napi::String>().Utf8Value().c_str());
   }
-  api.call(kAddCustomOpDomain, made, library.domain);
+  if (wanted.Get("operators").ToBoolean()) api.call(kAddCustomOpDomain, made, library.domain);
   Session* session = nullptr;
   api.call(kCreateSessionFromArray, static_cast<const Env*>(library.env), static_cast<const void*>(model.Data()), model.ByteLength(),
            static_cast<const SessionOptions*>(made), &session);

@@ -52,13 +52,13 @@ void expand(const Operand& w, size_t row, size_t padded, int8_t* out) {
 }
 
 // Sum of bytes times int8; at most kMaxColumns of them.
-int32_t dot(const uint8_t* a, const int8_t* w, size_t count) {
+[[maybe_unused]] int32_t dot(const uint8_t* a, const int8_t* w, size_t count) {
   int32_t sum = 0;
   for (size_t k = 0; k < count; k++) sum += static_cast<int32_t>(static_cast<int16_t>(a[k])) * static_cast<int32_t>(static_cast<int16_t>(w[k]));
   return sum;
 }
 
-void multiply(const Planes& a, const Operand& w, size_t from, size_t count, double* sums, double* weight_sums, int8_t* panel) {
+[[maybe_unused]] void multiply(const Planes& a, const Operand& w, size_t from, size_t count, double* sums, double* weight_sums, int8_t* panel) {
   for (size_t i = 0; i < count; i++) {
     expand(w, from + i, a.stride, panel);
     int32_t total = 0;

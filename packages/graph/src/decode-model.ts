@@ -12,7 +12,7 @@ import { checkWire } from './wire-check.js';
 
 /** Newest versions that this package and ONNX Runtime 1.30 both know. */
 const MAX_IR_VERSION = 13;
-const MAX_OPSETS: ReadonlyMap<string, number> = new Map([['', 26], ['com.microsoft', 1]]);
+const MAX_OPSETS: ReadonlyMap<string, number> = new Map([['', 26], ['com.microsoft', 1], ['tundish', 1]]);
 
 export interface DecodeOptions {
   /** Path for messages. */

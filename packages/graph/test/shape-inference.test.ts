@@ -76,6 +76,13 @@ const CASES: readonly Case[] = [
   { op: 'com.microsoft:GatherBlockQuantized', inputs: [bytes(T.UINT4, 7, 32), typed(T.INT64, 1, 3), ones(7, 1)], attributes: { block_size: int(32), gather_axis: int(0), quantize_axis: int(1) } },
 ];
 
+/** Operators of our own, which the ONNX Runtime of this test does not know: packages/toolchain-host/test holds them against it. */
+const OWN: readonly Case[] = [
+  { op: 'tundish:CodeLinear', inputs: [typed(T.UINT16, 1, 3, 64), bytes(T.UINT8, 5, 32), ones(5, 1), bytes(T.UINT8, 5, 2)] },
+  { op: 'tundish:CodeLinear', inputs: [typed(T.UINT16, 1, 3, 64), bytes(T.INT8, 5, 64), ones(5)] },
+  { op: 'tundish:CodeMatMul', inputs: [typed(T.UINT16, 2, 4, 3, 8), typed(T.UINT8, 2, 1, 8, 5)] },
+];
+
 function build({ op, inputs, attributes, outputs }: Case): Model {
   const graph = new Graph(op);
   const operands = inputs.map((operand, i) => {
@@ -85,12 +92,12 @@ function build({ op, inputs, attributes, outputs }: Case): Model {
   const [opType = '', domain = ''] = op.split(':').reverse();
   const node = graph.addNode({ opType, domain, inputs: operands, outputs: outputs ?? 1, ...(attributes === undefined ? {} : { attributes }) });
   graph.outputs.push(...node.outputs);
-  return modelOf(graph, [['', 23], ['com.microsoft', 1]]);
+  return modelOf(graph, [['', 23], ['com.microsoft', 1], ['tundish', 1]]);
 }
 
 describe('against ONNX Runtime', () => {
   test('every known operator has a case', () => {
-    expect([...new Set(CASES.map(({ op }) => op))].sort()).toEqual(knownOps());
+    expect([...new Set([...CASES, ...OWN].map(({ op }) => op))].sort()).toEqual(knownOps());
   });
 
   test.each(CASES.map((one, i) => [`${i} ${one.op}`, one] as const))('%s', async (_, one) => {
@@ -105,12 +112,23 @@ describe('against ONNX Runtime', () => {
   });
 });
 
+test('operators of our own give codes of 16 bits', () => {
+  const results = OWN.map((one) => {
+    const model = build(one);
+    inferShapes(model);
+    return model.graph.outputs.map(({ dtype, shape }) => [dtype, ...(shape ?? [])]);
+  });
+  expect(results.flat()).toEqual([[T.UINT16, 1, 3, 5], [T.UINT16, 1, 3, 5], [T.UINT16, 2, 4, 3, 5]]);
+});
+
 describe('conflicts', () => {
   const WRONG: readonly (readonly [string, Case, RegExp])[] = [
     ['broadcast', { op: 'Add', inputs: [f(2, 3), f(2)] }, /Add: \[2,3\] and \[2\] do not broadcast/],
     ['types', { op: 'Mul', inputs: [f(2), typed(T.INT32, 2)] }, /inputs are FLOAT and INT32/],
     ['matmul', { op: 'MatMul', inputs: [f(2, 3), f(4, 3)] }, /inner dims 3 and 4/],
     ['batch', { op: 'MatMul', inputs: [f(2, 2, 3), f(3, 3, 3)] }, /do not broadcast/],
+    ['codes', { op: 'tundish:CodeLinear', inputs: [typed(T.UINT16, 3, 64), bytes(T.UINT8, 5, 64), ones(5), bytes(T.UINT8, 5, 2)] }, /the weight is \[5,64\] with 2 codes a byte/],
+    ['cache', { op: 'tundish:CodeMatMul', inputs: [typed(T.UINT16, 2, 3, 8), typed(T.UINT16, 2, 8, 5)] }, /the second operand is not uint8/],
     ['perm', { op: 'Transpose', inputs: [f(2, 3)], attributes: { perm: list(0, 0) } }, /perm \[0,0\] does not permute/],
     ['reshape', { op: 'Reshape', inputs: [f(2, 3), ints(4, -1)] }, /\[2,3\] cannot be seen as \[4,-1\]/],
     ['two free dims', { op: 'Reshape', inputs: [f(2, 3), ints(-1, -1)] }, /shape \[-1,-1\] is malformed/],

@@ -3,7 +3,7 @@ import { access, readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
-import { OPERATORS, exactProducts } from '@tundish/native';
+import { OPERATORS, productVariants } from '@tundish/native';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { hostError } from './errors.js';
 
@@ -16,9 +16,9 @@ const FEATURES = [
 ] as const;
 
 /** @throws HOST_RUNTIME_MISSING when the package or its library for this platform is not installed */
-export async function hostIdentity(): Promise<ToolchainIdentity> {
+export async function hostIdentity(wanted: 'own' | 'standard'): Promise<ToolchainIdentity> {
   const { version } = await installedRuntime();
-  const operators = 'isa' in exactProducts() ? OPERATORS : '';
+  const operators = wanted === 'own' && productVariants().variants.length > 0 ? OPERATORS : '';
   const machine = [`${process.platform}-${process.arch}`, await cpuClass(), operators].filter((part) => part !== '').join(' ');
   return { name: 'host', version: `onnxruntime ${version}`, machine, operators };
 }

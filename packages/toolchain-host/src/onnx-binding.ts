@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type OnnxData, type OnnxFeed, type OnnxSessionOptions, openOnnxRuntime } from '@tundish/native';
 import { installedRuntime } from './identity.js';
+import { OPERATOR_DOMAIN } from './operator-domain.js';
 
 export interface NamedData {
   readonly name: string;
@@ -15,8 +16,13 @@ export interface OpenSession {
 }
 
 export interface OnnxBinding {
-  open(model: Uint8Array, options: OnnxSessionOptions): Promise<OpenSession>;
+  open(model: Uint8Array, options: SessionOptions): Promise<OpenSession>;
 }
+
+export type SessionOptions = Omit<OnnxSessionOptions, 'operators'>;
+
+/** Field 1 of an OperatorSetIdProto that names our domain: a string of 7 bytes. */
+const DOMAIN_IMPORT = Buffer.from(`\x0a\x07${OPERATOR_DOMAIN}`);
 
 /** Shared library of ONNX Runtime as onnxruntime-node names it on each platform. */
 const LIBRARIES: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: 'libonnxruntime.so.1', darwin: 'libonnxruntime.1.dylib' };
@@ -37,7 +43,7 @@ async function chooseBinding(): Promise<OnnxBinding> {
   const { runtime } = opened;
   return {
     open: async (model, options) => {
-      const session = runtime.createSession(model, options);
+      const session = runtime.createSession(model, { ...options, operators: importsOperators(model) });
       return { run: async (feeds, fetches) => session.run(feeds, fetches), release: async () => session.release() };
     },
   };
@@ -71,6 +77,10 @@ async function nodeBinding(): Promise<OnnxBinding> {
       };
     },
   };
+}
+
+function importsOperators(model: Uint8Array): boolean {
+  return Buffer.from(model.buffer, model.byteOffset, model.byteLength).includes(DOMAIN_IMPORT);
 }
 
 function returnable(name: string, type: string | undefined, data: unknown): OnnxData {

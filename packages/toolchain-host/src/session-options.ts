@@ -1,5 +1,5 @@
 /** ONNX Runtime settings that keep the numerics of a graph those of its nodes. */
-import type { OnnxSessionOptions } from '@tundish/native';
+import type { SessionOptions } from './onnx-binding.js';
 import type { SessionSpec, SessionUse } from './worker-protocol.js';
 
 /**
@@ -15,7 +15,7 @@ const EXTERNAL_FROM_BYTES = 1024;
 /** Somewhat longer than the operations between two that are computed by all threads. */
 const SPIN_MICROSECONDS = '50';
 
-export function sessionOptions({ folder, threads, use }: SessionSpec): OnnxSessionOptions {
+export function sessionOptions({ folder, threads, use }: SessionSpec): SessionOptions {
   const compile = use.kind === 'compile';
   return {
     // A compiled graph has nothing left to optimise: the defaults of any level could only change its numerics.

@@ -86,7 +86,7 @@ describe('a compiled quantized graph', async () => {
   });
 
   it('computes what the lowered graph computes, bit by bit', async () => {
-    const { model: lowered } = lowerModel(model, ENCODINGS, 'lowered');
+    const { model: lowered } = lowerModel(model, ENCODINGS, 'lowered', false);
     const reference = await hostReference().open({ model: lowered, resolve, threads: 1 });
     const executable = await hostToolchain().open({ graphs: result.graphs, files, threads: 1 });
     const [want, got] = [await reference.run(input(3)), await executable.run('ar1_cl1_1_of_1', input(3))];
@@ -130,7 +130,7 @@ it('graphs whose constants differ share what is equal and keep the rest apart', 
   expect(size(together) - size(placed(first.files))).toBeLessThanOrEqual(4096 + (extras[1] as Float32Array).byteLength);
   const executable = await hostToolchain().open({ graphs: result.graphs, files: together, threads: 2 });
   for (const [i, rows] of [4, 8].entries()) {
-    const { model: lowered } = lowerModel(models[i] as Model, ENCODINGS, 'lowered');
+    const { model: lowered } = lowerModel(models[i] as Model, ENCODINGS, 'lowered', false);
     const reference = await hostReference().open({ model: lowered, resolve, threads: 1 });
     expect(await executable.run(`ar1_cl${i + 1}_1_of_1`, input(rows))).toEqual(await reference.run(input(rows)));
     await reference.close();

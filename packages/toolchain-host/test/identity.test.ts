@@ -26,7 +26,8 @@ it('is read from files, and convert works without the library', async () => {
 });
 
 it('names what the bytes of compile depend on', async () => {
-  const { name, machine } = await hostToolchain().identity();
+  const { name, machine, operators } = await hostToolchain().identity();
   expect(name).toBe('host');
-  expect(machine).toMatch(new RegExp(`^${process.platform}-${process.arch} \\S+$`));
+  expect(machine).toMatch(new RegExp(`^${process.platform}-${process.arch} \\S+ ${operators}$`));
+  expect(operators).toMatch(/^tundish-operators-\d+$/);
 });

@@ -42,7 +42,7 @@ function encodings(shift: number): Encodings {
 }
 
 async function codesOf(model: Model, grids: Encodings): Promise<{ codes: Uint16Array; ops: string[] }> {
-  const { model: lowered } = lowerModel(model, grids, 'g');
+  const { model: lowered } = lowerModel(model, grids, 'g', true);
   const random = seeded(11);
   const codes = (length: number): Uint16Array => Uint16Array.from({ length }, () => Math.floor(random() * 65_536));
   const feeds = new Map([['x', codes(HEADS * AR * WIDTH)], ['cos', codes(AR * WIDTH / 2)], ['sin', codes(AR * WIDTH / 2)]]);

@@ -6,7 +6,7 @@ import { silentReporter } from '@tundish/diagnostics';
 import { type Encodings, Graph, type Model, type PerTensorEncoding, inferShapes } from '@tundish/graph';
 import type { CompileResult, ProducedFile, ToolchainContext } from '@tundish/toolchain';
 import { afterAll } from 'vitest';
-import { hostToolchain } from '../src/index.js';
+import { type HostOptions, hostToolchain } from '../src/index.js';
 
 const folders: string[] = [];
 afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
@@ -49,9 +49,9 @@ export function placed(files: readonly ProducedFile[]): Map<string, string> {
   );
 }
 
-/** Converts and compiles models as the graphs of one part, with CL 1, 2, … */
-export async function compileModels(models: readonly Model[], encodings: Encodings | undefined, resolve: (location: string) => string, options: Readonly<Record<string, unknown>> = {}): Promise<CompileResult> {
-  const host = hostToolchain();
+/** Converts and compiles models as the graphs of one part, with CL 1, 2, …; with standard operators unless told otherwise. */
+export async function compileModels(models: readonly Model[], encodings: Encodings | undefined, resolve: (location: string) => string, { operators = 'standard', ...options }: HostOptions & Readonly<Record<string, unknown>> = {}): Promise<CompileResult> {
+  const host = hostToolchain({ operators });
   const graphs: { io: CompileResult['graphs'][number]; files: Map<string, string> }[] = [];
   for (const [i, model] of models.entries()) {
     const cell = { ar: 1, cl: i + 1, part: 1, parts: 1 };

@@ -1,5 +1,6 @@
-/** Matrix products: MatMul as numpy.matmul, and ONNX Runtime's MatMulNBits over packed weights. */
-import type { Dim } from '../node.js';
+/** Matrix products: MatMul as numpy.matmul, ONNX Runtime's MatMulNBits over packed weights, and our own over codes. */
+import { DataType } from '../data-type.js';
+import type { Dim, Node } from '../node.js';
 import { type ShapeRule, broadcast, commonType, compatible, conflict, formatShape, shapeOf, typeOf } from './rule.js';
 
 /** [..., M, K] x [..., K, N] -> [..., M, N]; a vector is a row on the left and a column on the right, and drops out. */
@@ -30,3 +31,24 @@ export const inferMatMulNBits: ShapeRule = (node) => {
   }
   return [{ dtype: typeOf(node, 0), shape: [...a.slice(0, -1), n] }];
 };
+
+/** uint16 [..., M, K] x codes of a weight, nibbles [N, K/2] with integers of blocks or int8 [N, K] -> uint16 [..., M, N]. */
+export const inferCodeLinear: ShapeRule = (node) => {
+  const [x, codes] = [shapeOf(node, 0), shapeOf(node, 1)];
+  const [columns, perByte] = [x.at(-1), node.inputs[3] === undefined ? 1 : 2];
+  if (codes.length !== 2 || !compatible(columns, Number(codes[1]) * perByte)) throw conflict(node, `the weight is ${formatShape(codes)} with ${perByte} codes a byte, the input is ${formatShape(x)}`);
+  return [{ dtype: codesOf(node), shape: [...x.slice(0, -1), codes[0] as Dim] }];
+};
+
+/** uint16 [..., G, M, K] x uint8 [..., 1, K, N] -> uint16 [..., G, M, N]. */
+export const inferCodeMatMul: ShapeRule = (node) => {
+  const [a, b] = [shapeOf(node, 0), shapeOf(node, 1)];
+  if (a.length < 2 || a.length !== b.length || !compatible(a.at(-1), b.at(-2))) throw conflict(node, `${formatShape(a)} times ${formatShape(b)}`);
+  if (typeOf(node, 1) !== DataType.UINT8) throw conflict(node, 'the second operand is not uint8');
+  return [{ dtype: codesOf(node), shape: [...broadcast(node, [a.slice(0, -2), b.slice(0, -2)]), a.at(-2) as Dim, b.at(-1) as Dim] }];
+};
+
+function codesOf(node: Node): DataType {
+  if (typeOf(node, 0) !== DataType.UINT16) throw conflict(node, 'the first operand is not uint16');
+  return DataType.UINT16;
+}

@@ -6,7 +6,7 @@ import { inferConv } from './convolution.js';
 import { inferBinary, inferCast, inferPow, inferUnary, inferWhere } from './elementwise.js';
 import { inferGather, inferGatherBlockQuantized, inferScatterElements } from './indexing.js';
 import { inferExpand, inferReshape, inferSqueeze, inferTranspose, inferUnsqueeze } from './layout.js';
-import { inferMatMul, inferMatMulNBits } from './matmul.js';
+import { inferCodeLinear, inferCodeMatMul, inferMatMul, inferMatMulNBits } from './matmul.js';
 import { inferReduce, inferRmsNormalization, inferSoftmax } from './normalization.js';
 import { inferDequantize, inferQuantize } from './quantization.js';
 import type { ShapeRule } from './rule.js';
@@ -62,6 +62,10 @@ const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
   ['com.microsoft', new Map(Object.entries({
     GatherBlockQuantized: op(1, inferGatherBlockQuantized),
     MatMulNBits: op(1, inferMatMulNBits),
+  }))],
+  ['tundish', new Map(Object.entries({
+    CodeLinear: op(1, inferCodeLinear),
+    CodeMatMul: op(1, inferCodeMatMul),
   }))],
 ]);
 

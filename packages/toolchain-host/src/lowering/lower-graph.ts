@@ -1,18 +1,21 @@
 /**
  * The host lowering: an adapted graph with encodings becomes a graph that ONNX Runtime executes at the numerics of the
- * device. Weights stay byte ranges, linear layers become MatMulNBits, and every encoded value passes through its codes.
+ * device. Weights stay byte ranges, linear layers become products of codes (or MatMulNBits where activations are float), and every encoded value passes through its codes.
  * Codes are moved as codes and widened where something computes with them: a small model spends its time between nodes.
  */
 import { printable } from '@tundish/diagnostics';
 import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value, constantValues, movedInputs } from '@tundish/graph';
 import { hostError } from '../errors.js';
+import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import { inheritedEncoding } from './carried-encoding.js';
+import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
+import { lowerExactProduct } from './exact-product.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
 import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
-import { type Coded, lowerRotary } from './rotary.js';
+import { lowerRotary } from './rotary.js';
 import { assertCheapConstant } from './weight-expression.js';
 
 export interface Lowered {
@@ -27,15 +30,16 @@ const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() 
  * Lowers `model`, which is not changed. Without encodings of activations the result computes the same in floating point.
  *
  * @param name name of the new graph
+ * @param products whether products of codes become operators of our own, which only our addon runs
  * @throws HOST_ENCODING_MISSING listing every float value that would be left in floating point
  * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE
  */
-export function lowerModel(model: Model, encodings: Encodings | undefined, name: string): Lowered {
-  const lowering = new Lowering(model.graph, encodings, name);
+export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean): Lowered {
+  const lowering = new Lowering(model.graph, encodings, { name, products });
   lowering.run();
   const graph = lowering.graph;
   const opsets = new Map(model.opsetImports);
-  if (graph.nodes.some((node) => node.domain === 'com.microsoft')) opsets.set('com.microsoft', 1);
+  for (const domain of ['com.microsoft', OPERATOR_DOMAIN]) if (graph.nodes.some((node) => node.domain === domain)) opsets.set(domain, 1);
   return { model: { ...model, opsetImports: opsets, graph }, boundary: lowering.boundary };
 }
 
@@ -55,8 +59,11 @@ class Lowering {
   readonly #carried = new Map<Value, PerTensorEncoding>();
   readonly #missing: string[] = [];
 
-  constructor(readonly source: Graph, encodings: Encodings | undefined, name: string) {
+  readonly #products: boolean;
+
+  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products }: { readonly name: string; readonly products: boolean }) {
     this.graph = new Graph(name);
+    this.#products = products;
     this.grids = new GridConstants(this.graph);
     this.#encodings = encodings ?? NO_ENCODINGS;
     this.#quantized = this.#encodings.activations.size > 0;
@@ -123,7 +130,7 @@ class Lowering {
   }
 
   #node(node: Node): void {
-    if (this.#rotated(node) || this.#movedAsCodes(node) || this.#rescaled(node)) return;
+    if (this.#rotated(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node)) return;
     const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
     const names = node.outputs.map((output) => this.#rawName(output, inherited));
     const single = names[0] as string;
@@ -166,6 +173,15 @@ class Lowering {
     const isOutput = this.source.outputs.includes(node.output());
     const coded = isOutput ? undefined : lowerRotary(this, node);
     if (coded !== undefined) this.#setCodes(node.output(), coded);
+    return coded !== undefined;
+  }
+
+  /** True when `node` multiplies codes, and its output has a grid. */
+  #multipliedExactly(node: Node): boolean {
+    const output = node.output();
+    const name = this.source.outputs.includes(output) ? output.name : `${output.name}_codes`;
+    const coded = this.#products ? lowerExactProduct(this, node, name) : undefined;
+    if (coded !== undefined) this.#setCodes(output, coded);
     return coded !== undefined;
   }
 

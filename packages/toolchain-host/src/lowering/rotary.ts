@@ -1,12 +1,7 @@
 /** Lowers rotary embedding over codes: its four products become one operation, and so do their four grids. */
 import { type Attribute, type Graph, type Node, type PerTensorEncoding, type Value, floatTensor, int64Tensor } from '@tundish/graph';
+import type { Coded } from './coded.js';
 import { type GridConstants, codeType, sameGrid } from './grid-constants.js';
-
-/** A value as it lies on its grid. */
-export interface Coded {
-  readonly codes: Value;
-  readonly encoding: PerTensorEncoding;
-}
 
 /** What lowering a rotation needs of the graph under construction. */
 export interface RotarySite {

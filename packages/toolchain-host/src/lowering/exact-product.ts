@@ -1,0 +1,80 @@
+/** Lowers products of codes to the operators of domain `tundish`, which sum integers and round once, without widening anything. */
+import { type Attribute, DataType, type Node, type ParameterEncoding, type PerTensorEncoding, type Value } from '@tundish/graph';
+import { OPERATOR_DOMAIN } from '../operator-domain.js';
+import type { Coded } from './coded.js';
+import { type LoweringSite, bytesView, linearWeight } from './linear.js';
+import type { BlockwiseWeight, ChannelWeight } from './weight-expression.js';
+
+/** What lowering a product of codes needs of the graph under construction. */
+export interface ProductSite extends LoweringSite {
+  codedOf(value: Value): Coded | undefined;
+  encodingOf(value: Value): PerTensorEncoding | undefined;
+}
+
+/** Columns that a sum of 32 bits holds for sure. */
+const MOST_COLUMNS = 65_536;
+const int = (value: number): Attribute => ({ type: 'int', value });
+const float = (value: number): Attribute => ({ type: 'float', value });
+
+/**
+ * The codes, named `output`, of a MatMul whose operands are there as codes: uint16 times a quantized weight, or uint16 times
+ * uint8. Undefined for every other node, and where the output is not on a grid of 16 bits.
+ */
+export function lowerExactProduct(site: ProductSite, node: Node, output: string): Coded | undefined {
+  const x = node.opType === 'MatMul' ? site.codedOf(node.input(0)) : undefined;
+  const encoding = site.encodingOf(node.output());
+  if (x?.encoding.dtype !== 'uint16' || encoding?.dtype !== 'uint16') return undefined;
+  const grids = { x_scale: float(x.encoding.scale), x_zero: int(x.encoding.zeroPoint), y_scale: float(encoding.scale), y_zero: int(encoding.zeroPoint) };
+  const codes = productWithWeight(site, node, x, grids, output) ?? productOfCodes(site, node, x, grids, output);
+  if (codes === undefined) return undefined;
+  codes.dtype = DataType.UINT16;
+  codes.shape = node.output().shape;
+  return { codes, encoding };
+}
+
+type Grids = Readonly<Record<string, Attribute>>;
+
+function productWithWeight(site: ProductSite, node: Node, x: Coded, attributes: Grids, output: string): Value | undefined {
+  const weight = linearWeight(site, node);
+  const operands = weight === undefined || weight.columns > MOST_COLUMNS ? undefined : operandsOf(site, weight);
+  if (operands === undefined) return undefined;
+  return site.graph.addNode({ opType: 'CodeLinear', domain: OPERATOR_DOMAIN, name: node.name, inputs: [x.codes, ...operands], outputs: [output], attributes }).output();
+}
+
+/** Codes and scales as they lie in the files of quantize; undefined where a block has no integer of its own. */
+function operandsOf(site: ProductSite, weight: BlockwiseWeight | ChannelWeight): Value[] | undefined {
+  if (weight.kind === 'per-channel') return [copied(site, weight.name, weight.codes), site.resolve(weight.scale)];
+  const scales = blockIntegers(weight, site.parameters.get(weight.name));
+  if (scales === undefined) return undefined;
+  return [bytesView(site.graph, weight.name, weight.codes, [weight.rows, weight.columns / 2]), site.resolve(scales.channel), site.resolve(scales.block)];
+}
+
+/** LPBQ writes the scale of a block as Cast(integer) * channel scale. */
+function blockIntegers({ scale }: BlockwiseWeight, encoding: ParameterEncoding | undefined): { readonly channel: Value; readonly block: Value } | undefined {
+  const product = encoding?.kind === 'lpbq' ? scale.producer : undefined;
+  if (product?.opType !== 'Mul') return undefined;
+  const widened = product.input(0).producer;
+  const block = widened?.opType === 'Cast' ? widened.input(0) : undefined;
+  const channel = product.input(1);
+  return block?.tensor?.dtype === DataType.UINT8 && channel.tensor?.dtype === DataType.FLOAT ? { block, channel } : undefined;
+}
+
+function productOfCodes(site: ProductSite, node: Node, a: Coded, grids: Grids, output: string): Value | undefined {
+  const b = site.codedOf(node.input(1));
+  if (b?.encoding.dtype !== 'uint8' || !isBatched(node.input(0).shape, node.input(1).shape)) return undefined;
+  const attributes = { ...grids, w_scale: float(b.encoding.scale), w_zero: int(b.encoding.zeroPoint) };
+  return site.graph.addNode({ opType: 'CodeMatMul', domain: OPERATOR_DOMAIN, name: node.name, inputs: [a.codes, b.codes], outputs: [output], attributes }).output();
+}
+
+/** [..., G, M, K] times [..., 1, K, N]: leading dimensions are equal, then those of b are 1. */
+function isBatched(a: Value['shape'], b: Value['shape']): boolean {
+  if (a === undefined || b === undefined || a.length !== b.length || a.length < 2) return false;
+  const leading = a.length - 2;
+  let shared = 0;
+  while (shared < leading && a[shared] === b[shared]) shared++;
+  return b.slice(shared, leading).every((dim) => dim === 1) && a.at(-1) === b.at(-2) && Number(a.at(-1)) <= MOST_COLUMNS;
+}
+
+function copied(site: ProductSite, name: string, codes: ChannelWeight['codes']): Value {
+  return site.graph.find(name) ?? site.graph.addInitializer(name, codes);
+}

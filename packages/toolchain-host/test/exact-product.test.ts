@@ -1,0 +1,161 @@
+/** Products of codes become operators of our own: which ones do, over which bytes, and that their codes are those of the exact sums. */
+import { statSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { DataType, type Encodings, type Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
+import { hostReference, hostToolchain } from '../src/index.js';
+import { lowerModel } from '../src/lowering/lower-graph.js';
+import { compileModels, encodingsOf, modelOf, placed, seeded, uint16 } from './small-graph.js';
+
+const int = (value: number) => ({ type: 'int', value }) as const;
+const ops = (model: Model): string[] => model.graph.sortedNodes().map(({ opType }) => opType);
+const random = seeded(21);
+const below = (count: number): number => Math.floor(random() * count);
+
+interface Weight {
+  readonly add: (graph: Graph) => Value;
+  readonly parameters: Encodings['parameters'];
+  /** Integer and scale of output `n`, column `k`. */
+  readonly at: (n: number, k: number) => number;
+  readonly scale: (n: number) => number;
+  readonly bytes: number;
+}
+
+function lpbq(rows: number, columns: number, blockSize: number): Weight {
+  const blocks = columns / blockSize;
+  const packed = Uint8Array.from({ length: (rows * columns) / 2 }, () => below(256));
+  const blockScale = Uint8Array.from({ length: rows * blocks }, () => 1 + below(16));
+  const channelScale = Float32Array.from({ length: rows }, () => 1e-3 + random() / 100);
+  return {
+    add: (graph) => {
+      const widened = graph.addNode({ opType: 'Cast', inputs: [graph.addInitializer('B', inlineTensor(DataType.UINT8, [rows, blocks], blockScale))], attributes: { to: int(DataType.FLOAT) } }).output();
+      const scale = graph.addNode({ opType: 'Mul', inputs: [widened, graph.addInitializer('C', floatTensor(channelScale, [rows, 1]))] }).output();
+      const inputs = [graph.addInitializer('W', inlineTensor(DataType.UINT4, [rows, columns], packed)), scale, graph.addInitializer('Z', inlineTensor(DataType.UINT4, [rows, blocks], new Uint8Array((rows * blocks) / 2).fill(0x88)))];
+      return graph.addNode({ opType: 'DequantizeLinear', inputs, attributes: { axis: int(1), block_size: int(blockSize) } }).output();
+    },
+    parameters: new Map([['W', { kind: 'lpbq', dtype: 'int4', blockSize, channelScale, blockScale }]]),
+    at: (n, k) => ((((packed[(n * columns + k) >> 1] as number) >> (4 * (k & 1))) & 15) - 8) * (blockScale[n * blocks + Math.floor(k / blockSize)] as number),
+    scale: (n) => channelScale[n] as number,
+    bytes: packed.byteLength + blockScale.byteLength + channelScale.byteLength,
+  };
+}
+
+function perChannel(rows: number, columns: number): Weight {
+  const codes = Int8Array.from({ length: rows * columns }, () => below(256) - 128);
+  const scale = Float32Array.from({ length: rows }, () => 1e-3 + random() / 100);
+  return {
+    add: (graph) => {
+      const inputs = [graph.addInitializer('W', inlineTensor(DataType.INT8, [rows, columns], bytesOf(codes))), graph.addInitializer('S', floatTensor(scale))];
+      return graph.addNode({ opType: 'DequantizeLinear', inputs, attributes: { axis: int(0) } }).output();
+    },
+    parameters: new Map(),
+    at: (n, k) => codes[n * columns + k] as number,
+    scale: (n) => scale[n] as number,
+    bytes: codes.byteLength + scale.byteLength,
+  };
+}
+
+function linearModel(batch: number, columns: number, weight: Weight): Model {
+  return modelOf((graph) => {
+    const x = graph.addInput('x', DataType.FLOAT, [1, batch, columns]);
+    const transposed = graph.addNode({ opType: 'Transpose', inputs: [weight.add(graph)], attributes: { perm: { type: 'ints', value: [1, 0] } } }).output();
+    graph.outputs.push(graph.addNode({ opType: 'MatMul', name: 'product', inputs: [x, transposed], outputs: ['y'] }).output());
+  });
+}
+
+const X = uint16(1 / 8192, 30_001);
+const codesOf = (length: number): Uint16Array => Uint16Array.from({ length }, () => (below(4) === 0 ? below(2) * 65_535 : below(65_536)));
+
+/** saturate(roundHalfEven(fround(fround(real) / scale)) + zeroPoint). */
+function codeOf(real: number, { scale, zeroPoint }: PerTensorEncoding): number {
+  const steps = Math.fround(Math.fround(real) / scale);
+  const floor = Math.floor(steps);
+  const even = steps - floor === 0.5 ? floor + (floor & 1) : Math.floor(steps + 0.5);
+  return Math.min(65_535, Math.max(0, even + zeroPoint));
+}
+
+async function run(model: Model, feeds: Map<string, Uint16Array | Uint8Array>): Promise<Uint16Array> {
+  const opened = await hostReference().open({ model, resolve: (location) => location, threads: 2 });
+  return (await opened.run(feeds).finally(() => opened.close())).get('y') as Uint16Array;
+}
+
+describe.each<[string, (rows: number, columns: number) => Weight]>([
+  ['LPBQ, blocks of 16', (rows, columns) => lpbq(rows, columns, 16)],
+  ['LPBQ, blocks of 32', (rows, columns) => lpbq(rows, columns, 32)],
+  ['LPBQ, blocks of 64', (rows, columns) => lpbq(rows, columns, 64)],
+  ['int8 per channel', perChannel],
+])('a linear layer, %s', (_, weightOf) => {
+  it.each([1, 5, 40])('gives the codes of exact sums for %i rows of activations', async (batch) => {
+    const [rows, columns] = [70, 192];
+    const weight = weightOf(rows, columns);
+    const y = uint16(1 / 64, 33_000);
+    const { model } = lowerModel(linearModel(batch, columns, weight), encodingsOf({ x: X, y }, weight.parameters), 'g', true);
+    expect(ops(model)).toEqual(['CodeLinear']);
+    const x = codesOf(batch * columns);
+    const got = await run(model, new Map([['x', x]]));
+    const want = Uint16Array.from(got, (_code, i) => {
+      const [m, n] = [Math.floor(i / rows), i % rows];
+      let sum = 0;
+      for (let k = 0; k < columns; k++) sum += weight.at(n, k) * ((x[m * columns + k] as number) - X.zeroPoint);
+      return codeOf(sum * (X.scale * weight.scale(n)), y);
+    });
+    expect(got).toEqual(want);
+    expect(new Set(got).size).toBeGreaterThan(40);
+  });
+});
+
+it('a cache is multiplied as the codes that it holds, one matrix for several heads', async () => {
+  const [heads, group, rows, columns, outputs] = [3, 2, 4, 70, 45];
+  const [a, b, y] = [uint16(1 / 4096, 31_000), { ...uint16(1 / 50, 120), dtype: 'uint8' } as PerTensorEncoding, uint16(1 / 200, 29_000)];
+  const source = modelOf((graph) => {
+    const inputs = [graph.addInput('x', DataType.FLOAT, [heads, group, rows, columns]), graph.addInput('cache', DataType.FLOAT, [heads, 1, columns, outputs])];
+    graph.outputs.push(graph.addNode({ opType: 'MatMul', inputs, outputs: ['y'] }).output());
+  });
+  const { model } = lowerModel(source, encodingsOf({ x: a, cache: b, y }), 'g', true);
+  expect(ops(model)).toEqual(['CodeMatMul']);
+  const x = codesOf(heads * group * rows * columns);
+  const cache = Uint8Array.from({ length: heads * columns * outputs }, () => below(256));
+  const got = await run(model, new Map<string, Uint16Array | Uint8Array>([['x', x], ['cache', cache]]));
+  const want = Uint16Array.from(got, (_, i) => {
+    const [row, n] = [Math.floor(i / outputs), i % outputs];
+    const head = Math.floor(row / (group * rows));
+    let sum = 0;
+    for (let k = 0; k < columns; k++) sum += ((x[row * columns + k] as number) - a.zeroPoint) * ((cache[(head * columns + k) * outputs + n] as number) - b.zeroPoint);
+    return codeOf(sum * (b.scale * a.scale), y);
+  });
+  expect(got).toEqual(want);
+  expect(new Set(got).size).toBeGreaterThan(200);
+});
+
+describe('what stays with ONNX Runtime', () => {
+  const weight = lpbq(32, 64, 32);
+  const source = linearModel(2, 64, weight);
+  const lowered = (encodings: Encodings, own: boolean): string[] => ops(lowerModel(source, encodings, 'g', own).model);
+
+  it('a product of floats, and any product where operators of our own are not wanted', () => {
+    expect(lowered({ activations: new Map(), parameters: weight.parameters }, true)).toContain('MatMulNBits');
+    expect(lowered(encodingsOf({ x: X, y: uint16(1 / 64) }, weight.parameters), false)).toContain('MatMulNBits');
+  });
+
+  it('a product on a grid of 8 bits, and blocks whose scale has no integer', () => {
+    expect(lowered(encodingsOf({ x: X, y: { ...uint16(1 / 2, 128), dtype: 'uint8' } }, weight.parameters), true)).toContain('MatMulNBits');
+    expect(lowered(encodingsOf({ x: X, y: uint16(1 / 64) }), true)).toContain('MatMulNBits');
+  });
+});
+
+it('a compiled part holds the weights once, as quantize wrote them, and computes the same', async () => {
+  const weight = lpbq(512, 256, 32);
+  const models = [1, 8].map((rows) => linearModel(rows, 256, weight));
+  const encodings = encodingsOf({ x: X, y: uint16(1 / 64) }, weight.parameters);
+  const { graphs, files } = await compileModels(models, encodings, (location) => location, { operators: 'own' });
+  const onDisk = placed(files);
+  const { size } = statSync(onDisk.get('part1_of_1.data') as string);
+  expect(size).toBeGreaterThanOrEqual(weight.bytes);
+  expect(size).toBeLessThan(weight.bytes + 3 * 4096);
+  const executable = await hostToolchain().open({ graphs, files: onDisk, threads: 2 });
+  const x = codesOf(8 * 256);
+  const all = (await executable.run('ar1_cl2_1_of_1', new Map([['x', x]]))).get('y') as Uint16Array;
+  const first = (await executable.run('ar1_cl1_1_of_1', new Map([['x', x.slice(0, 256)]]))).get('y') as Uint16Array;
+  await executable.close();
+  expect(first).toEqual(all.slice(0, 512));
+  expect(all).toEqual(await run(lowerModel(models[1] as Model, encodings, 'g', true).model, new Map([['x', x]])));
+});
