@@ -56,13 +56,14 @@ function showGraph(stage, subject, head = '') {
   console.log(`${stage}${subject === null ? '' : ` ${subject}`}: ${file.name}, ${file.size} bytes`);
   const carriers = graph.initializers.filter(({ name }) => name.startsWith(WEIGHT) && (name.endsWith(head) || name.includes(`${head}.`)));
   for (const { name, tensor } of carriers) {
-    console.log(`  ${name.replace(WEIGHT, 'W')}: ${dataTypeName(tensor.dtype)} [${tensor.dims.join(', ')}], ${tensor.location} +${tensor.offset}, ${tensor.length} bytes`);
+    const place = tensor.kind === 'external' ? `${tensor.location} +${tensor.offset}, ${tensor.length} bytes` : `in the graph, ${tensor.data.byteLength} bytes`;
+    console.log(`  ${name.replace(WEIGHT, 'W')}: ${dataTypeName(tensor.dtype)} [${tensor.dims.join(', ')}], ${place}`);
   }
   const reached = new Set(carriers.map(({ name }) => name));
   for (const node of graph.nodes) {
     if (!node.inputs.some((input) => input !== undefined && reached.has(input.name))) continue;
     console.log(`  ${node.opType} ${node.name.replace(WEIGHT, 'W')}`);
-    if (!node.opType.startsWith('MatMul')) for (const output of node.outputs) reached.add(output.name);
+    if (!/^(MatMul|Code)/.test(node.opType)) for (const output of node.outputs) reached.add(output.name);
   }
 }
 
