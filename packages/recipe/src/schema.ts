@@ -65,7 +65,7 @@ export const recipeSchema = z.strictObject({
   quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
   transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own, as accelerators want them. Default: what the toolchain runs best; `host` runs whole layers faster, so false.').optional() }).prefault({}).describe('Rewrites of the graphs for the target.'),
   convert: z.strictObject({}).prefault({}).describe('Lowering to the form of the toolchain; it has no options yet.'),
-  compile: z.strictObject({ prepack: flag('Store weights in the layout that the processor multiplies with: opens at once, takes more space.').default(true) }).prefault({}).describe('Compilation of a part.'),
+  compile: z.strictObject({ prepack: flag('Store weights that `MatMulNBits` reads in the layout of the processor too: opens at once, takes more space. Products of codes need none.').default(true) }).prefault({}).describe('Compilation of a part.'),
   package: z.strictObject({}).prefault({}).describe('The container; it has no options yet.'),
   evaluate: z
     .strictObject({
