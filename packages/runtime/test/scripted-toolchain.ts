@@ -42,6 +42,7 @@ export function scriptedToolchain(script: Script): Toolchain {
     name: 'scripted',
     identity: () => Promise.resolve({ name: 'scripted', version: '1', machine: '' }),
     limits: () => ({}),
+    modules: { convert: [], compile: [] },
     convert: unused,
     compile: unused,
     open: ({ graphs, files }) => {

@@ -1,5 +1,7 @@
 /** What enters a stage's key beside its options and inputs; known without loading the stage, so that a hit is cheap. */
 import type { LockStages, StageName } from '@tundish/recipe/lock';
+import type { CodeDigests } from './code/code-digests.js';
+import { kernelDigest } from './code/stage-code.js';
 import type { Adapters } from './stage.js';
 
 /** Files of the checkpoint that a container carries as they are. */
@@ -16,10 +18,12 @@ export function readsSource(stage: StageName, file: string): boolean {
   return READS_SOURCE[stage]?.(file) ?? false;
 }
 
-/** Versions and instruction set of the numeric code, for the one stage whose bytes depend on them. */
-export async function numericProfile(stage: StageName, adapters: Adapters, options: unknown): Promise<string | undefined> {
+/** What computes, for the one stage whose bytes depend on it: the kernels as they were built, the engine, the instruction set. */
+export async function numericProfile(stage: StageName, adapters: Adapters, options: unknown, code: CodeDigests): Promise<string | undefined> {
   if (stage !== 'quantize' || (options as LockStages['quantize']['options']) === 'none') return undefined;
   const { loadKernels } = await import('@tundish/native');
   const { version, machine } = await adapters.reference().identity();
-  return `${loadKernels().identity().version}; ${version}; ${machine}`;
+  const kernels = loadKernels().identity();
+  const addon = kernels.implementation === 'native' ? ` ${await kernelDigest(code)}` : '';
+  return `${kernels.version}${addon}; ${version}; ${machine}`;
 }

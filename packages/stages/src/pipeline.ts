@@ -7,6 +7,8 @@ import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
 import { type ActionCache, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
+import { CodeDigests } from './code/code-digests.js';
+import { stageModules } from './code/stage-code.js';
 import { stageError } from './errors.js';
 import { numericProfile, readsSource } from './key-inputs.js';
 import { type ModelLayout, modelLayout } from './layout.js';
@@ -53,6 +55,7 @@ export class Pipeline {
   readonly store: Store;
   readonly #cache: ActionCache;
   readonly #source: Source;
+  readonly #code: CodeDigests;
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
 
@@ -62,6 +65,7 @@ export class Pipeline {
     this.store = openStore(request.cacheRoot);
     this.#cache = openActionCache(this.store, layout.model);
     this.#source = new Source(request, layout, lock);
+    this.#code = new CodeDigests(request.cacheRoot);
   }
 
   /** @throws STAGE_LOCK_MISSING and the errors of `parseLock` */
@@ -206,11 +210,14 @@ export class Pipeline {
   }
 
   async #keyOf(stage: StageName, request: StageRequest<unknown>): Promise<ReturnType<typeof actionKey>> {
-    const profile = await numericProfile(stage, this.request.adapters, request.options);
+    const { adapters } = this.request;
+    const profile = await numericProfile(stage, adapters, request.options, this.#code);
+    const code = await this.#code.digest(stageModules(stage, this.lock.stages.convert.toolchain.name, adapters));
+    await this.#code.save();
     const { toolchain } = request;
     return actionKey({
       stage,
-      implementation: this.lock.stages[stage].implementation,
+      code,
       options: { ...(typeof request.options === 'object' ? request.options : { value: request.options }), subject: request.subject },
       ...(toolchain === undefined ? {} : { tool: stage === 'compile' ? toolchain : { name: toolchain.name, version: toolchain.version } }),
       upstream: { ...upstreamDigests(request.inputs), ...sourceDigests(stage, request) },

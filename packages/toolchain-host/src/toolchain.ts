@@ -12,6 +12,7 @@ export function hostToolchain(): Toolchain {
   return {
     name: 'host',
     identity: hostIdentity,
+    modules: { convert: [new URL('./convert.js', import.meta.url)], compile: [new URL('./compile.js', import.meta.url)] },
     limits: () => ({ lpbqBlockSizes: BLOCK_SIZES }),
     convert: async ({ signal }, request) => {
       if (signal.aborted) throw hostError('HOST_CANCELLED', { what: 'convert was cancelled', why: 'the caller asked for it', cause: signal.reason });

@@ -1,8 +1,7 @@
 /** From a plan to Nx projects: the model, and a virtual project per cell and per part, so that adding a cell re-runs no other. */
-import { join } from 'node:path';
-import type { CreateNodesResult, ProjectConfiguration, TargetDependencyConfig } from '@nx/devkit';
-import { readProjectJson } from '../model-folders.js';
+import type { CreateNodesResult, ProjectConfiguration } from '@nx/devkit';
 import type { ModelFolder } from '../model-folders.js';
+import { nativeBuild } from './native-build.js';
 import { commandTarget, projectOf, stageTarget, umbrellaTarget } from './stage-target.js';
 import type { Plan } from './stage-target.js';
 
@@ -26,7 +25,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
       compile: umbrellaTarget(model),
       load: whole('load'),
       optimize: whole('optimize'),
-      quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { after: nativeBuild(workspaceRoot), parallelism: false }),
+      quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { kernels: nativeBuild(workspaceRoot), parallelism: false }),
       arcl: whole('arcl'),
       package: whole('package'),
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
@@ -68,10 +67,4 @@ function partProject(model: ModelFolder, plan: Plan, name: string): Project {
     targets: { compile: stageTarget(model, plan, { stage: 'compile', subject: name }, { about, parallelism: false }) },
     metadata: { technologies: ['tundish'], description: `Compiled unit of ${model.name}: part ${part} of ${parts}, ${cells.length} graphs that share its weights`, targetGroups: { Stages: ['compile'] } },
   };
-}
-
-/** Our own repository builds the native kernels as a target; an installed plugin brings them with it. */
-function nativeBuild(workspaceRoot: string): TargetDependencyConfig[] {
-  const project = readProjectJson(join(workspaceRoot, 'native', 'project.json'));
-  return typeof project?.name === 'string' && project.targets?.['build'] !== undefined ? [{ projects: [project.name], target: 'build' }] : [];
 }
