@@ -42,6 +42,11 @@ export interface Store {
   link(ref: BlobRef, destination: string): Promise<void>;
   /** @throws STORE_BLOB_CORRUPT when the bytes do not have the digest */
   verify(ref: BlobRef, signal?: AbortSignal): Promise<void>;
+  /**
+   * Whether the blob is there with the bytes that its digest names; read as a whole. A blob of other bytes is removed, so that
+   * whoever makes it again can put it there.
+   */
+  isIntact(ref: BlobRef, signal?: AbortSignal): Promise<boolean>;
   /** Runs `use` with a new empty folder on the file system of the store; the folder is removed afterwards, also after a failure. */
   withScratch<T>(use: (folder: string) => Promise<T>): Promise<T>;
 }
@@ -120,6 +125,14 @@ class BlobStore implements Store {
 
   async verify(ref: BlobRef, signal?: AbortSignal): Promise<void> {
     this.#checkDigest(ref, await sha256File(this.pathOf(ref), signal));
+  }
+
+  async isIntact(ref: BlobRef, signal?: AbortSignal): Promise<boolean> {
+    if (!this.has(ref)) return false;
+    const path = this.#blobPath(ref);
+    if ((await sha256File(path, signal)) === ref.sha256) return true;
+    await rm(path, { force: true });
+    return false;
   }
 
   async withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
