@@ -150,7 +150,7 @@ describe('nx run tiny:compile', () => {
   it('runs what a changed module is part of, and stops where it gave equal bytes', async () => {
     const comment = (text: string): string => `${text}\n// changed\n`;
     expect((await compileWith({ 'node_modules/@tundish/toolchain-host/dist/convert.js': comment })).ran).toEqual(all('run', ...ofCells('convert')));
-    expect((await compileWith({ 'node_modules/@tundish/quantize/dist/lpbq/lpbq.js': comment })).ran).toEqual(all('run', 'quantize'));
+    expect((await compileWith({ 'node_modules/@tundish/quantize/dist/lpbq/lpbq.js': comment })).ran).toEqual(all('run', 'quantize', 'package'));
     expect((await compileWith({ 'node_modules/@tundish/nx/dist/run/summary.js': comment })).ran).toEqual({});
   });
 

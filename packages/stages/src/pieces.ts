@@ -36,7 +36,7 @@ export class Pieces {
     const { operation, name, options, digests } = request;
     const { code, tool, profile } = by;
     const { key, fields } = actionKey({ stage: operation, code, ...(tool === undefined ? {} : { tool }), ...(profile === undefined ? {} : { profile }), options: { ...options, subject: name }, upstream: digests });
-    const found = await this.#whole(await cache.lookup(operation, key));
+    const found = await cache.lookup(operation, key);
     this.#total += 1;
     if (found !== undefined) {
       this.#cached += 1;
@@ -55,12 +55,6 @@ export class Pieces {
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
     return this.#pieceOf(await cache.publish(operation, key, { manifest, info }));
-  }
-
-  /** Later pieces are computed from the bytes of this one: they are worth a look before they spread. */
-  async #whole(manifest: StageManifest | undefined): Promise<StageManifest | undefined> {
-    for (const output of manifest?.outputs ?? []) if (!(await this.owner.store.isIntact(output))) return undefined;
-    return manifest;
   }
 
   #pieceOf(manifest: StageManifest): Piece {
