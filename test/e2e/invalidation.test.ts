@@ -147,6 +147,13 @@ describe('nx run tiny:compile', () => {
     expect(ran).toEqual(all('run', 'quantize', ...ofCells('convert'), ...PARTS, 'package'));
   });
 
+  it('runs what a changed module is part of, and stops where it gave equal bytes', async () => {
+    const comment = (text: string): string => `${text}\n// changed\n`;
+    expect((await compileWith({ 'node_modules/@tundish/toolchain-host/dist/convert.js': comment })).ran).toEqual(all('run', ...ofCells('convert')));
+    expect((await compileWith({ 'node_modules/@tundish/quantize/dist/lpbq/lpbq.js': comment })).ran).toEqual(all('run', 'quantize', 'package'));
+    expect((await compileWith({ 'node_modules/@tundish/nx/dist/run/summary.js': comment })).ran).toEqual({});
+  });
+
   it('never takes a lock that it had to make for one that Nx has hashed', async () => {
     const unlocked = (maxTokens: number): ReturnType<typeof compile> => {
       rmSync(join(workspace.root, LOCK_PATH));
@@ -201,5 +208,10 @@ describe('with the daemon', () => {
     const fresh = CELLS.filter((cell) => cell.startsWith('ar32')).map((cell) => cell.replace('ar32', 'ar16'));
     expect(ran).toEqual(all('run', 'arcl', ...ofCells('transform', fresh), ...ofCells('convert', fresh), ...PARTS, 'package'));
     expect((await compile(daemon)).ran).toEqual({});
+  });
+
+  it('sees changed code of a stage', async () => {
+    const { ran } = await compileWith({ 'node_modules/@tundish/stages/dist/package/defaults.js': (text) => `${text}\n// changed\n` }, { NX_DAEMON: 'true' });
+    expect(ran).toEqual(all('run', 'package'));
   });
 });

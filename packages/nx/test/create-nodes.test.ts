@@ -76,6 +76,9 @@ describe('createNodes', () => {
             "env": "TUNDISH_STATE_MODELS_TINY",
           },
           {
+            "env": "TUNDISH_CODE_MODELS_TINY_TRANSFORM",
+          },
+          {
             "externalDependencies": [],
           },
         ],

@@ -18,21 +18,22 @@ describe('summary', () => {
     const root = emptyFolder();
     const run = { id: '77', startedAt: 1000 };
     writeRecord(root, run, { task: 'tiny:load', status: 'cached', seconds: 0.02, bytesWritten: 0, outputs: 3 });
+    writeRecord(root, run, { task: 'tiny:quantize', status: 'run', seconds: 1.5, bytesWritten: 1_000_000, outputs: 4, pieces: { cached: 12, total: 18 } });
     writeRecord(root, run, { task: 'tiny/part1of1:compile', status: 'run', seconds: 12.34, bytesWritten: 2_345_678, outputs: 4 });
     expect(summaryTable('tiny', LOCK, readRecords(root, run), 14.2).join('\n')).toMatchInlineSnapshot(`
-      "stage                      result             time  written
-      -------------------------  ---------------  ------  -------
-      load                       cached (store)   0.02 s      0 B
-      optimize                   cached (Nx)                  0 B
-      quantize                   cached (Nx)                  0 B
-      arcl                       cached (Nx)                  0 B
-      transform ar1-cl512-1of1   cached (Nx)                  0 B
-      convert ar1-cl512-1of1     cached (Nx)                  0 B
-      transform ar1-cl1024-1of1  cached (Nx)                  0 B
-      convert ar1-cl1024-1of1    cached (Nx)                  0 B
-      compile part1of1           run              12.3 s   2.3 MB
-      package                    cached (Nx)                  0 B
-      total                      1 run, 9 cached  14.2 s   2.3 MB"
+      "stage                      result                              time  written
+      -------------------------  --------------------------------  ------  -------
+      load                       cached (store)                    0.02 s      0 B
+      optimize                   cached (Nx)                                   0 B
+      quantize                   run (12 of 18 blocks from cache)  1.50 s   1.0 MB
+      arcl                       cached (Nx)                                   0 B
+      transform ar1-cl512-1of1   cached (Nx)                                   0 B
+      convert ar1-cl512-1of1     cached (Nx)                                   0 B
+      transform ar1-cl1024-1of1  cached (Nx)                                   0 B
+      convert ar1-cl1024-1of1    cached (Nx)                                   0 B
+      compile part1of1           run                               12.3 s   2.3 MB
+      package                    cached (Nx)                                   0 B
+      total                      2 run, 8 cached                   14.2 s   3.3 MB"
     `);
   });
 

@@ -4,6 +4,7 @@ export type { Assignment, AssignRequest } from './calibration/assign.js';
 export type { Range } from './calibration/encoding-rules.js';
 export { FLOAT_MASK, causalMask } from './calibration/windows.js';
 export type { CalibrationInputs } from './calibration/windows.js';
+export type { BlockCache, BlockFiles, BlockInputs } from './block-cache.js';
 export { writeEncodings100 } from './encodings-formats/v1-0-0.js';
 export { writeEncodings200 } from './encodings-formats/v2-0-0.js';
 export { quantizeModel } from './quantize-model.js';

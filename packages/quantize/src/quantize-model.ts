@@ -1,17 +1,21 @@
 /**
  * Walks a model block by block: weights of one block in, codes and scales out, then the calibration text through the
- * quantized block. Only one block's weights and one token stream are in memory.
+ * quantized block. Only one block's weights and one window of the token stream are in memory.
  */
 import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import type { FileResolver, ReferenceExecutor } from '@tundish/toolchain';
+import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, recordName, uncached, weightsName } from './block-cache.js';
+import { blockInputs } from './block-inputs.js';
+import { type BlockResult, type BlockWeight, readBlockRecord, writeBlockRecord } from './block-record.js';
 import { assignEncodings } from './calibration/assign.js';
-import type { Range } from './calibration/encoding-rules.js';
-import { observeSegment } from './calibration/observe.js';
+import { type Range, requireFinite } from './calibration/encoding-rules.js';
+import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
+import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
 import { findParameters } from './parameters.js';
 import { type WeightOptions, quantizeParameter } from './quantize-parameter.js';
 import type { QuantizedWeight } from './quantized-weight.js';
@@ -30,8 +34,10 @@ export interface QuantizeRequest {
   readonly calibration?: Calibration;
   /** Resolves the files of `model`. */
   readonly resolve: FileResolver;
-  /** Existing folder that receives the weight files. */
+  /** Existing folder that receives the files that belong to no block; those of blocks too, when there is no cache. */
   readonly folder: string;
+  /** Keeps the result of each block, so that a walk that ended early goes on where it stopped. */
+  readonly blocks?: BlockCache;
   readonly threads: number;
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
@@ -58,6 +64,8 @@ export interface QuantizeResult {
 /**
  * Quantizes weights, then, with a calibration, measures activations with the quantized weights in place (as AIMET does after its techniques).
  *
+ * A block that the cache has is read, not made; both ways give the same bytes.
+ *
  * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
@@ -75,81 +83,123 @@ export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeR
 
 /** What is carried from one segment to the next. */
 class Walk {
+  readonly #blocks: BlockCache;
   readonly #quantized = new Map<string, QuantizedWeight>();
   readonly #parameters = new Map<string, ParameterEncoding>();
   readonly #fixed = new Map<string, PerTensorEncoding>();
   readonly #ranges = new Map<string, Range>();
   readonly #files = new Map<string, string>();
-  #stream: Float32Array[] = [];
+  /** Of the segment before: its name and its files. */
+  #before: { readonly name: string; readonly files: BlockFiles } | undefined;
   #bytesRead = 0;
 
-  constructor(private readonly request: QuantizeRequest) {}
+  constructor(private readonly request: QuantizeRequest) {
+    this.#blocks = request.blocks ?? uncached(request.folder);
+  }
 
-  /** Bytes of the checkpoint's weights that were read so far. */
+  /** Bytes of the checkpoint's weights that were quantized so far. */
   get bytesRead(): number {
     return this.#bytesRead;
   }
 
   async segment(segment: Segment): Promise<void> {
-    const weights = await this.#quantizeWeights(segment);
-    for (const [key, weight] of weights) this.#quantized.set(key, weight);
-    await writeZeroPoints(this.request.folder, this.#quantized);
-    this.#files.set(ZERO_POINTS, join(this.request.folder, ZERO_POINTS));
-    if (this.request.calibration === undefined) return;
-    replaceParameters(segment.model.graph, weights);
-    await this.#observe(segment, this.request.calibration);
+    const files = await this.#blocks.block(segment.name, () => this.#inputs(segment), (folder) => this.#make(segment, folder));
+    const { weights, fixed, ranges } = await readBlockRecord(segment.name, files);
+    for (const { key, name, weight } of weights) {
+      this.#quantized.set(key, weight);
+      if (weight.kind !== 'float') this.#parameters.set(name, weight.encoding);
+    }
+    for (const [name, encoding] of Object.entries(fixed)) this.#fixed.set(name, encoding);
+    for (const [name, range] of Object.entries(ranges)) this.#ranges.set(name, range);
+    this.#files.set(weightsName(segment.name), files.path(weightsName(segment.name)));
+    this.#before = { name: segment.name, files };
   }
 
   async finish(): Promise<QuantizeResult> {
+    const { calibration, folder } = this.request;
+    await writeZeroPoints(folder, this.#quantized.values());
+    this.#files.set(ZERO_POINTS, join(folder, ZERO_POINTS));
     const model = cloneModel(this.request.model);
     replaceParameters(model.graph, this.#quantized);
     const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files };
-    if (this.request.calibration === undefined) return weightsOnly;
-    const { attentionScaling } = this.request.calibration.inputs;
+    if (calibration === undefined) return weightsOnly;
+    const { attentionScaling } = calibration.inputs;
     const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges: this.#ranges, attentionScaling, fixed: this.#fixed });
     return { ...weightsOnly, encodings: { activations, parameters: this.#parameters }, maskValue };
   }
 
-  async #quantizeWeights(segment: Segment): Promise<Map<string, QuantizedWeight>> {
-    const location = `${segment.name}.weights`;
-    const path = join(this.request.folder, location);
+  #inputs(segment: Segment): BlockInputs {
+    const { weights, resolve, calibration, signal } = this.request;
+    const before = calibration === undefined ? undefined : this.#before;
+    return blockInputs({
+      segment, weights, resolve, signal,
+      ...(calibration === undefined ? {} : { calibration: calibration.inputs }),
+      ...(before === undefined ? {} : { activations: before.files.sha256(activationsName(before.name)) }),
+    });
+  }
+
+  async #make(segment: Segment, folder: string): Promise<readonly string[]> {
+    const { weights, fixed } = await this.#quantizeWeights(segment, join(folder, weightsName(segment.name)));
+    const { calibration } = this.request;
+    const ranges = calibration === undefined ? {} : await this.#observe(segment, weights, folder, calibration);
+    await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ranges });
+    return [weightsName(segment.name), recordName(segment.name), ...(calibration === undefined || segment.output === 'logits' ? [] : [activationsName(segment.name)])];
+  }
+
+  async #quantizeWeights(segment: Segment, path: string): Promise<Omit<BlockResult, 'ranges'>> {
     const files = new TensorFiles(this.request.resolve);
-    const file = await WeightFile.create(location, path);
-    const weights = new Map<string, QuantizedWeight>();
+    const file = await WeightFile.create(weightsName(segment.name), path);
+    const weights: BlockWeight[] = [];
+    const fixed: Record<string, PerTensorEncoding> = {};
+    const head = segment.output === 'logits';
     try {
       for (const parameter of findParameters(segment.model.graph)) {
         this.request.signal.throwIfAborted();
-        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head: segment.output === 'logits', files, file, zeroPoints: zeroPointRange });
-        weights.set(quantizedKey(parameter), weight);
-        if (weight.kind !== 'float') this.#parameters.set(parameter.role === 'projection' && segment.output === 'logits' ? 'lm_head.weight' : parameter.name, weight.encoding);
-        if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) this.#fixed.set(node.output().name, weight.encoding);
+        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange });
+        weights.push({ key: quantizedKey(parameter), name: parameter.role === 'projection' && head ? 'lm_head.weight' : parameter.name, weight });
+        if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) fixed[node.output().name] = weight.encoding;
       }
     } finally {
       this.#bytesRead += files.bytesRead;
       files.close();
       await file.close();
     }
-    this.#files.set(location, path);
-    return weights;
+    return { weights, fixed };
   }
 
-  async #observe(segment: Segment, { inputs, executor }: Calibration): Promise<void> {
+  /** Runs the calibration text through the segment with its quantized weights; the stream that leaves goes to a file. */
+  async #observe(segment: Segment, weights: readonly BlockWeight[], folder: string, calibration: Calibration): Promise<Record<string, Range>> {
+    const { inputs } = calibration;
+    await writeZeroPoints(folder, weights.map(({ weight }) => weight));
+    replaceParameters(segment.model.graph, new Map(weights.map(({ key, weight }) => [key, weight])));
+    const stream = this.#before === undefined ? undefined : new LiveActivations(this.#before.files.path(activationsName(this.#before.name)), inputs.windows.length);
+    const next = segment.output === 'logits' ? undefined : new LiveActivationsWriter(join(folder, activationsName(segment.name)));
+    try {
+      const ranges = await observeSegment({
+        ...this.#observation(segment, weights, folder, calibration),
+        feeds: (index) => windowFeeds(inputs, segment, index, stream?.window(index)),
+        ...(next === undefined ? {} : { output: segment.output, onOutput: (data: Float32Array) => next.append(data) }),
+      });
+      for (const [name, range] of ranges) requireFinite(name, range);
+      return Object.fromEntries(ranges);
+    } finally {
+      stream?.close();
+      next?.close();
+    }
+  }
+
+  #observation(segment: Segment, weights: readonly BlockWeight[], folder: string, { executor, inputs }: Calibration): Omit<ObserveRequest, 'feeds'> {
     const { resolve, threads, signal, reporter } = this.request;
-    const next: Float32Array[] = [];
-    const last = segment.output === 'logits';
-    const ranges = await observeSegment({
+    const own = new Set([weightsName(segment.name), ZERO_POINTS]);
+    return {
       segment: segment.model,
       executor,
-      parameters: this.#parameters,
-      resolve: (location) => this.#files.get(location) ?? resolve(location),
+      parameters: new Map(weights.flatMap(({ name, weight }) => (weight.kind === 'float' ? [] : [[name, weight.encoding]]))),
+      resolve: (location) => (own.has(location) ? join(folder, location) : resolve(location)),
       threads,
       windows: inputs.windows.length,
-      feeds: (index) => windowFeeds(inputs, segment, index, this.#stream[index]),
-      ...(last ? {} : { output: segment.output, onOutput: (index: number, data: Float32Array) => void (next[index] = data) }),
       signal,
       reporter,
-    });
-    for (const [name, range] of ranges) this.#ranges.set(name, range);
-    this.#stream = next;
+    };
   }
 }

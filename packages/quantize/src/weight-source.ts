@@ -7,6 +7,9 @@ import { quantizeError } from './errors.js';
 /** Rows held at once while a large matrix is walked: 16 MiB of float32. */
 const CHUNK_ELEMENTS = 4 * 1024 * 1024;
 
+/** Bytes that are read at a time where only their digest is wanted. */
+const PIECE_BYTES = 1 << 20;
+
 /** A parameter `[rows, columns]`, or a vector `[columns]` seen as one row. */
 export interface WeightSource {
   readonly name: string;
@@ -36,26 +39,43 @@ export class TensorFiles {
     this.#open.clear();
   }
 
-  #readRange(tensor: ExternalTensor): Uint8Array {
-    let descriptor = this.#open.get(tensor.location);
-    if (descriptor === undefined) {
-      descriptor = openSync(this.resolve(tensor.location), 'r');
-      this.#open.set(tensor.location, descriptor);
-    }
-    const bytes = new Uint8Array(tensor.length);
+  /** The bytes of a range in pieces, which share one buffer. @throws QUANTIZE_WEIGHTS_CUT */
+  *pieces(tensor: ExternalTensor): Generator<Uint8Array> {
+    const buffer = new Uint8Array(Math.min(tensor.length, PIECE_BYTES));
     for (let done = 0; done < tensor.length; ) {
-      const count = readSync(descriptor, bytes, done, tensor.length - done, tensor.offset + done);
+      const piece = buffer.subarray(0, Math.min(buffer.length, tensor.length - done));
+      this.#readInto(piece, tensor.location, tensor.offset + done);
+      yield piece;
+      done += piece.length;
+    }
+  }
+
+  #readRange(tensor: ExternalTensor): Uint8Array {
+    const bytes = new Uint8Array(tensor.length);
+    this.#readInto(bytes, tensor.location, tensor.offset);
+    this.#bytesRead += tensor.length;
+    return bytes;
+  }
+
+  #readInto(bytes: Uint8Array, location: string, offset: number): void {
+    const descriptor = this.#descriptor(location);
+    for (let done = 0; done < bytes.length; ) {
+      const count = readSync(descriptor, bytes, done, bytes.length - done, offset + done);
       if (count === 0) {
         throw quantizeError('QUANTIZE_WEIGHTS_CUT', {
-          what: `${tensor.location} ends inside the range of a weight`,
-          evidence: { path: tensor.location, offset: tensor.offset + done },
+          what: `${location} ends inside the range of a weight`,
+          evidence: { path: location, offset: offset + done },
           fix: 'the file was cut after load: restore the checkpoint and run again',
         });
       }
       done += count;
     }
-    this.#bytesRead += tensor.length;
-    return bytes;
+  }
+
+  #descriptor(location: string): number {
+    const descriptor = this.#open.get(location) ?? openSync(this.resolve(location), 'r');
+    this.#open.set(location, descriptor);
+    return descriptor;
   }
 }
 

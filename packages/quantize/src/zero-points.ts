@@ -15,9 +15,9 @@ export function zeroPointRange(dims: readonly [number, number]): ExternalTensor 
 }
 
 /** Makes the file as long as the longest range asks for. */
-export async function writeZeroPoints(folder: string, weights: ReadonlyMap<string, QuantizedWeight>): Promise<void> {
+export async function writeZeroPoints(folder: string, weights: Iterable<QuantizedWeight>): Promise<void> {
   const path = join(folder, ZERO_POINTS);
-  const longest = Math.max(0, ...[...weights.values()].map((weight) => (weight.kind === 'lpbq' ? weight.zeroPoint.length : 0)));
+  const longest = Math.max(0, ...[...weights].map((weight) => (weight.kind === 'lpbq' ? weight.zeroPoint.length : 0)));
   const present = await stat(path).then(({ size }) => size, () => -1);
   if (present < longest) await writeFile(path, new Uint8Array(longest).fill(TWO_EIGHTS));
 }

@@ -9,7 +9,7 @@ import { IMPORT_DTYPES } from './schema.js';
 export type { CheckpointReference } from './source-reference.js';
 
 /** Version of the form below. */
-export const LOCK_SCHEMA = 1;
+export const LOCK_SCHEMA = 2;
 
 const text = z.string().min(1);
 const positive = z.int().min(1);
@@ -31,8 +31,8 @@ const quantizeLock = weightsLock.extend({
 
 const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
 
-const stage = <Options extends z.ZodType>(options: Options) => z.strictObject({ implementation: text, options });
-const toolStage = <Options extends z.ZodType>(options: Options) => z.strictObject({ implementation: text, options, toolchain: z.strictObject({ name: text, version: text }) });
+const stage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options });
+const toolStage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options, toolchain: z.strictObject({ name: text, version: text }) });
 
 const lockSchema = z.strictObject({
   schema: z.literal(LOCK_SCHEMA),

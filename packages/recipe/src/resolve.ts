@@ -2,7 +2,7 @@
 import type { BlobRef } from '@tundish/store';
 import { recipeError } from './errors.js';
 import { LOCK_SCHEMA } from './lock.js';
-import type { Lock, LockSource, QuantizeOptions, StageName } from './lock.js';
+import type { Lock, LockSource, QuantizeOptions } from './lock.js';
 import type { RecipeFile } from './parse-recipe.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
@@ -23,8 +23,6 @@ export interface ResolveRequest {
   readonly layers: number;
   /** Version of the toolchain that the recipe names, for example `onnxruntime 1.30.0`. */
   readonly toolchainVersion: string;
-  /** Version of each stage's code, for example `load@1`. */
-  readonly implementations: Readonly<Record<StageName, string>>;
 }
 
 /**
@@ -33,7 +31,6 @@ export interface ResolveRequest {
 export function resolveRecipe(request: ResolveRequest): Lock {
   const { recipe } = request.file;
   const plan = resolveGraphs(request);
-  const { implementations } = request;
   const toolchain = { name: recipe.toolchain, version: request.toolchainVersion };
   return {
     schema: LOCK_SCHEMA,
@@ -42,14 +39,14 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     cells: Object.fromEntries(planCells(plan).map(({ name, ar, cl, part, parts }) => [name, { ar, cl, part, parts }])),
     parts: Object.fromEntries(planParts(plan).map(({ name, part, parts, cells }) => [name, { part, parts, cells: [...cells] }])),
     stages: {
-      load: { implementation: implementations.load, options: {} },
-      optimize: { implementation: implementations.optimize, options: recipe.optimize },
-      quantize: { implementation: implementations.quantize, options: resolveQuantize(request) },
-      arcl: { implementation: implementations.arcl, options: { ar: [...plan.ar], cl: [...plan.cl] } },
-      transform: { implementation: implementations.transform, options: { mha2sha: recipe.transform.mha2sha ?? PREFERS_SINGLE_HEADS[recipe.toolchain] } },
-      convert: { implementation: implementations.convert, options: {}, toolchain },
-      compile: { implementation: implementations.compile, options: recipe.compile, toolchain },
-      package: { implementation: implementations.package, options: {} },
+      load: { options: {} },
+      optimize: { options: recipe.optimize },
+      quantize: { options: resolveQuantize(request) },
+      arcl: { options: { ar: [...plan.ar], cl: [...plan.cl] } },
+      transform: { options: { mha2sha: recipe.transform.mha2sha ?? PREFERS_SINGLE_HEADS[recipe.toolchain] } },
+      convert: { options: {}, toolchain },
+      compile: { options: recipe.compile, toolchain },
+      package: { options: {} },
     },
     evaluate: { text: evaluationText(recipe) ?? null, windowLength: recipe.evaluate.windowLength },
     generation: recipe.generation,

@@ -12,7 +12,6 @@ import { calibrationText, evaluationText, parseCheckpointReference } from '../sr
 
 const parse = (text: string) => parseRecipe(new TextEncoder().encode(text), 'recipe.yaml');
 const pin = (name: string) => ({ sha256: sha256(name), size: name.length });
-const implementations = { load: 'load@1', optimize: 'optimize@1', quantize: 'quantize@1', arcl: 'arcl@1', transform: 'transform@1', convert: 'convert@1', compile: 'compile@1', package: 'package@1' };
 
 function resolve(text: string, changes: Partial<ResolveRequest> = {}): Lock {
   return resolveRecipe({
@@ -23,7 +22,6 @@ function resolve(text: string, changes: Partial<ResolveRequest> = {}): Lock {
     maxPositionEmbeddings: 2048,
     layers: 4,
     toolchainVersion: 'onnxruntime 1.30.0',
-    implementations,
     ...changes,
   });
 }
@@ -63,7 +61,7 @@ describe('resolveRecipe', () => {
     expect(lock.stages.arcl.options).toEqual({ ar: [1, 128], cl: [512, 1024, 2048] });
     expect(Object.keys(lock.cells)).toHaveLength(12);
     expect(lock.parts['part2of2']?.cells).toContain('ar128-cl2048-2of2');
-    expect(lock.stages.convert).toEqual({ implementation: 'convert@1', options: {}, toolchain: { name: 'host', version: 'onnxruntime 1.30.0' } });
+    expect(lock.stages.convert).toEqual({ options: {}, toolchain: { name: 'host', version: 'onnxruntime 1.30.0' } });
     expect(lock.stages.quantize.options).toMatchObject({ weights: { scheme: 'lpbq', bits: 4, blockSize: 32 }, calibration: { ...pin('calibration'), text: './checkpoint/calibration.txt', windows: 32, windowLength: 512 } });
     expect(lock.evaluate).toEqual({ text: './checkpoint/eval.txt', windowLength: 512 });
   });
@@ -119,7 +117,7 @@ describe('parseLock', () => {
   const text = new TextDecoder().decode(encodeLock(resolve('')));
   it.each([
     ['cut', text.slice(0, 100), 'RECIPE_LOCK_JSON'],
-    ['of another schema', text.replace('"schema": 1', '"schema": 2'), 'RECIPE_LOCK_SCHEMA'],
+    ['of another schema', text.replace('"schema": 2', '"schema": 1'), 'RECIPE_LOCK_SCHEMA'],
     ['with an unknown field', text.replace('"generation"', '"generations"'), 'RECIPE_LOCK_INVALID: the lock file does not have the expected form'],
     ['with a short digest', text.replace(sha256('weights'), 'abc'), 'source.files.model.safetensors.sha256'],
   ])('refuses a lock %s', (_, content, message) => {

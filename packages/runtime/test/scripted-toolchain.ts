@@ -40,8 +40,9 @@ export function scriptedToolchain(script: Script): Toolchain {
   };
   return {
     name: 'scripted',
-    identity: () => Promise.resolve({ name: 'scripted', version: '1', machine: '' }),
+    identity: () => Promise.resolve({ name: 'scripted', version: '1', machine: '', operators: '' }),
     limits: () => ({}),
+    modules: { convert: [], compile: [] },
     convert: unused,
     compile: unused,
     open: ({ graphs, files }) => {

@@ -125,7 +125,7 @@ describe('generate', () => {
 
 describe('openContainer', () => {
   it('refuses another toolchain, version or machine', async () => {
-    const other = { ...scriptedToolchain(script), identity: () => Promise.resolve({ name: 'scripted', version: '2', machine: '' }) };
+    const other = { ...scriptedToolchain(script), identity: () => Promise.resolve({ name: 'scripted', version: '2', machine: '', operators: '' }) };
     await expect(openContainer(folder, { ...options, toolchain: () => other })).rejects.toThrow(/RUNTIME_TOOLCHAIN_DIFFERS.*\n.*its version is "1" and this process has "2"/);
   });
 

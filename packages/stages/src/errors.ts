@@ -12,5 +12,6 @@ export const stageError = declareErrors({
   STAGE_LOCK_MISSING: 'A model has no recipe.lock.json.',
   STAGE_SOURCE_MISSING: 'The file that the recipe names as its checkpoint is not there.',
   STAGE_SOURCE_CHANGED: 'A file of the checkpoint is not the one that the lock file pins.',
+  STAGE_CODE: 'The code of a stage cannot be followed from import to import.',
   STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
 });

@@ -1,6 +1,10 @@
-/** What enters a stage's key beside its options and inputs; known without loading the stage, so that a hit is cheap. */
+/** What enters the key of a unit; known without loading its stage, so that a hit is cheap. */
 import type { LockStages, StageName } from '@tundish/recipe/lock';
-import type { Adapters } from './stage.js';
+import { type ActionInputs, type ToolIdentity, manifestDigest } from '@tundish/store';
+import type { ToolchainIdentity } from '@tundish/toolchain';
+import type { CodeDigests } from './code/code-digests.js';
+import { kernelDigest, stageModules } from './code/stage-code.js';
+import type { Adapters, StageInput, StageRequest } from './stage.js';
 
 /** Files of the checkpoint that a container carries as they are. */
 export const CARRIED_FILES: readonly string[] = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
@@ -12,14 +16,54 @@ const READS_SOURCE: Readonly<Partial<Record<StageName, (file: string) => boolean
 };
 
 /** Whether the stage reads this file of the checkpoint itself; weights it reaches through `load` are not meant. */
-export function readsSource(stage: StageName, file: string): boolean {
+function readsSource(stage: StageName, file: string): boolean {
   return READS_SOURCE[stage]?.(file) ?? false;
 }
 
-/** Versions and instruction set of the numeric code, for the one stage whose bytes depend on them. */
-export async function numericProfile(stage: StageName, adapters: Adapters, options: unknown): Promise<string | undefined> {
+/** What the keys of a model's units have in common. */
+export interface KeyContext {
+  readonly adapters: Adapters;
+  readonly code: CodeDigests;
+  /** The toolchain that the lock names. */
+  readonly toolchainName: string;
+}
+
+/** Everything that decides the result of a unit. @throws STAGE_CODE */
+export async function keyInputs(stage: StageName, request: StageRequest<unknown>, { adapters, code, toolchainName }: KeyContext): Promise<ActionInputs> {
+  const { options, subject, toolchain, inputs } = request;
+  const profile = await numericProfile(stage, adapters, options, code);
+  const digest = await code.digest(stageModules(stage, toolchainName, adapters));
+  await code.save();
+  return {
+    stage,
+    code: digest,
+    options: { ...(typeof options === 'object' ? options : { value: options }), subject },
+    ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
+    upstream: { ...upstreamDigests(inputs), ...sourceDigests(stage, request) },
+    ...(profile === undefined ? {} : { profile }),
+  };
+}
+
+/** What of the toolchain the bytes of a stage depend on: lowering knows the operators, and nothing else of the machine. */
+function toolOf(stage: StageName, { name, version, machine, operators }: ToolchainIdentity): ToolIdentity {
+  return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
+}
+
+export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {
+  return Object.fromEntries([...inputs].map(([name, { manifest }]) => [name, manifestDigest(manifest)]));
+}
+
+/** Digests of the checkpoint's files that the stage reads itself. */
+function sourceDigests(stage: StageName, { source }: StageRequest<unknown>): Record<string, string> {
+  return Object.fromEntries([...source].filter(([name]) => readsSource(stage, name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
+}
+
+/** What computes, for the one stage whose bytes depend on it: the kernels as they were built, the engine, the instruction set. */
+async function numericProfile(stage: StageName, adapters: Adapters, options: unknown, code: CodeDigests): Promise<string | undefined> {
   if (stage !== 'quantize' || (options as LockStages['quantize']['options']) === 'none') return undefined;
   const { loadKernels } = await import('@tundish/native');
   const { version, machine } = await adapters.reference().identity();
-  return `${loadKernels().identity().version}; ${version}; ${machine}`;
+  const kernels = loadKernels().identity();
+  const addon = kernels.implementation === 'native' ? ` ${await kernelDigest(code)}` : '';
+  return `${kernels.version}${addon}; ${version}; ${machine}`;
 }

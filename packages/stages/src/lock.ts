@@ -1,9 +1,11 @@
 /** The part of this package that the Nx plugin loads on every command: the plan and the lock, no graph and no numerics. */
+export { CodeDigests } from './code/code-digests.js';
+export { kernelDigest, stageModules } from './code/stage-code.js';
 export { LOCK_FILE, RECIPE_FILE, modelLayout } from './layout.js';
 export type { ModelLayout } from './layout.js';
 export { materializeContainer } from './materialize.js';
 export type { MaterializeRequest, MaterializedContainer } from './materialize.js';
-export { DESCRIPTIONS, IMPLEMENTATIONS, inputsOf, pairOf, pairsOf, unitName, unitsOf } from './plan.js';
+export { DESCRIPTIONS, inputsOf, pairOf, pairsOf, unitName, unitsOf } from './plan.js';
 export type { Unit } from './plan.js';
 export { resolveLock } from './resolve-lock.js';
 export type { ResolveLockRequest } from './resolve-lock.js';

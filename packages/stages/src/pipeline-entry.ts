@@ -1,8 +1,9 @@
 /** The part of this package that an executor loads: the pipeline; stages load when they run. */
 export { Pipeline } from './pipeline.js';
 export type { PipelineRequest, UnitRun } from './pipeline.js';
+export type { PieceCount } from './pieces.js';
 export { stageOf } from './registry.js';
 export { restoreContainer } from './restore-container.js';
 export { buildModel, runStage } from './run-stage.js';
 export type { RunStageRequest, StageRun } from './run-stage.js';
-export type { Adapters, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';
+export type { Adapters, Piece, PieceRequest, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';

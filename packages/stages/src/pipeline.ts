@@ -5,15 +5,17 @@
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
-import { type ActionCache, type StageManifest, type Store, type ToolIdentity, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
+import { type ActionCache, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
+import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
-import { numericProfile, readsSource } from './key-inputs.js';
+import { keyInputs, upstreamDigests } from './key-inputs.js';
 import { type ModelLayout, modelLayout } from './layout.js';
 import { type Unit, inputsOf, unitName } from './plan.js';
+import { type PieceCount, Pieces } from './pieces.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
-import type { Adapters, Stage, StageContext, StageInput, StageName, StageRequest, StageResult } from './stage.js';
+import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
 import { stageOf } from './registry.js';
 import { unitOptions } from './unit-options.js';
 
@@ -41,10 +43,12 @@ export interface UnitRun {
   /** Bytes of new content that went to disk. */
   readonly bytesWritten: number;
   readonly manifest: StageManifest;
+  /** Of a unit that ran in pieces with keys of their own. */
+  readonly pieces?: PieceCount;
 }
 
 /** A result in the store, and whether it was there. */
-type Produced = Pick<UnitRun, 'status' | 'manifest'>;
+type Produced = Pick<UnitRun, 'status' | 'manifest' | 'pieces'>;
 
 /** A model's units over one store. */
 export class Pipeline {
@@ -53,6 +57,7 @@ export class Pipeline {
   readonly store: Store;
   readonly #cache: ActionCache;
   readonly #source: Source;
+  readonly #code: CodeDigests;
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
 
@@ -62,6 +67,7 @@ export class Pipeline {
     this.store = openStore(request.cacheRoot);
     this.#cache = openActionCache(this.store, layout.model);
     this.#source = new Source(request, layout, lock);
+    this.#code = new CodeDigests(request.cacheRoot);
   }
 
   /** @throws STAGE_LOCK_MISSING and the errors of `parseLock` */
@@ -165,21 +171,24 @@ export class Pipeline {
       source: this.#source.files,
       toolchain: await this.#toolchain(unit),
     };
-    const { key, fields } = await this.#keyOf(unit.stage, request);
+    const keyed = await keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, toolchainName: this.lock.stages.convert.toolchain.name });
+    const { key, fields } = actionKey(keyed);
     const found = await this.#cache.lookup(unit.stage, key);
     if (found !== undefined) return { status: 'cached', manifest: found };
     const stage = await stageOf(unit.stage);
     stage.requires(request);
+    const source = sourceOf(inputs, this.lock);
+    const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source });
     const began = performance.now();
     const createdAt = new Date().toISOString();
     const manifest = await this.store.withScratch(async (scratch) => {
-      const result = await this.#runStage(stage, request, scratch);
+      const result = await this.#runStage(stage, request, scratch, pieces);
       return publishResult(this.store, { name: stage.name, subject: unit.subject, result, scratch, reporter: this.request.reporter });
     });
     const published = await this.#cache.publish(unit.stage, key, {
       manifest,
       info: {
-        source: sourceOf(inputs, this.lock),
+        source,
         config: fields,
         createdAt,
         ...(request.toolchain === undefined ? {} : { tool: request.toolchain }),
@@ -188,34 +197,22 @@ export class Pipeline {
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
       },
     });
-    return { status: 'run', manifest: published };
+    return { status: 'run', manifest: published, ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
   }
 
-  async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string): Promise<StageResult> {
+  async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string, pieces: Pieces): Promise<StageResult> {
     const { signal, reporter, adapters, threads } = this.request;
     const context: StageContext = {
       signal, reporter, adapters, threads, scratch,
       checkpoint: () => this.#source.folder(),
       projectFile: (relative) => this.#source.projectFile(relative),
+      piece: (piece, make) => pieces.piece(piece, make),
     };
     const result = await stage.run(context, request).catch((error: unknown) => {
       throw diskError(error, `run ${stage.name}`, scratch);
     });
     stage.ensures(result, request);
     return result;
-  }
-
-  async #keyOf(stage: StageName, request: StageRequest<unknown>): Promise<ReturnType<typeof actionKey>> {
-    const profile = await numericProfile(stage, this.request.adapters, request.options);
-    const { toolchain } = request;
-    return actionKey({
-      stage,
-      implementation: this.lock.stages[stage].implementation,
-      options: { ...(typeof request.options === 'object' ? request.options : { value: request.options }), subject: request.subject },
-      ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
-      upstream: { ...upstreamDigests(request.inputs), ...sourceDigests(stage, request) },
-      ...(profile === undefined ? {} : { profile }),
-    });
   }
 
   /** The installed toolchain, which must be the pinned one, for stages that use it. */
@@ -230,20 +227,6 @@ export class Pipeline {
       fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
     });
   }
-}
-
-/** What of the toolchain the bytes of a stage depend on: lowering knows the operators, and nothing else of the machine. */
-function toolOf(stage: Stage<unknown>['name'], { name, version, machine, operators }: ToolchainIdentity): ToolIdentity {
-  return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
-}
-
-function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {
-  return Object.fromEntries([...inputs].map(([name, { manifest }]) => [name, manifestDigest(manifest)]));
-}
-
-/** Digests of the checkpoint's files that the stage reads itself. */
-function sourceDigests(stage: StageName, request: StageRequest<unknown>): Record<string, string> {
-  return Object.fromEntries([...request.source].filter(([name]) => readsSource(stage, name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
 }
 
 function sourceOf(inputs: ReadonlyMap<string, StageInput>, lock: Lock): string {

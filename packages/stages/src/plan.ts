@@ -1,18 +1,6 @@
 /** The units of work of a model and what each reads. Light: the Nx plugin imports it on every command. */
 import type { Lock, StageName } from '@tundish/recipe/lock';
 
-/** Version of each stage's code: raise it when the same inputs give other bytes. Part of every key and of the lock. */
-export const IMPLEMENTATIONS: Readonly<Record<StageName, string>> = {
-  load: 'load@1',
-  optimize: 'optimize@1',
-  quantize: 'quantize@2',
-  arcl: 'arcl@1',
-  transform: 'transform@1',
-  convert: 'convert@5',
-  compile: 'compile@2',
-  package: 'package@1',
-};
-
 /** One sentence per stage, for `nx show`, `nx graph` and the documentation. */
 export const DESCRIPTIONS: Readonly<Record<StageName, string>> = {
   load: 'Reads config.json and the safetensors headers and writes the adapted graph; weights stay where they are.',

@@ -2,10 +2,11 @@
 import { isAbsolute, relative } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
 import { MANIFEST_SCHEMA, type StageManifest, type StageOutput, type Store } from '@tundish/store';
-import type { StageFile, StageName, StageResult } from './stage.js';
+import type { StageFile, StageResult } from './stage.js';
 
 export interface Publication {
-  readonly name: StageName;
+  /** The stage, or the operation of a piece. */
+  readonly name: string;
   readonly subject: string | null;
   readonly result: StageResult;
   readonly scratch: string;

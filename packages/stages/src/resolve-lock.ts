@@ -10,7 +10,6 @@ import { type BlobRef, type FileDigests, openFileDigests } from '@tundish/store'
 import { stageError } from './errors.js';
 import { modelLayout } from './layout.js';
 import { locateSource } from './locate-source.js';
-import { IMPLEMENTATIONS } from './plan.js';
 
 export interface ResolveLockRequest {
   readonly workspaceRoot: string;
@@ -52,7 +51,6 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
     maxPositionEmbeddings: config.maxPositionEmbeddings,
     layers: config.numHiddenLayers,
     toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
-    implementations: IMPLEMENTATIONS,
   });
   await digests.save();
   return lock;

@@ -2,6 +2,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Pipeline, type PipelineRequest, type UnitRun } from './pipeline.js';
+import type { PieceCount } from './pieces.js';
 import { type Unit, pairsOf, unitsOf } from './plan.js';
 import type { StageName } from './stage.js';
 
@@ -18,6 +19,8 @@ export interface StageRun {
   readonly seconds: number;
   readonly bytesWritten: number;
   readonly outputs: number;
+  /** Of a stage that ran in pieces with keys of their own: how many there were, and how many the store had. */
+  readonly pieces?: PieceCount;
 }
 
 /** Runs the units of one Nx task: all pairs of `arcl`, one unit of any other stage. */
@@ -40,7 +43,14 @@ export async function runStage(request: RunStageRequest): Promise<StageRun> {
     seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0),
     bytesWritten: pipeline.store.bytesWritten,
     outputs: runs.reduce((sum, { manifest }) => sum + manifest.outputs.length, 0),
+    ...piecesOf(runs),
   };
+}
+
+function piecesOf(runs: readonly UnitRun[]): Pick<StageRun, 'pieces'> {
+  const counts = runs.flatMap(({ pieces }) => pieces ?? []);
+  if (counts.length === 0) return {};
+  return { pieces: { cached: counts.reduce((sum, { cached }) => sum + cached, 0), total: counts.reduce((sum, { total }) => sum + total, 0) } };
 }
 
 /** Nx caches the folder of all pairs as one output: manifests of pairs that the recipe no longer has must not be in it. */

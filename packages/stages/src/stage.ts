@@ -27,6 +27,26 @@ export interface StageContext {
   readonly checkpoint: () => Promise<string>;
   /** Absolute path of a file that the recipe names, relative to the model project. */
   readonly projectFile: (relative: string) => string;
+  /** A piece of the work under a key of its own: found, or made in an empty folder and kept, also when the stage fails later. */
+  readonly piece: (request: PieceRequest, make: (scratch: string) => Promise<readonly StageFile[]>) => Promise<Piece>;
+}
+
+/** What decides the result of a piece, beside the code of the stage and the machine. */
+export interface PieceRequest {
+  /** Names its cache entries, for example `quantize-block`. */
+  readonly operation: string;
+  /** Which piece it is, for example `block-3`. */
+  readonly name: string;
+  /** The options that it reads, plain JSON data. */
+  readonly options: Readonly<Record<string, JsonValue>>;
+  /** sha256 of each thing that it reads, by name. */
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+/** The files of a finished piece. */
+export interface Piece {
+  /** A file by the name that it was made under: where it lies in the store, and what hands it on as an output. */
+  file(name: string): { readonly path: string; readonly sha256: string; readonly size: number };
 }
 
 /** The result of an earlier stage with its files on disk. */

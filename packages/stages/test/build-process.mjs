@@ -1,8 +1,8 @@
-/** A separate process that builds a model: `node build-process.mjs ROOT MODEL CACHE`; SIGINT aborts it. Prints one JSON line. Not a test. */
+/** A separate process that builds a model: `node build-process.mjs ROOT MODEL CACHE [LAST]`; SIGINT aborts it. Prints JSON lines. Not a test. */
 import { hostReference, hostToolchain } from '@tundish/toolchain-host';
 import { Pipeline, unitsOf } from '../dist/index.js';
 
-const [workspaceRoot, modelRoot, cacheRoot] = process.argv.slice(2);
+const [workspaceRoot, modelRoot, cacheRoot, last] = process.argv.slice(2);
 const interruption = new AbortController();
 process.on('SIGINT', () => interruption.abort(new Error('interrupted')));
 // Without a handler the kernel ends a process that writes beyond its file size limit; with one the write fails.
@@ -17,7 +17,11 @@ try {
     reporter: { info: () => undefined, warn: () => undefined, progress: ({ label, done, total }) => report({ progress: `${label} ${done} of ${total}` }) },
     signal: interruption.signal, threads: 1, inputsInPlace: false,
   });
-  for (const unit of unitsOf(pipeline.lock)) runs.push(`${unit.stage} ${(await pipeline.run(unit)).status}`);
+  for (const unit of unitsOf(pipeline.lock)) {
+    const { status, pieces } = await pipeline.run(unit);
+    runs.push(`${unit.stage} ${status}${pieces === undefined ? '' : ` ${pieces.cached}/${pieces.total}`}`);
+    if (unit.stage === last) break;
+  }
   report({ runs });
 } catch (error) {
   report({ runs, code: error.code ?? null, message: error.message });

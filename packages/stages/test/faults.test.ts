@@ -147,7 +147,7 @@ describe('what the lock pins', () => {
 
   test('another version of the toolchain', async () => {
     const workspace = copied();
-    const adapters = { reference: () => hostReference(), toolchain: () => ({ ...hostToolchain(), identity: () => Promise.resolve({ name: 'host', version: 'onnxruntime 0.0.1', machine: 'any' }) }) };
+    const adapters = { reference: () => hostReference(), toolchain: () => ({ ...hostToolchain(), identity: () => Promise.resolve({ name: 'host', version: 'onnxruntime 0.0.1', machine: 'any', operators: '' }) }) };
     const pipeline = await workspace.open({ adapters });
     expect((await pipeline.run({ stage: 'transform', subject: 'ar8-cl32-1of2' })).status).toBe('cached');
     const error = await errorOf(pipeline.run({ stage: 'convert', subject: 'ar8-cl32-1of2' }));

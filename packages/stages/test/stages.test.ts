@@ -7,7 +7,7 @@ import { STAGE_NAMES } from '@tundish/recipe';
 import { sha256 } from '@tundish/store';
 import { hostReference, hostToolchain } from '@tundish/toolchain-host';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Pipeline, type StageContext, type StageFile, type StageInput, type StageRequest, type Unit, inputsOf, readEncodings, readGraph, ropeTables, stageOf, unitName, unitsOf } from '../src/index.js';
+import { type Piece, type Pipeline, type StageContext, type StageFile, type StageInput, type StageRequest, type Unit, inputsOf, readEncodings, readGraph, ropeTables, stageOf, unitName, unitsOf } from '../src/index.js';
 import { calibrationWindows } from '../src/quantize/calibration-windows.js';
 import { unitOptions } from '../src/unit-options.js';
 import { FLOAT_RECIPE, QUANTIZED_RECIPE, WEIGHTS_ONLY_RECIPE, Workspace, temporaryFolder } from './workspace.js';
@@ -23,6 +23,19 @@ function contextOf(workspace: Workspace, pipeline: Pipeline): StageContext {
     threads: 1,
     checkpoint: () => pipeline.checkpoint(),
     projectFile: (relative) => workspace.path(relative),
+    piece: (_request, make) => pieceIn(temporaryFolder(), make),
+  };
+}
+
+/** A piece without a cache. */
+async function pieceIn(folder: string, make: (scratch: string) => Promise<readonly StageFile[]>): Promise<Piece> {
+  await make(folder);
+  return {
+    file: (name) => {
+      const path = join(folder, name);
+      const bytes = readFileSync(path);
+      return { path, sha256: sha256(bytes), size: bytes.length };
+    },
   };
 }
 

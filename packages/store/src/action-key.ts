@@ -13,8 +13,8 @@ export interface ToolIdentity {
 /** Everything that can change the result of an action; whatever is not here must not change it. */
 export interface ActionInputs {
   readonly stage: string;
-  /** Version of the stage's code, for example `quantize@1`. */
-  readonly implementation: string;
+  /** sha256 of the code that makes the result. */
+  readonly code: string;
   /** Plain JSON data: the options that the stage reads, defaults filled in. */
   readonly options: unknown;
   readonly tool?: ToolIdentity;

@@ -1,13 +1,14 @@
 /** Content-addressed blobs: `blobs/sha256/ab/<hex>`, immutable, each written at most once. */
 import { existsSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
 import { uniqueSuffix, writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import type { BlobRef } from './manifest.js';
+import { isSealed, resealed, sealedTime } from './seal.js';
 import { isSha256, sha256, sha256File, sha256Handle } from './sha256.js';
 import { prepareTemporaryFolder } from './temporary-folder.js';
 
@@ -28,12 +29,12 @@ export interface Store {
   putBytes(bytes: Uint8Array): Promise<BlobRef>;
   /** @throws STORE_SOURCE_CHANGED when the file changes meanwhile */
   putFile(path: string, options?: PutFileOptions): Promise<BlobRef>;
-  /** Whether the blob is there with the right size. */
+  /** Whether the blob is there, with the right size and not written to since; one that was is read, and may have the right bytes. */
   has(ref: BlobRef): boolean;
   /**
    * Absolute path of a blob, to read or map.
    *
-   * @throws STORE_BLOB_MISSING, STORE_BLOB_SIZE
+   * @throws STORE_BLOB_MISSING, STORE_BLOB_SIZE, STORE_BLOB_CORRUPT
    */
   pathOf(ref: BlobRef): string;
   /** The bytes of a blob, digest verified. For small ones; large ones are mapped by `pathOf`. */
@@ -82,15 +83,16 @@ class BlobStore implements Store {
   }
 
   has(ref: BlobRef): boolean {
-    return this.#sizeOf(ref) === ref.size;
+    return this.#sizeOf(ref) === ref.size && this.#isUntouched(ref);
   }
 
   pathOf(ref: BlobRef): string {
     const size = this.#sizeOf(ref);
     const path = this.#blobPath(ref);
-    if (size === ref.size) return path;
+    if (size === ref.size && this.#isUntouched(ref)) return path;
     const fix = 'run the stage that made it again: it is rebuilt when its cache entry is incomplete';
     if (size === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
+    if (size === ref.size) throw this.#corrupt(ref, 'it was written to after it was stored');
     throw storeError('STORE_BLOB_SIZE', { what: `blob ${ref.sha256} has ${size} bytes instead of ${ref.size}`, why: 'the file was cut or changed after it was stored', evidence: { path }, fix });
   }
 
@@ -145,6 +147,16 @@ class BlobStore implements Store {
       return found?.isFile() === true ? found.size : undefined;
     } catch (error) {
       throw diskError(error, 'look for a blob', path);
+    }
+  }
+
+  #isUntouched(ref: BlobRef): boolean {
+    const path = this.#blobPath(ref);
+    try {
+      const { mtimeNs, mtimeMs } = statSync(path, { bigint: true });
+      return isSealed(ref.sha256, mtimeNs) || resealed(path, ref.sha256, Number(mtimeMs));
+    } catch (error) {
+      throw diskError(error, 'look at a blob', path);
     }
   }
 
@@ -206,6 +218,7 @@ class BlobStore implements Store {
    */
   async #install(file: string, ref: BlobRef): Promise<void> {
     const blob = this.#blobPath(ref);
+    await utimes(file, new Date(), sealedTime(ref.sha256, Date.now()));
     const isNew = await link(file, blob).then(() => true, (error: unknown) => {
       const errno = errnoOf(error) ?? '';
       if (errno === 'EEXIST' || LINK_IMPOSSIBLE.has(errno)) return false;
@@ -226,9 +239,11 @@ class BlobStore implements Store {
   }
 
   #checkDigest(ref: BlobRef, found: string): void {
-    if (found === ref.sha256) return;
-    const path = this.#blobPath(ref);
-    throw storeError('STORE_BLOB_CORRUPT', { what: `blob ${ref.sha256} holds other bytes`, why: `its content has digest ${found}`, evidence: { path }, fix: 'delete that file and run the stage that made it again; check the disk' });
+    if (found !== ref.sha256) throw this.#corrupt(ref, `its content has digest ${found}`);
+  }
+
+  #corrupt(ref: BlobRef, why: string): Error {
+    return storeError('STORE_BLOB_CORRUPT', { what: `blob ${ref.sha256} holds other bytes`, why, evidence: { path: this.#blobPath(ref) }, fix: 'delete that file and run the stage that made it again; check the disk' });
   }
 }
 

@@ -13,7 +13,7 @@ import type { Store } from '../src/store.js';
 import { codeOf, listing, temporaryRoots } from './temporary-root.js';
 
 const newRoot = temporaryRoots();
-const INPUTS: ActionInputs = { stage: 'quantize', implementation: 'quantize@1', options: { bits: 4, list: [1, 2] }, upstream: { 'stage.load': sha256('load') }, tool: { name: 'host', version: '1' }, profile: 'avx512' };
+const INPUTS: ActionInputs = { stage: 'quantize', code: sha256('code'), options: { bits: 4, list: [1, 2] }, upstream: { 'stage.load': sha256('load') }, tool: { name: 'host', version: '1' }, profile: 'avx512' };
 const { key: KEY, fields: FIELDS } = actionKey(INPUTS);
 const INFO: ActionInfo = { source: 'models/llama32/out/load/stage.json', config: FIELDS, createdAt: '2026-01-02T03:04:05.000Z', inputs: INPUTS.upstream, wallSeconds: 1.5, peakRssBytes: 1000 };
 
@@ -28,7 +28,7 @@ async function fill(): Promise<{ store: Store; cache: ActionCache; manifest: Sta
 describe('actionKey', () => {
   const changed: [string, ActionInputs][] = [
     ['stage', { ...INPUTS, stage: 'load' }],
-    ['implementation', { ...INPUTS, implementation: 'quantize@2' }],
+    ['code', { ...INPUTS, code: sha256('other code') }],
     ['option', { ...INPUTS, options: { bits: 8, list: [1, 2] } }],
     ['order of a list', { ...INPUTS, options: { bits: 4, list: [2, 1] } }],
     ['new option', { ...INPUTS, options: { bits: 4, list: [1, 2], more: null } }],
@@ -45,7 +45,7 @@ describe('actionKey', () => {
   });
 
   it('explains itself by what it hashed', () => {
-    expect(FIELDS).toEqual({ implementation: '"quantize@1"', 'options.bits': '4', 'options.list[0]': '1', 'options.list[1]': '2', profile: '"avx512"', stage: '"quantize"', 'tool.name': '"host"', 'tool.version': '"1"', 'upstream["stage.load"]': JSON.stringify(sha256('load')) });
+    expect(FIELDS).toEqual({ code: JSON.stringify(sha256('code')), 'options.bits': '4', 'options.list[0]': '1', 'options.list[1]': '2', profile: '"avx512"', stage: '"quantize"', 'tool.name': '"host"', 'tool.version': '"1"', 'upstream["stage.load"]': JSON.stringify(sha256('load')) });
   });
 });
 

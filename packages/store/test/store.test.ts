@@ -98,9 +98,9 @@ describe('reading', () => {
     const store = openStore(newRoot());
     const ref = await store.putBytes(CONTENT);
     damage(store.pathOf(ref), (path) => writeFileSync(path, Buffer.alloc(CONTENT.length)));
-    expect(await codeOf(() => store.read(ref))).toBe('STORE_BLOB_CORRUPT');
-    expect(await codeOf(() => store.verify(ref))).toBe('STORE_BLOB_CORRUPT');
-    damage(store.pathOf(ref), (path) => truncateSync(path, 3));
+    for (const use of [() => store.read(ref), () => store.verify(ref), () => Promise.resolve(store.pathOf(ref)), () => store.link(ref, join(store.root, 'out'))]) expect(await codeOf(use)).toBe('STORE_BLOB_CORRUPT');
+    expect(store.has(ref)).toBe(false);
+    damage(join(store.root, BLOB), (path) => truncateSync(path, 3));
     expect(store.has(ref)).toBe(false);
     expect(await codeOf(() => store.pathOf(ref))).toBe('STORE_BLOB_SIZE');
     rmSync(join(store.root, BLOB));
@@ -108,12 +108,32 @@ describe('reading', () => {
     expect(await codeOf(() => store.link(ref, join(store.root, 'out')))).toBe('STORE_BLOB_MISSING');
   });
 
-  it('replaces a cut blob when its bytes are put again', async () => {
+  it.each([['cut', (path: string) => truncateSync(path, 3)], ['changed', (path: string) => writeFileSync(path, Buffer.alloc(CONTENT.length))]])('replaces a %s blob when its bytes are put again', async (_how, harm) => {
     const store = openStore(newRoot());
     const ref = await store.putBytes(CONTENT);
-    damage(store.pathOf(ref), (path) => truncateSync(path, 3));
+    damage(store.pathOf(ref), harm);
     await store.putBytes(CONTENT);
     await store.verify(ref);
+  });
+
+  it('takes a blob whose times were lost, and reads it once', async () => {
+    const store = openStore(newRoot());
+    const ref = await store.putBytes(CONTENT);
+    utimesSync(store.pathOf(ref), new Date(0), new Date(0));
+    expect(store.has(ref)).toBe(true);
+    const { mtimeMs } = statSync(store.pathOf(ref));
+    expect(Math.floor(mtimeMs / 1000), 'its date stays').toBe(0);
+    expect(mtimeMs, 'and says from now on that its bytes were read').not.toBe(0);
+  });
+
+  it('a change that restores the time is found by reading', async () => {
+    const store = openStore(newRoot());
+    const ref = await store.putBytes(CONTENT);
+    const { atime, mtimeMs } = statSync(store.pathOf(ref));
+    damage(store.pathOf(ref), (path) => writeFileSync(path, Buffer.alloc(CONTENT.length)));
+    utimesSync(join(store.root, BLOB), atime, mtimeMs / 1000);
+    expect(await codeOf(() => store.read(ref))).toBe('STORE_BLOB_CORRUPT');
+    expect(await codeOf(() => store.verify(ref))).toBe('STORE_BLOB_CORRUPT');
   });
 
   it('links into new folders without copying, and refuses a place that is taken', async () => {

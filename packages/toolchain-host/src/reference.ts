@@ -10,5 +10,9 @@ import { hostIdentity } from './identity.js';
  * float32, uint8, uint16, int32) and HOST_SESSION_FAILED; `run` throws HOST_INPUT, HOST_OUTPUT and HOST_RUN_FAILED.
  */
 export function hostReference(): ReferenceExecutor {
-  return { identity: () => hostIdentity('standard'), open: async (request) => (await import('./open-model.js')).openModel(request) };
+  return {
+    identity: () => hostIdentity('standard'),
+    modules: [new URL('./open-model.js', import.meta.url)],
+    open: async (request) => (await import('./open-model.js')).openModel(request),
+  };
 }

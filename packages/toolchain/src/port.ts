@@ -149,6 +149,11 @@ export interface Toolchain {
   /** @throws TundishError when its libraries are not there */
   identity(): Promise<ToolchainIdentity>;
   limits(): ToolchainLimits;
+  /**
+   * Modules (file URLs) that make the bytes of convert and compile. They are not loaded: their content, and that of what they
+   * import, is part of the keys, so that a changed adapter never meets an old result.
+   */
+  readonly modules: { readonly convert: readonly URL[]; readonly compile: readonly URL[] };
   convert(context: ToolchainContext, request: ConvertRequest): Promise<ConvertResult>;
   compile(context: ToolchainContext, request: CompileRequest): Promise<CompileResult>;
   open(request: OpenRequest): Promise<Executable>;
@@ -178,5 +183,7 @@ export interface OpenModelRequest {
 export interface ReferenceExecutor {
   /** Part of the key of everything that is measured with it. */
   identity(): Promise<ToolchainIdentity>;
+  /** Modules that compute, as `Toolchain.modules`. */
+  readonly modules: readonly URL[];
   open(request: OpenModelRequest): Promise<OpenedModel>;
 }

@@ -1,6 +1,7 @@
 /** What a hook tells the tasks of one model through the environment, without touching the tasks of other projects. */
 import { TundishError } from '@tundish/diagnostics';
 import type { ErrorFacts } from '@tundish/diagnostics';
+import { environmentName } from './environment-name.js';
 
 /**
  * What the lock on disk cannot say: its recipe has a fault, so tasks must fail with the reason and never hit; or the lock
@@ -17,7 +18,7 @@ export type ModelState =
  * @param modelRoot for example `models/llama32`, which gives `TUNDISH_STATE_MODELS_LLAMA32`
  */
 export function stateVariable(modelRoot: string): string {
-  return `TUNDISH_STATE_${modelRoot.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`;
+  return environmentName('STATE', modelRoot);
 }
 
 /** Always sets the variable: the daemon keeps one process for many runs. */

@@ -1,11 +1,13 @@
 /** Runs before the tasks of every `nx run`: brings each lock up to date, or says why it cannot. */
 import { join } from 'node:path';
 import { encodeLock, lockDifferences } from '@tundish/recipe/lock';
+import type { Lock } from '@tundish/recipe/lock';
 import { sha256, writeFileAtomic } from '@tundish/store';
 import { nxError } from '../errors.js';
 import { LOCK_FILE } from '../model-folders.js';
 import type { ModelFolder } from '../model-folders.js';
 import { readLockFile } from './lock-file.js';
+import { announceCode } from './announce-code.js';
 import { announceState } from './model-state.js';
 import { resolveModel } from './resolve-model.js';
 
@@ -15,6 +17,12 @@ const SHOWN_DIFFERENCES = 12;
 /** What the command line says about a model: it is named as `MODEL:TARGET`, its tasks may be among those that run, or nothing. */
 export type Interest = 'named' | 'possible' | 'none';
 
+/** A model whose tasks may run. */
+interface Ready {
+  readonly root: string;
+  readonly lock: Lock;
+}
+
 /**
  * Outside CI: rewrites each lock that its recipe, checkpoint, calibration text or tools have left behind, before Nx hashes any task.
  * A recipe that cannot be resolved refuses the tasks of its own model only.
@@ -22,6 +30,7 @@ export type Interest = 'named' | 'possible' | 'none';
  * @throws the fault of a recipe when the command names its model, which spares the start of a task that could only say the same
  */
 export async function refreshLocks(workspaceRoot: string, models: readonly ModelFolder[], interest: (model: ModelFolder) => Interest): Promise<void> {
+  const ready: Ready[] = [];
   for (const model of models) {
     const wanted = interest(model);
     const { lock, problem } = await resolveModel(workspaceRoot, model, wanted !== 'none');
@@ -34,7 +43,9 @@ export async function refreshLocks(workspaceRoot: string, models: readonly Model
     const onDisk = readLockFile(workspaceRoot, model.root);
     if (onDisk === undefined || !bytes.equals(onDisk.bytes)) await writeFileAtomic(join(workspaceRoot, model.root, LOCK_FILE), bytes);
     announceState(model.root, onDisk === undefined ? { kind: 'new-lock', sha256: sha256(bytes) } : { kind: 'ready' });
+    ready.push({ root: model.root, lock });
   }
+  await announceCode(workspaceRoot, ready);
 }
 
 /**
@@ -44,6 +55,7 @@ export async function refreshLocks(workspaceRoot: string, models: readonly Model
  * @throws NX_LOCK_STALE with the differences, or the fault of a named recipe, before any task or cache hit
  */
 export async function assertLocksAreCurrent(workspaceRoot: string, models: readonly ModelFolder[], interest: (model: ModelFolder) => Interest): Promise<void> {
+  const ready: Ready[] = [];
   for (const model of models) {
     const { lock, problem } = await resolveModel(workspaceRoot, model, false);
     if (lock === undefined) {
@@ -52,10 +64,12 @@ export async function assertLocksAreCurrent(workspaceRoot: string, models: reado
       continue;
     }
     const onDisk = readLockFile(workspaceRoot, model.root)?.lock;
-    const differences = onDisk === undefined ? ['there is no lock'] : lockDifferences(onDisk, lock).map(describeDifference);
+    const differences = onDisk === undefined ? ['there is no lock that this version reads'] : lockDifferences(onDisk, lock).map(describeDifference);
     if (differences.length > 0) throw staleLock(model, differences);
     announceState(model.root, { kind: 'ready' });
+    ready.push({ root: model.root, lock });
   }
+  await announceCode(workspaceRoot, ready);
 }
 
 function describeDifference({ path, before, after }: ReturnType<typeof lockDifferences>[number]): string {

@@ -1,8 +1,7 @@
 /** From a plan to Nx projects: the model, and a virtual project per cell and per part, so that adding a cell re-runs no other. */
-import { join } from 'node:path';
-import type { CreateNodesResult, ProjectConfiguration, TargetDependencyConfig } from '@nx/devkit';
-import { readProjectJson } from '../model-folders.js';
+import type { CreateNodesResult, ProjectConfiguration } from '@nx/devkit';
 import type { ModelFolder } from '../model-folders.js';
+import { nativeBuild } from './native-build.js';
 import { commandTarget, projectOf, stageTarget, umbrellaTarget } from './stage-target.js';
 import type { Plan } from './stage-target.js';
 
@@ -11,8 +10,8 @@ type Project = Omit<ProjectConfiguration, 'root'>;
 /** The projects of one model by root, in a fixed order. The roots of cells and parts are folders that do not exist. */
 export function inferProjects(workspaceRoot: string, model: ModelFolder, plan: Plan): CreateNodesResult {
   const projects: Record<string, Project> = { [model.root]: modelProject(workspaceRoot, model, plan) };
-  for (const cell of Object.keys(plan.cells).sort()) projects[`${model.root}/cells/${cell}`] = cellProject(model, plan, cell);
-  for (const part of Object.keys(plan.parts).sort()) projects[`${model.root}/parts/${part}`] = partProject(model, plan, part);
+  for (const cell of Object.keys(plan.cells).sort()) projects[`${model.root}/cells/${cell}`] = cellProject(workspaceRoot, model, plan, cell);
+  for (const part of Object.keys(plan.parts).sort()) projects[`${model.root}/parts/${part}`] = partProject(workspaceRoot, model, plan, part);
   return { projects };
 }
 
@@ -26,7 +25,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
       compile: umbrellaTarget(model),
       load: whole('load'),
       optimize: whole('optimize'),
-      quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { after: nativeBuild(workspaceRoot), parallelism: false }),
+      quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { kernels: nativeBuild(workspaceRoot), parallelism: false }),
       arcl: whole('arcl'),
       package: whole('package'),
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
@@ -41,7 +40,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
   };
 }
 
-function cellProject(model: ModelFolder, plan: Plan, cell: string): Project {
+function cellProject(workspaceRoot: string, model: ModelFolder, plan: Plan, cell: string): Project {
   const { ar, cl, part, parts } = plan.cells[cell] as Plan['cells'][string];
   const about = `AR ${ar}, CL ${cl}, part ${part} of ${parts}`;
   return {
@@ -51,13 +50,13 @@ function cellProject(model: ModelFolder, plan: Plan, cell: string): Project {
     implicitDependencies: [model.name],
     targets: {
       transform: stageTarget(model, plan, { stage: 'transform', subject: cell }, { about }),
-      convert: stageTarget(model, plan, { stage: 'convert', subject: cell }, { about }),
+      convert: stageTarget(model, plan, { stage: 'convert', subject: cell }, { about, kernels: nativeBuild(workspaceRoot) }),
     },
     metadata: { technologies: ['tundish'], description: `One graph of ${model.name}: ${about}`, targetGroups: { Stages: ['transform', 'convert'] } },
   };
 }
 
-function partProject(model: ModelFolder, plan: Plan, name: string): Project {
+function partProject(workspaceRoot: string, model: ModelFolder, plan: Plan, name: string): Project {
   const { part, parts, cells } = plan.parts[name] as Plan['parts'][string];
   const about = `Part ${part} of ${parts}, ${cells.length} graphs`;
   return {
@@ -65,13 +64,7 @@ function partProject(model: ModelFolder, plan: Plan, name: string): Project {
     projectType: 'library',
     tags: ['tundish:part'],
     implicitDependencies: cells.map((cell) => projectOf(model, { stage: 'convert', subject: cell })),
-    targets: { compile: stageTarget(model, plan, { stage: 'compile', subject: name }, { about, parallelism: false }) },
+    targets: { compile: stageTarget(model, plan, { stage: 'compile', subject: name }, { about, kernels: nativeBuild(workspaceRoot), parallelism: false }) },
     metadata: { technologies: ['tundish'], description: `Compiled unit of ${model.name}: part ${part} of ${parts}, ${cells.length} graphs that share its weights`, targetGroups: { Stages: ['compile'] } },
   };
-}
-
-/** Our own repository builds the native kernels as a target; an installed plugin brings them with it. */
-function nativeBuild(workspaceRoot: string): TargetDependencyConfig[] {
-  const project = readProjectJson(join(workspaceRoot, 'native', 'project.json'));
-  return typeof project?.name === 'string' && project.targets?.['build'] !== undefined ? [{ projects: [project.name], target: 'build' }] : [];
 }

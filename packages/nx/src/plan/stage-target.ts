@@ -4,6 +4,7 @@ import { sep } from 'node:path';
 import type { Lock } from '@tundish/recipe/lock';
 import { DESCRIPTIONS, inputsOf, modelLayout } from '@tundish/stages/lock';
 import type { Unit } from '@tundish/stages/lock';
+import { codeVariable } from '../lock/announce-code.js';
 import { stateVariable } from '../lock/model-state.js';
 import { LOCK_FILE } from '../model-folders.js';
 import type { ModelFolder } from '../model-folders.js';
@@ -21,8 +22,8 @@ export function projectOf(model: ModelFolder, { stage, subject }: Unit): string 
 export interface TargetTraits {
   /** Says what the subject is, in front of the description of the stage. */
   readonly about?: string;
-  /** Other targets that must be there first, and that are no input. */
-  readonly after?: readonly TargetDependencyConfig[];
+  /** The target that builds the addon, for a stage that computes with its kernels or asks for its operators. */
+  readonly kernels?: TargetDependencyConfig | undefined;
   /** False for a stage that takes the memory of the machine for itself. */
   readonly parallelism?: false;
 }
@@ -46,12 +47,14 @@ export function stageTarget(model: ModelFolder, plan: Plan, unit: Unit, traits: 
       ...earlier.map((input) => ({ dependentTasksOutputFiles: `**/${manifestPath(model, input)}` })),
       // Says what the lock on disk cannot say: that the recipe has a fault, or that Nx has not seen the lock yet.
       { env: stateVariable(model.root) },
-      // Without it every npm install would re-run the pipeline; implementations are versioned in the lock.
+      { env: codeVariable(model.root, stage) },
+      ...(traits.kernels === undefined ? [] : [{ dependentTasksOutputFiles: '**/tundish.node' }]),
+      // Without it every npm install would re-run the pipeline; the packages that a stage imports are in the digest of its code.
       { externalDependencies: [] },
     ],
     // arcl writes one manifest a pair. Naming the pairs here would put them into the hash of the whole project.
     outputs: [`{workspaceRoot}/${stage === 'arcl' ? `${model.root}/out/arcl` : manifestPath(model, unit)}`],
-    dependsOn: [...dependenciesOn(model, projectOf(model, unit), earlier), ...(traits.after ?? [])],
+    dependsOn: [...dependenciesOn(model, projectOf(model, unit), earlier), ...(traits.kernels === undefined ? [] : [traits.kernels])],
     ...(traits.parallelism === false ? { parallelism: false } : {}),
     metadata: { technologies: ['tundish'], description: traits.about === undefined ? DESCRIPTIONS[stage] : `${traits.about}: ${DESCRIPTIONS[stage]}` },
   };

@@ -34,13 +34,19 @@ export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<s
   const rows = pipelineRows(project, lock).map(({ label, task }) => {
     const record = records.get(task);
     if (record === undefined) return [label, 'cached (Nx)', '', '0 B'];
-    return [label, record.status === 'run' ? 'run' : 'cached (store)', formatSeconds(record.seconds), formatBytes(record.bytesWritten)];
+    return [label, describeResult(record), formatSeconds(record.seconds), formatBytes(record.bytesWritten)];
   });
   const all = [...records.values()];
   const ran = all.filter(({ status }) => status === 'run').length;
   const bytes = all.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
   const total = ['total', `${ran} run, ${rows.length - ran} cached`, formatSeconds(wallSeconds), formatBytes(bytes)];
   return formatTable(['stage', 'result', 'time', 'written'], [...rows, total], [false, false, true, true]);
+}
+
+/** `run`, `run (12 of 18 blocks from cache)`, or `cached (store)`. */
+export function describeResult({ status, pieces }: Pick<RunRecord, 'status' | 'pieces'>): string {
+  if (status === 'cached') return 'cached (store)';
+  return pieces === undefined || pieces.cached === 0 ? 'run' : `run (${pieces.cached} of ${pieces.total} blocks from cache)`;
 }
 
 /** What a person does next. */

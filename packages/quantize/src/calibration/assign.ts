@@ -2,7 +2,7 @@
 import { type Graph, type Node, type PerTensorEncoding, type Value, activationValues, movedInputs } from '@tundish/graph';
 import { quantizeError } from '../errors.js';
 import { cacheInput, maskedScores, movedInput } from './activations.js';
-import { type Range, asymmetricUint16, maskInput, maskValueFor, scoresWithMask, symmetricCache8, unite, unitInterval } from './encoding-rules.js';
+import { type Range, asymmetricUint16, maskInput, maskValueFor, requireFinite, scoresWithMask, symmetricCache8, unite, unitInterval } from './encoding-rules.js';
 
 export interface AssignRequest {
   readonly graph: Graph;
@@ -69,7 +69,7 @@ function tieConcat(request: AssignRequest, value: Value, encodings: Map<string, 
 /** Measured range, or that of the data that was moved into the value. */
 function rangeOf(request: AssignRequest, value: Value): Range {
   const measured = request.ranges.get(value.name);
-  if (measured !== undefined) return finite(value, measured);
+  if (measured !== undefined) return requireFinite(value.name, measured);
   const node = value.producer;
   const sources = (node === undefined ? undefined : movedInputs(node)) ?? [];
   const ranges = sources.filter((input) => input !== undefined).map((input) => rangeOf(request, input));
@@ -78,16 +78,6 @@ function rangeOf(request: AssignRequest, value: Value): Range {
     throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', { what: `no range was measured for ${value.name}`, why: 'it is made by an op that calibration does not observe' });
   }
   return rest.reduce(unite, first);
-}
-
-function finite(value: Value, range: Range): Range {
-  // The difference too: a scale is made of it, in float32.
-  if (Number.isFinite(range.min) && Number.isFinite(range.max) && Number.isFinite(Math.fround(range.max - range.min))) return range;
-  throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', {
-    what: `${value.name} ranges over [${range.min}, ${range.max}] on the calibration text`,
-    why: 'the checkpoint overflows, or its weights are damaged',
-    fix: 'evaluate the checkpoint after load; a healthy one has finite activations',
-  });
 }
 
 function maskAdditions(graph: Graph): { readonly node: Node; readonly scores: Value }[] {

@@ -5,6 +5,7 @@
  * in the order of AIMET 2.42, as the weight kernels do.
  */
 import type { PerTensorEncoding } from '@tundish/graph';
+import { quantizeError } from '../errors.js';
 
 /** A closed interval that a value was seen in. */
 export interface Range {
@@ -24,6 +25,21 @@ export const MASK_MARGIN = 20;
 /** Smallest interval that holds both. */
 export function unite(a: Range, b: Range): Range {
   return { min: Math.min(a.min, b.min), max: Math.max(a.max, b.max) };
+}
+
+/**
+ * The range of a value, when an encoding can be made of it.
+ *
+ * @throws QUANTIZE_RANGE_NOT_FINITE
+ */
+export function requireFinite(value: string, range: Range): Range {
+  // The difference too: a scale is made of it, in float32.
+  if (Number.isFinite(range.min) && Number.isFinite(range.max) && Number.isFinite(fround(range.max - range.min))) return range;
+  throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', {
+    what: `${value} ranges over [${range.min}, ${range.max}] on the calibration text`,
+    why: 'the checkpoint overflows, or its weights are damaged',
+    fix: 'evaluate the checkpoint after load; a healthy one has finite activations',
+  });
 }
 
 /** Unsigned codes over [min, max] widened to hold 0, which gets a code of its own exactly. */

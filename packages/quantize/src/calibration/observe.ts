@@ -18,7 +18,8 @@ export interface ObserveRequest {
   readonly windows: number;
   /** Value whose data the next segment reads; absent for the last. */
   readonly output?: string;
-  readonly onOutput?: (index: number, data: Float32Array) => void;
+  /** Hears of it window by window, in order. */
+  readonly onOutput?: (data: Float32Array) => void;
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
 }
@@ -38,7 +39,7 @@ export async function observeSegment(request: ObserveRequest): Promise<Map<strin
         const known = ranges.get(probe.value);
         ranges.set(probe.value, known === undefined ? seen : { min: Math.min(known.min, seen.min), max: Math.max(known.max, seen.max) });
       }
-      if (request.output !== undefined) request.onOutput?.(index, results.get(request.output) as Float32Array);
+      if (request.output !== undefined) request.onOutput?.(results.get(request.output) as Float32Array);
     }
   } finally {
     await opened.close();

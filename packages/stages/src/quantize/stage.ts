@@ -15,6 +15,7 @@ import { requireInput } from '../inputs.js';
 import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts } from '../load/stage.js';
 import { ropeTables } from '../rope-tables.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageRequest, type StageResult } from '../stage.js';
+import { BlockPieces } from './block-pieces.js';
 import { type WindowPlan, calibrationWindows } from './calibration-windows.js';
 
 /** The quantize section of the lock; `'none'` builds in floating point. */
@@ -49,6 +50,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const calibration = options.activations === 'none' ? undefined : await calibrationOf(context, request, options.calibration, model, adaptation);
   const kernels = loadKernels();
   if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
+  const blocks = new BlockPieces(context);
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
@@ -57,13 +59,17 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
     ...(calibration === undefined ? {} : { calibration }),
     resolve: (location) => input.resolve(location),
     folder: context.scratch,
+    blocks,
     threads: context.threads,
     signal: context.signal,
     reporter: context.reporter,
   });
   const foreign = externalLocations(result.model).find((location) => !result.files.has(location));
   if (foreign !== undefined) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${foreign}`, why: 'a parameter of the checkpoint was not quantized' });
-  const weights = [...result.files].map(([name, path]): StageFile => ({ name, mediaType: MEDIA.weights, path }));
+  const weights = [...result.files].map(([name, path]): StageFile => {
+    const from = blocks.blobAt(path);
+    return { name, mediaType: MEDIA.weights, ...(from === undefined ? { path } : { from }) };
+  });
   const { activations, parameters } = result.encodings;
   return {
     files: [graphFile(result.model), ...(calibration === undefined ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings))],

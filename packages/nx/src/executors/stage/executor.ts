@@ -5,6 +5,7 @@ import { formatBytes, formatSeconds } from '@tundish/diagnostics';
 import type { StageName } from '@tundish/recipe/lock';
 import { cacheRootOf, currentRun, hubAccess, hubCacheOf, threadsOf } from '../../environment.js';
 import { writeRecord } from '../../run/run-record.js';
+import { describeResult } from '../../run/summary.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
 
@@ -37,7 +38,6 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
     }).finally(() => reporter.close());
     const run = currentRun();
     if (run !== undefined) writeRecord(workspaceRoot, run, { task: `${context.projectName}:${context.targetName}`, ...result });
-    const how = result.status === 'run' ? 'run' : 'cached by the store';
-    console.log(`${options.stage}${options.subject === undefined ? '' : ` ${options.subject}`}: ${how}, ${formatSeconds(result.seconds)}, ${formatBytes(result.bytesWritten)} written, ${result.outputs} files`);
+    console.log(`${options.stage}${options.subject === undefined ? '' : ` ${options.subject}`}: ${describeResult(result)}, ${formatSeconds(result.seconds)}, ${formatBytes(result.bytesWritten)} written, ${result.outputs} files`);
   });
 }

@@ -1,0 +1,41 @@
+/** Tells Nx which code each stage of a model would run, and on what: Nx hashes no code of a plugin and no processor, and would replay what others made. */
+import { STAGE_NAMES } from '@tundish/recipe/lock';
+import type { Lock, StageName } from '@tundish/recipe/lock';
+import { CodeDigests, kernelDigest, stageModules } from '@tundish/stages/lock';
+import { cacheRootOf } from '../environment.js';
+import { nativeBuild } from '../plan/native-build.js';
+import { environmentName } from './environment-name.js';
+
+/** The environment variable that carries the digest of a stage's code; it is an input of the stage's targets. */
+export function codeVariable(modelRoot: string, stage: StageName): string {
+  return environmentName('CODE', `${modelRoot}/${stage}`);
+}
+
+/**
+ * Sets the variables of every stage of the given models, by one walk over the code.
+ *
+ * @throws STAGE_CODE, and what the toolchain throws that is not installed
+ */
+export async function announceCode(workspaceRoot: string, models: readonly { readonly root: string; readonly lock: Lock }[]): Promise<void> {
+  if (models.length === 0) return;
+  const { adapters } = await import('../adapters.js');
+  const digests = new CodeDigests(cacheRootOf(workspaceRoot));
+  // Where a target of this workspace builds the addon, it may not be there yet: its file is an input of these stages then.
+  const built = nativeBuild(workspaceRoot) === undefined;
+  const kernels = built ? await kernelDigest(digests) : '';
+  for (const { root, lock } of models) {
+    const { name } = lock.stages.convert.toolchain;
+    const { machine, operators } = await adapters.toolchain(name).identity();
+    const known: Partial<Record<StageName, string>> = { quantize: `${machineAlone(machine, operators)} ${kernels}`, convert: built ? operators : '', compile: built ? machine : machineAlone(machine, operators) };
+    for (const stage of STAGE_NAMES) {
+      const code = await digests.digest(stageModules(stage, name, adapters));
+      process.env[codeVariable(root, stage)] = `${code} ${known[stage] ?? ''}`.trim();
+    }
+  }
+  await digests.save();
+}
+
+/** The processor without the operators that the addon brings to it. */
+function machineAlone(machine: string, operators: string): string {
+  return machine.slice(0, machine.length - operators.length).trim();
+}

@@ -1,0 +1,61 @@
+/** Where results of single blocks are kept, so that a walk that ended early goes on where it stopped. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Everything that decides the result of a block, apart from the code and the machine. */
+export interface BlockInputs {
+  /** The options that the block reads. */
+  readonly options: Readonly<Record<string, number>>;
+  /** sha256 of what it reads, by name: its graph, each weight, each input. */
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+/** The files of one block's result. */
+export interface BlockFiles {
+  /** Absolute path of a file by its name. */
+  path(name: string): string;
+  /** sha256 of a file by its name. */
+  sha256(name: string): string;
+}
+
+export interface BlockCache {
+  /**
+   * The result of a block (`embedding`, `block-0`, …, `lm_head`): found, or made and kept.
+   *
+   * @param inputs what decides it
+   * @param make writes the result into the folder that it is given and returns the names of its files
+   */
+  block(name: string, inputs: () => BlockInputs, make: (folder: string) => Promise<readonly string[]>): Promise<BlockFiles>;
+}
+
+/** Keeps nothing: results lie in one folder, and live activations go when the next block has read them. */
+export function uncached(folder: string): BlockCache {
+  let read: string | undefined;
+  let last: string | undefined;
+  return {
+    block: async (name, _inputs, make) => {
+      await make(folder);
+      if (read !== undefined) await rm(read, { force: true });
+      read = last;
+      last = join(folder, activationsName(name));
+      return { path: (file) => join(folder, file), sha256: (file) => createHash('sha256').update(readFileSync(join(folder, file))).digest('hex') };
+    },
+  };
+}
+
+/** Codes and scales of a block. */
+export function weightsName(block: string): string {
+  return `${block}.weights`;
+}
+
+/** What a block found out: the tensors in its weight file, encodings, observed ranges. */
+export function recordName(block: string): string {
+  return `${block}.json`;
+}
+
+/** The residual stream that leaves a block: float32, window after window. */
+export function activationsName(block: string): string {
+  return `${block}.activations`;
+}

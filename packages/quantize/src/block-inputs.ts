@@ -1,0 +1,87 @@
+/** What decides the result of a block: the content of all that it reads, so that a change reaches exactly the blocks that see it. */
+import { createHash } from 'node:crypto';
+import { type Tensor, cloneModel, encodeModel } from '@tundish/graph';
+import type { BlockInputs } from './block-cache.js';
+import type { CalibrationInputs } from './calibration/windows.js';
+import { type Parameter, findParameters } from './parameters.js';
+import type { WeightOptions } from './quantize-parameter.js';
+import type { Segment } from './segments.js';
+import { TensorFiles } from './weight-source.js';
+import type { FileResolver } from '@tundish/toolchain';
+
+export interface BlockInputsRequest {
+  readonly segment: Segment;
+  readonly weights: WeightOptions;
+  readonly resolve: FileResolver;
+  /** Absent when only weights are quantized. */
+  readonly calibration?: CalibrationInputs;
+  /** sha256 of the live activations that come in; absent for the first block. */
+  readonly activations?: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads the bytes of each weight, once and in pieces.
+ *
+ * @throws QUANTIZE_WEIGHTS_CUT, QUANTIZE_UNKNOWN_PARAMETER, the reason of the signal
+ */
+export function blockInputs(request: BlockInputsRequest): BlockInputs {
+  const { segment, calibration, activations } = request;
+  return {
+    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length }) },
+    digests: {
+      graph: graphDigest(segment),
+      ...weightDigests(request),
+      ...(calibration === undefined ? {} : feedDigests(segment, calibration)),
+      ...(activations === undefined ? {} : { activations }),
+    },
+  };
+}
+
+/** The options that a role in this block reads. */
+function weightOptions(segment: Segment, { blockSize, embeddingBits }: WeightOptions): Record<string, number> {
+  const has = (role: Parameter['role']): boolean => findParameters(segment.model.graph).some((parameter) => parameter.role === role);
+  return { ...(has('embedding') ? { embeddingBits } : {}), ...(has('projection') && segment.output !== 'logits' ? { blockSize } : {}) };
+}
+
+/** The graph without the places of its weights: names, structure, shapes and small constants. */
+function graphDigest({ model }: Segment): string {
+  const placeless = cloneModel(model);
+  for (const { value, tensor } of externalTensors(placeless)) value.tensor = { ...tensor, location: 'weights', offset: 0 };
+  return sha256(encodeModel(placeless));
+}
+
+function weightDigests({ segment, resolve, signal }: BlockInputsRequest): Record<string, string> {
+  const files = new TensorFiles(resolve);
+  try {
+    return Object.fromEntries(externalTensors(segment.model).map(({ value, tensor }) => {
+      const hash = createHash('sha256');
+      for (const piece of files.pieces(tensor)) {
+        signal.throwIfAborted();
+        hash.update(piece);
+      }
+      return [`weight/${value.name}`, hash.digest('hex')];
+    }));
+  } finally {
+    files.close();
+  }
+}
+
+/** Tokens and rope tables, where the block reads them; the mask follows from the shapes. */
+function feedDigests({ model }: Segment, { windows, cos, sin }: CalibrationInputs): Record<string, string> {
+  const feeds: Readonly<Record<string, readonly (Int32Array | Float32Array)[]>> = { input_ids: windows, position_ids_cos: [cos], position_ids_sin: [sin] };
+  return Object.fromEntries(model.graph.inputs.flatMap(({ name }) => {
+    const data = feeds[name];
+    return data === undefined ? [] : [[`input/${name}`, sha256(...data.map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)))]];
+  }));
+}
+
+function externalTensors({ graph }: Segment['model']): { value: { name: string; tensor: Tensor | undefined }; tensor: Tensor & { kind: 'external' } }[] {
+  return graph.initializers.flatMap((value) => (value.tensor?.kind === 'external' ? [{ value, tensor: value.tensor }] : []));
+}
+
+function sha256(...pieces: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
+}

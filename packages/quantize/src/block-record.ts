@@ -1,0 +1,57 @@
+/** What quantizing a block found out, as a file: which bytes of the weight file are which tensor, encodings, observed ranges. */
+import { readFile, writeFile } from 'node:fs/promises';
+import type { PerTensorEncoding } from '@tundish/graph';
+import type { BlockFiles } from './block-cache.js';
+import { recordName, weightsName } from './block-cache.js';
+import type { Range } from './calibration/encoding-rules.js';
+import type { QuantizedWeight } from './quantized-weight.js';
+import { TensorFiles } from './weight-source.js';
+
+/** The result of one block, ready to be put into the graph. */
+export interface BlockResult {
+  readonly weights: readonly BlockWeight[];
+  /** Encodings of values that follow from a weight. */
+  readonly fixed: Readonly<Record<string, PerTensorEncoding>>;
+  /** Ranges of observed values; none when only weights are quantized. */
+  readonly ranges: Readonly<Record<string, Range>>;
+}
+
+export interface BlockWeight {
+  /** `quantizedKey` of the parameter. */
+  readonly key: string;
+  /** Name in encodings files. */
+  readonly name: string;
+  readonly weight: QuantizedWeight;
+}
+
+type Recorded<Weight> = Weight extends { readonly kind: 'lpbq' | 'per-channel' } ? Omit<Weight, 'encoding'> : Weight;
+
+/** Weights without the scales: they lie in the weight file, and are read from there. */
+interface BlockRecord extends Omit<BlockResult, 'weights'> {
+  readonly weights: readonly (Omit<BlockWeight, 'weight'> & { readonly weight: Recorded<QuantizedWeight> })[];
+}
+
+export async function writeBlockRecord(path: string, result: BlockResult): Promise<void> {
+  const weights = result.weights.map(({ key, name, weight }) => ({ key, name, weight: weight.kind === 'lpbq' || weight.kind === 'per-channel' ? { ...weight, encoding: undefined } : weight }));
+  await writeFile(path, `${JSON.stringify({ ...result, weights })}\n`);
+}
+
+/** The result that `files` hold. A walk that made a block reads it back too, so that a found one cannot differ. */
+export async function readBlockRecord(block: string, files: BlockFiles): Promise<BlockResult> {
+  const record = JSON.parse(await readFile(files.path(recordName(block)), 'utf8')) as BlockRecord;
+  const tensors = new TensorFiles(() => files.path(weightsName(block)));
+  try {
+    return { ...record, weights: record.weights.map(({ weight, ...names }) => ({ ...names, weight: withScales(weight, tensors) })) };
+  } finally {
+    tensors.close();
+  }
+}
+
+function withScales(weight: Recorded<QuantizedWeight>, files: TensorFiles): QuantizedWeight {
+  const floats = (bytes: Uint8Array): Float32Array => new Float32Array(bytes.buffer);
+  if (weight.kind === 'lpbq') {
+    const { blockSize } = weight;
+    return { ...weight, encoding: { kind: 'lpbq', dtype: 'int4', blockSize, channelScale: floats(files.read(weight.channelScale)), blockScale: files.read(weight.blockScale) } };
+  }
+  return weight.kind === 'per-channel' ? { ...weight, encoding: { kind: 'per-channel', dtype: 'int8', axis: 0, scale: floats(files.read(weight.scale)) } } : weight;
+}

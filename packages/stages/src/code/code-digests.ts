@@ -1,0 +1,65 @@
+/** Digests of code: the content of modules and of everything that they import, so that other code never meets an old result. */
+import { fileURLToPath } from 'node:url';
+import { sha256 } from '@tundish/store';
+import { ModuleMemo } from './module-memo.js';
+import { ModuleResolver, type ModuleTarget } from './resolve-module.js';
+
+/** A module with its imports resolved. */
+interface Module {
+  readonly digest: string;
+  readonly imports: readonly ModuleTarget[];
+}
+
+export class CodeDigests {
+  readonly #memo: ModuleMemo;
+  readonly #resolver = new ModuleResolver();
+  readonly #modules = new Map<string, Module>();
+
+  /** @param cacheRoot where digests of unchanged files are remembered */
+  constructor(cacheRoot: string) {
+    this.#memo = new ModuleMemo(cacheRoot);
+  }
+
+  /**
+   * sha256 of the entry modules, of the modules of Tundish that they import, directly or not, and of the name and version of
+   * every other package that these import. The folders in which they lie do not matter.
+   *
+   * @param entries file URLs in a fixed order
+   * @throws STAGE_CODE
+   */
+  async digest(entries: readonly URL[]): Promise<string> {
+    const order = new Map(entries.map((entry, index) => [fileURLToPath(entry), index]));
+    const modules: unknown[] = [entries.length];
+    // The map grows while it is walked: numbers follow the imports, so they do not depend on names of folders.
+    for (const path of order.keys()) {
+      const { digest, imports } = this.#modules.get(path) ?? (await this.#look(path));
+      modules.push([digest, imports.map((target) => (target.kind === 'name' ? target.name : numberOf(target.path, order)))]);
+    }
+    return sha256(JSON.stringify(modules));
+  }
+
+  /** sha256 of one file; `absent` when it is not there. */
+  async fileDigest(path: string): Promise<string> {
+    return (await this.#memo.facts(path)).digest;
+  }
+
+  /** Writes what is new to disk; without it later processes read the files again. */
+  save(): Promise<void> {
+    return this.#memo.save();
+  }
+
+  /** Several stages share most of their modules: each is looked at, and its imports resolved, once. */
+  async #look(path: string): Promise<Module> {
+    const { digest, imports } = await this.#memo.facts(path);
+    const module = { digest, imports: imports.map((specifier) => this.#resolver.resolve(specifier, path)) };
+    this.#modules.set(path, module);
+    return module;
+  }
+
+}
+
+function numberOf(path: string, order: Map<string, number>): number {
+  const known = order.get(path) ?? order.size;
+  order.set(path, known);
+  return known;
+}
