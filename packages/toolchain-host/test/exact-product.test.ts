@@ -1,11 +1,13 @@
 /** Products of codes become operators of our own: which ones do, over which bytes, and that their codes are those of the exact sums. */
 import { statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { DataType, type Encodings, type Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
+import { DataType, type Encodings, Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
+import { ensureAddon } from '../../../native/test/built-addon.js';
 import { hostReference, hostToolchain } from '../src/index.js';
 import { lowerModel } from '../src/lowering/lower-graph.js';
 import { compileModels, encodingsOf, modelOf, placed, seeded, uint16 } from './small-graph.js';
 
+ensureAddon();
 const int = (value: number) => ({ type: 'int', value }) as const;
 const ops = (model: Model): string[] => model.graph.sortedNodes().map(({ opType }) => opType);
 const random = seeded(21);
@@ -158,4 +160,17 @@ it('a compiled part holds the weights once, as quantize wrote them, and computes
   await executable.close();
   expect(first).toEqual(all.slice(0, 512));
   expect(all).toEqual(await run(lowerModel(models[1] as Model, encodings, 'g', true).model, new Map([['x', x]])));
+});
+
+it('operands that do not go together fail the run with their reason, and nothing is read past its end', async () => {
+  const grids = { x_scale: 1, x_zero: 0, y_scale: 1, y_zero: 0 };
+  const attributes = Object.fromEntries(Object.entries(grids).map(([name, value]) => [name, name.endsWith('scale') ? { type: 'float', value } as const : int(value)]));
+  const graph = new Graph('g');
+  const x = graph.addInput('x', DataType.UINT16, [2, 64]);
+  const inputs = [x, graph.addInitializer('W', inlineTensor(DataType.UINT8, [8, 16], new Uint8Array(128))), graph.addInitializer('S', floatTensor(new Float32Array(8))), graph.addInitializer('B', inlineTensor(DataType.UINT8, [8, 1], new Uint8Array(8)))];
+  const y = graph.addNode({ opType: 'CodeLinear', domain: 'tundish', inputs, outputs: ['y'], attributes }).output();
+  [y.dtype, y.shape] = [DataType.UINT16, [2, 8]];
+  graph.outputs.push(y);
+  const model: Model = { irVersion: 11, opsetImports: new Map([['', 23], ['tundish', 1]]), producerName: 'test', metadata: new Map(), graph };
+  await expect(run(model, new Map([['x', new Uint16Array(128)]]))).rejects.toThrow(/HOST_RUN_FAILED[^]*as many columns as x/);
 });
