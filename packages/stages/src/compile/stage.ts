@@ -40,7 +40,7 @@ export const compile: Stage<CompileOptions> = {
       resolve: (location) => resolveIn(converted, location),
       options: options.compile,
     });
-    return { files: [...producedFiles(result.files), jsonFile(GRAPHS_FILE, result.graphs)], facts: { graphs: result.graphs.map(({ name }) => name), machine: request.toolchain?.machine ?? '' } };
+    return { files: [...producedFiles(result.files, converted.flatMap(({ manifest }) => manifest.externals)), jsonFile(GRAPHS_FILE, result.graphs)], facts: { graphs: result.graphs.map(({ name }) => name), machine: request.toolchain?.machine ?? '' } };
   },
   ensures: ({ facts }, { options }) => {
     const made = JSON.stringify(facts?.['graphs']);

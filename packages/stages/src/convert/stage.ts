@@ -1,5 +1,6 @@
 /** convert: one graph in the form of the toolchain; weights stay byte ranges. */
-import { type GraphIo, graphName } from '@tundish/toolchain';
+import type { StageManifest } from '@tundish/store';
+import { type GraphIo, type ProducedFile, graphName } from '@tundish/toolchain';
 import { stageError } from '../errors.js';
 import { jsonFile, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
@@ -9,9 +10,19 @@ import type { CellOptions } from '../transform/stage.js';
 
 export const IO_FILE = 'io.json';
 
-/** Files that a toolchain returned, as files of the stage. */
-export function producedFiles(files: readonly { readonly name: string; readonly content: { readonly bytes: Uint8Array } | { readonly path: string } }[]): StageFile[] {
-  return files.map(({ name, content }) => ({ name, mediaType: name.endsWith('.onnx') ? MEDIA.onnx : MEDIA.weights, ...content }));
+/**
+ * Files that a toolchain returned, as files of the stage.
+ *
+ * @param externals weight files that the stage's inputs refer to: those that the toolchain hands on stay the blobs that they are
+ */
+export function producedFiles(files: readonly ProducedFile[], externals: StageManifest['externals']): StageFile[] {
+  return files.map(({ name, content }) => {
+    const mediaType = name.endsWith('.onnx') ? MEDIA.onnx : MEDIA.weights;
+    if (!('location' in content)) return { name, mediaType, ...content };
+    const from = externals.find(({ location }) => location === content.location);
+    if (from === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `no converted graph refers to a file ${content.location}` });
+    return { name, mediaType, from: { sha256: from.sha256, size: from.size } };
+  });
 }
 
 export const convert: Stage<CellOptions & { readonly toolchainName: string }> = {
@@ -28,7 +39,7 @@ export const convert: Stage<CellOptions & { readonly toolchainName: string }> = 
       ...(encodings === undefined ? {} : { encodings }),
       options: {},
     });
-    return { files: [...producedFiles(result.files), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };
+    return { files: [...producedFiles(result.files, input.manifest.externals), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };
   },
   ensures: ({ files }, { options }) => {
     const io = files.find((file) => file.name === IO_FILE);
