@@ -85,7 +85,7 @@ function configurationFiles(request: Request, facts: ModelFacts, { dims }: Adapt
     rope: { theta: facts.ropeConfig.theta, rotaryDim: dims.headDim, scaling: ropeScaling(facts.ropeConfig) },
     generation: generationDefaults(facts, options.generation),
     seed: 42,
-    contextBinaries: parts.map(({ files }) => (files.find(({ name }) => !name.endsWith('.onnx')) ?? files[0])?.path ?? ''),
+    contextBinaries: parts.map(({ files }) => (files.find(({ name }) => /\.(bin|data)$/.test(name)) ?? files[0])?.path ?? ''),
     tokenizer: TOKENIZER,
   };
   const versions = { [options.toolchain.name]: options.toolchain.version };
