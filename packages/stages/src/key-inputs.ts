@@ -37,7 +37,7 @@ export async function keyInputs(stage: StageName, request: StageRequest<unknown>
   return {
     stage,
     code: digest,
-    options: { ...(typeof options === 'object' ? options : { value: options }), subject },
+    options: { ...(typeof options === 'object' ? withoutPlaces(options ?? {}) : { value: options }), subject },
     ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
     upstream: { ...upstreamDigests(inputs), ...sourceDigests(stage, request) },
     ...(profile === undefined ? {} : { profile }),
@@ -47,6 +47,12 @@ export async function keyInputs(stage: StageName, request: StageRequest<unknown>
 /** What of the toolchain the bytes of a stage depend on: lowering knows the operators, and nothing else of the machine. */
 function toolOf(stage: StageName, { name, version, machine, operators }: ToolchainIdentity): ToolIdentity {
   return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
+}
+
+/** A text counts by the digest that stands beside its path: where it lies changes nothing. */
+function withoutPlaces(options: object): object {
+  const { calibration } = options as { readonly calibration?: Readonly<Record<string, unknown>> };
+  return calibration === undefined ? options : { ...options, calibration: Object.fromEntries(Object.entries(calibration).filter(([name]) => name !== 'text')) };
 }
 
 export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {

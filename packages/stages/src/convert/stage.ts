@@ -1,29 +1,13 @@
 /** convert: one graph in the form of the toolchain; weights stay byte ranges. */
-import type { StageManifest } from '@tundish/store';
-import { type GraphIo, type ProducedFile, graphName } from '@tundish/toolchain';
+import { type GraphIo, graphName } from '@tundish/toolchain';
 import { stageError } from '../errors.js';
 import { jsonFile, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
+import { producedFiles } from '../produced-files.js';
 import { readEncodings } from '../read-encodings.js';
-import { MEDIA, type Stage, type StageFile, type StageRequest } from '../stage.js';
+import { IO_FILE } from '../stage-files.js';
+import type { Stage, StageRequest } from '../stage.js';
 import type { CellOptions } from '../transform/stage.js';
-
-export const IO_FILE = 'io.json';
-
-/**
- * Files that a toolchain returned, as files of the stage.
- *
- * @param externals weight files that the stage's inputs refer to: those that the toolchain hands on stay the blobs that they are
- */
-export function producedFiles(files: readonly ProducedFile[], externals: StageManifest['externals']): StageFile[] {
-  return files.map(({ name, content }) => {
-    const mediaType = name.endsWith('.onnx') ? MEDIA.onnx : MEDIA.weights;
-    if (!('location' in content)) return { name, mediaType, ...content };
-    const from = externals.find(({ location }) => location === content.location);
-    if (from === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `no converted graph refers to a file ${content.location}` });
-    return { name, mediaType, from: { sha256: from.sha256, size: from.size } };
-  });
-}
 
 export const convert: Stage<CellOptions & { readonly toolchainName: string }> = {
   name: 'convert',
