@@ -12,6 +12,9 @@ const GRAPHS = ['arcl', 'transform', 'convert', 'compile', 'package'];
 const FROM_QUANTIZE = ['quantize', ...GRAPHS];
 const EVERYTHING = ['load', 'optimize', ...FROM_QUANTIZE];
 
+/** What follows depends on whether this machine has the operators whose weights are packed already. */
+const ANYTHING_LATER = '…';
+
 let installation: Installation;
 let base: Model;
 beforeAll(async () => {
@@ -26,7 +29,8 @@ function miss(change: string, stages: readonly string[], apply: (model: Model) =
   row('must miss', change, async () => {
     const model = base.copy();
     apply(model);
-    const found = expectRan(await model.build(), stages);
+    const ran = await model.build();
+    const found = stages.at(-1) === ANYTHING_LATER ? expectRan(ran.slice(0, stages.length - 1), stages.slice(0, -1)) : expectRan(ran, stages);
     model.remove();
     return found;
   });
@@ -88,7 +92,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'quantize.calibration.windows': [replaced('windows: 2', 'windows: 1'), FROM_QUANTIZE],
   'quantize.calibration.windowLength': [replaced('windowLength: 48', 'windowLength: 32'), FROM_QUANTIZE],
   'transform.mha2sha': [(text) => `${text}transform: { mha2sha: true }\n`, ['transform', 'convert', 'compile', 'package']],
-  'compile.prepack': [(text) => `${text}compile: { prepack: false }\n`, ['compile', 'package']],
+  'compile.prepack': [(text) => `${text}compile: { prepack: false }\n`, ['compile', ANYTHING_LATER]],
   'evaluate.text': 'no stage reads it: a row of what must hit',
   'evaluate.windowLength': 'no stage reads it: a row of what must hit',
   'generation.maxTokens': [(text) => `${text}generation: { maxTokens: 7 }\n`, ['package']],
@@ -138,7 +142,7 @@ describe('code and tools', () => {
   missCode('code of the LPBQ technique', '@tundish/quantize/dist/lpbq/lpbq.js', ['quantize', 'package']);
   missCode('code that the toolchain converts with', '@tundish/toolchain-host/dist/convert.js', ['convert']);
   missCode('program of the thread that compiles and calibrates', '@tundish/toolchain-host/dist/session-worker.js', ['quantize', 'compile']);
-  missCode('kernels in TypeScript', '@tundish/native/dist/typescript/index.js', ['quantize', 'package']);
+  missCode('kernels in TypeScript', '@tundish/native/dist/typescript/index.js', ['quantize', 'compile', 'package']);
   missCode('version of ONNX Runtime at the same path', 'onnxruntime-node/package.json', ['quantize', 'convert', 'compile', 'package'], (text) => text.replace(/"version": "[^"]+"/, '"version": "1.30.99"'));
   row('must miss', 'native module', async () => {
     const path = installation.file(`@tundish/native/build/${process.platform}-${process.arch}/tundish.node`);
@@ -151,7 +155,7 @@ describe('code and tools', () => {
     };
     try {
       replace(Buffer.concat([before, Buffer.from('more')]));
-      return expectRan(await model.build(), ['quantize']);
+      return expectRan(await model.build(), ['quantize', 'compile']);
     } finally {
       replace(before);
     }
