@@ -9,6 +9,7 @@ import type { EvaluateOptions } from './commands/evaluate.js';
 import type { GenerateOptions } from './commands/generate.js';
 import type { ParityOptions } from './commands/parity.js';
 import { type Io, processIo } from './io.js';
+import { addStoreVerbs } from './store-verbs.js';
 
 /** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
 export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3, interrupted: 130 } as const;
@@ -56,6 +57,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
   addChat(program, io, signal, done);
   addEvaluate(program, io, signal);
   addParity(program, io, signal, done);
+  addStoreVerbs(program, io, signal, done);
   return program;
 }
 

@@ -17,6 +17,7 @@ import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
 import { stageOf } from './registry.js';
+import { replayRequest } from './replay-request.js';
 import { unitOptions } from './unit-options.js';
 
 export interface PipelineRequest {
@@ -179,7 +180,7 @@ export class Pipeline {
     stage.requires(request);
     const source = sourceOf(inputs, this.lock);
     const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source });
-    const began = performance.now();
+    const [began, cpu] = [performance.now(), process.cpuUsage()];
     const createdAt = new Date().toISOString();
     const manifest = await this.store.withScratch(async (scratch) => {
       const result = await this.#runStage(stage, request, scratch, pieces);
@@ -193,7 +194,9 @@ export class Pipeline {
         createdAt,
         ...(request.toolchain === undefined ? {} : { tool: request.toolchain }),
         inputs: upstreamDigests(inputs),
+        request: replayRequest(unit, request.options, this.lock),
         wallSeconds: (performance.now() - began) / 1000,
+        cpuSeconds: cpuSecondsSince(cpu),
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
       },
     });
@@ -227,6 +230,11 @@ export class Pipeline {
       fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
     });
   }
+}
+
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
 }
 
 function sourceOf(inputs: ReadonlyMap<string, StageInput>, lock: Lock): string {

@@ -1,0 +1,40 @@
+/** A small model built in a temporary workspace, and the command run on it as a process. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { QUANTIZED_RECIPE, Workspace } from '../../stages/test/workspace.js';
+import { main as runMain } from '../src/main.js';
+
+export const COMMAND = fileURLToPath(new URL('../bin/tundish.js', import.meta.url));
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A workspace whose model `tiny` is built up to `last`. */
+export async function builtModel(last = 'package', recipe = QUANTIZED_RECIPE): Promise<Workspace> {
+  const workspace = Workspace.make(recipe);
+  await workspace.build(last);
+  return workspace;
+}
+
+/** Runs `tundish` in the workspace. */
+export function tundish({ root }: Pick<Workspace, 'root'>, ...words: string[]): CommandResult {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...words], { cwd: root, encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: root, NO_COLOR: '1' } });
+  return { code: status, stdout, stderr };
+}
+
+/** The same command line in this process, which spares the start of another. */
+export async function main({ root }: Pick<Workspace, 'root'>, ...words: string[]): Promise<CommandResult> {
+  let [stdout, stderr] = ['', ''];
+  process.chdir(root);
+  const code = await runMain(words, { out: (text) => (stdout += text), err: (text) => (stderr += text) });
+  return { code, stdout, stderr };
+}
+
+/** The JSON that a verb prints, which must be all of its output. */
+export function json<T>({ code, stdout, stderr }: CommandResult, expected = 0): T {
+  if (code !== expected) throw new Error(`exit code ${code}, not ${expected}\n${stdout}\n${stderr}`);
+  return JSON.parse(stdout) as T;
+}
