@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import { realNumber, tokenIds, wholeNumber } from './argument-values.js';
 import { CHAT_HELP } from './chat-command.js';
 import type { ChatOptions } from './commands/chat.js';
 import type { EvaluateOptions } from './commands/evaluate.js';
@@ -145,22 +146,6 @@ function addSampling(command: Command): Command {
 
 function threadsOption(): Option {
   return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number of 0 or more.');
-  return value;
-}
-
-function tokenIds(text: string): number[] {
-  return text.split(',').map(wholeNumber);
-}
-
-function realNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number of 0 or more.');
-  return value;
 }
 
 function versionOf(): string {

@@ -1,11 +1,13 @@
 /** The verbs about what was built: their words, options and help. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { byteCount, realNumber } from './argument-values.js';
 import type { Io } from './io.js';
 
 /** Every verb loads its code when it is called: the others start without it. */
-export function addStoreVerbs(program: Command, io: Io, _signal: AbortSignal, _done: (code: number) => void): void {
+export function addStoreVerbs(program: Command, io: Io, _signal: AbortSignal, done: (code: number) => void): void {
   addInspect(program, io);
+  addGc(program, io, done);
 }
 
 function addInspect(program: Command, io: Io): void {
@@ -17,6 +19,31 @@ function addInspect(program: Command, io: Io): void {
       const { inspectCommand } = await import('./commands/inspect.js');
       await inspectCommand({ subject, workspaceRoot: resolve(workspace), json }, io);
     });
+}
+
+function addGc(program: Command, io: Io, done: (code: number) => void): void {
+  program
+    .command('gc')
+    .description('Removes from the store what no model of the workspace needs and nobody has used lately; safe while builds run.')
+    .option('--workspace <folders...>', 'workspaces whose models are kept; the store is that of the first', [process.cwd()])
+    .option('--keep-days <n>', 'keep what was used in the last n days', realNumber, 7)
+    .option('--max-size <size>', 'then remove what was used least lately until the store has this size, for example 20GB', byteCount)
+    .option('--dry-run', 'say what would go and remove nothing', false)
+    .option('--json', 'print one JSON object', false)
+    .addHelpText('after', '\nExamples:\n  npx tundish gc --dry-run\n  npx tundish gc --keep-days 2 --max-size 20GB\n\nKept always: what the stage manifests and containers of the models need, and what was used in the last hour.\nExits with 1 when that is larger than --max-size.')
+    .action(async ({ workspace, maxSize, ...options }: GcFlags) => {
+      const { gcCommand } = await import('./commands/gc.js');
+      const [first = process.cwd(), ...others] = workspace.map((folder) => resolve(folder));
+      done(await gcCommand({ ...options, workspaceRoots: [first, ...others], ...(maxSize === undefined ? {} : { maxBytes: maxSize }) }, io));
+    });
+}
+
+interface GcFlags {
+  readonly workspace: readonly string[];
+  readonly keepDays: number;
+  readonly maxSize?: number;
+  readonly dryRun: boolean;
+  readonly json: boolean;
 }
 
 /** What all of these verbs take. */

@@ -1,11 +1,12 @@
 /** Imports of GGUF files, kept in the cache by the content of the file, the options and the version of the importer. */
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import type { Reporter } from '@tundish/diagnostics';
 import type { ImportOptions } from '@tundish/recipe/lock';
-import { type BlobRef, canonicalJson, openFileDigests, openStore, placeFolder, sha256 } from '@tundish/store';
+import { type BlobRef, canonicalJson, openFileDigests, openStore, placeFolder } from '@tundish/store';
 import { stageError } from './errors.js';
+import { importName } from './import-name.js';
 
 export interface ImportRequest {
   /** The GGUF file. */
@@ -32,8 +33,13 @@ export async function importedCheckpoint({ path, importing, cacheRoot, reporter,
   const [file] = refs as [BlobRef];
   await digests.save();
   const origin = { gguf: file.sha256, importer: GGUF_IMPORT_VERSION, options: importing };
-  const folder = join(cacheRoot, 'imports', sha256(canonicalJson(origin)).slice(0, 32));
-  if (await isWhole(folder)) return { folder, file };
+  const folder = join(cacheRoot, 'imports', importName(origin));
+  if (await isWhole(folder)) {
+    const now = new Date();
+    // gc leaves alone what was used lately; a store that cannot be written still serves.
+    await utimes(join(folder, RECORD), now, now).catch(() => undefined);
+    return { folder, file };
+  }
   const { importGguf } = await import('@tundish/checkpoint/gguf');
   await openStore(cacheRoot).withScratch(async (scratch) => {
     const made = join(scratch, 'import');

@@ -4,6 +4,7 @@ import type { Stats } from 'node:fs';
 import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { printable } from '@tundish/diagnostics';
 import { uniqueSuffix, writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
@@ -14,6 +15,10 @@ import { prepareTemporaryFolder } from './temporary-folder.js';
 
 /** Errors of link(2) after which a copy is the answer: other device, no links on this file system, too many links. */
 const LINK_IMPOSSIBLE = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
+
+/** How often and how long a blob that is missing is waited for. */
+const RETURN_ATTEMPTS = 5;
+const RETURN_MS = 20;
 
 export interface PutFileOptions {
   /** The file belongs to the store afterwards: it is renamed when it lies on the same file system, and always gone. */
@@ -64,7 +69,7 @@ class BlobStore implements Store {
 
   async putBytes(bytes: Uint8Array): Promise<BlobRef> {
     const ref = { sha256: sha256(bytes), size: bytes.length };
-    if (this.has(ref)) return ref;
+    if (await this.#isStill(ref)) return ref;
     await this.#add(ref, (file) => file.writeFile(bytes));
     return ref;
   }
@@ -74,7 +79,7 @@ class BlobStore implements Store {
       const before = await stat(path);
       if (!before.isFile()) throw storeError('STORE_SOURCE_NOT_A_FILE', { what: 'only a regular file can become a blob', evidence: { path } });
       const ref = { sha256: await sha256File(path, options.signal), size: before.size };
-      if (!this.has(ref)) await this.#addFile(path, ref, before, options);
+      if (!(await this.#isStill(ref))) await this.#addFile(path, ref, before, options);
       if (options.move === true) await rm(path, { force: true });
       return ref;
     } catch (error) {
@@ -108,6 +113,8 @@ class BlobStore implements Store {
   }
 
   async link(ref: BlobRef, destination: string): Promise<void> {
+    // gc may hold a blob in its hands for a moment; it puts back what was asked for meanwhile.
+    for (let attempt = 0; attempt < RETURN_ATTEMPTS && !(await this.#isStill(ref)); attempt++) await wait(RETURN_MS);
     const path = this.pathOf(ref);
     try {
       await mkdir(dirname(destination), { recursive: true });
@@ -133,6 +140,13 @@ class BlobStore implements Store {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** As `has`; a blob that is there counts as used now, so that gc leaves it to whoever is about to refer to it. */
+  async #isStill(ref: BlobRef): Promise<boolean> {
+    const now = new Date();
+    // A blob of another user, or of a store that cannot be written, is there all the same.
+    return this.has(ref) && (await utimes(this.#blobPath(ref), now, now).then(() => true, (error: unknown) => errnoOf(error) !== 'ENOENT'));
   }
 
   #blobPath(ref: BlobRef): string {
@@ -185,6 +199,9 @@ class BlobStore implements Store {
       await file.sync();
       const now = await file.stat();
       if (now.size !== before.size || now.mtimeMs !== before.mtimeMs || now.ino !== before.ino) throw sourceChanged(path);
+      // A stage may have written it hours ago: to gc it would look forgotten.
+      const adopted = new Date();
+      await file.utimes(adopted, adopted);
     } finally {
       await file.close();
     }
@@ -224,7 +241,7 @@ class BlobStore implements Store {
       if (errno === 'EEXIST' || LINK_IMPOSSIBLE.has(errno)) return false;
       throw error;
     });
-    if (!isNew && this.has(ref)) return rm(file);
+    if (!isNew && (await this.#isStill(ref))) return rm(file);
     await (isNew ? rm(file) : rename(file, blob));
     this.#written += ref.size;
   }
