@@ -194,7 +194,7 @@ describe('between the decision and the removal', () => {
   });
 });
 
-it('publishes whole entries from forgotten blobs while another process collects them', async () => {
+it('publishes entries from forgotten blobs while another process collects them, and all are whole', async () => {
   const aged = new AgedStore();
   for (let i = 0; i < 250; i++) {
     const { sha256: digest } = await aged.store.putBytes(Buffer.from(`forgotten ${i}`));

@@ -59,9 +59,13 @@ function neededNow(root: string, known: readonly ScannedEntry[], removed: readon
   return new Set([...fresh, ...kept].flatMap(({ refs }) => refs.map(({ sha256 }) => sha256)));
 }
 
-/** Renames a folder away; back again when `isUnused` says no of it there. @returns whether it is gone */
+/**
+ * Renames a folder away; back again when `isUnused` says no of it there. Asked before too, so that nobody misses what is in use.
+ *
+ * @returns whether it is gone
+ */
 async function takeFolder(place: string, taken: string, isUnused: (place: string) => boolean): Promise<boolean> {
-  if (!(await moved(place, taken))) return false;
+  if (!isUnused(place) || !(await moved(place, taken))) return false;
   if (isUnused(taken)) return true;
   // Where it was, a build may have published the same entry again: that one stays.
   await rename(taken, place).catch((error: unknown) => {
@@ -72,7 +76,7 @@ async function takeFolder(place: string, taken: string, isUnused: (place: string
 
 /** As `takeFolder`: a blob that was asked for since it was chosen goes back. */
 async function takeBlob(place: string, taken: string, protectedSince: number): Promise<boolean> {
-  if (!(await moved(place, taken))) return false;
+  if (!isOld(place, protectedSince) || !(await moved(place, taken))) return false;
   if (isOld(taken, protectedSince)) return true;
   await link(taken, place).catch(async (error: unknown) => {
     if (errnoOf(error) !== 'EEXIST') await rename(taken, place);
