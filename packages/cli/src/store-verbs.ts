@@ -5,9 +5,10 @@ import { byteCount, realNumber } from './argument-values.js';
 import type { Io } from './io.js';
 
 /** Every verb loads its code when it is called: the others start without it. */
-export function addStoreVerbs(program: Command, io: Io, _signal: AbortSignal, done: (code: number) => void): void {
+export function addStoreVerbs(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
   addInspect(program, io);
   addGc(program, io, done);
+  addVerify(program, io, signal, done);
 }
 
 function addInspect(program: Command, io: Io): void {
@@ -44,6 +45,17 @@ interface GcFlags {
   readonly maxSize?: number;
   readonly dryRun: boolean;
   readonly json: boolean;
+}
+
+function addVerify(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
+  inWorkspace(program.command('verify'))
+    .description('Reads every file that the manifests of a model reach, or the whole store, and compares its digest; checks cache entries and their links.')
+    .argument('[model]', 'name or folder of a model; without it the whole store')
+    .addHelpText('after', '\nExamples:\n  npx tundish verify llama32\n  npx tundish verify --json\n\nExits with 1 when something is damaged; each damaged thing is listed with what to do.')
+    .action(async (model: string | undefined, { workspace, json }: StoreFlags) => {
+      const { verifyCommand } = await import('./commands/verify.js');
+      done(await verifyCommand({ ...(model === undefined ? {} : { model }), workspaceRoot: resolve(workspace), json, signal }, io));
+    });
 }
 
 /** What all of these verbs take. */

@@ -6,4 +6,6 @@ export { stageOf } from './registry.js';
 export { restoreContainer } from './restore-container.js';
 export { buildModel, runStage } from './run-stage.js';
 export type { RunStageRequest, StageRun } from './run-stage.js';
+export { reachOf } from './verify-model.js';
+export type { Reach, ReachRequest } from './verify-model.js';
 export type { Adapters, Piece, PieceRequest, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';

@@ -19,3 +19,8 @@ export { decodeSidecar, readSidecar } from './sidecar.js';
 export type { Sidecar } from './sidecar.js';
 export { openStore } from './store.js';
 export type { PutFileOptions, Store } from './store.js';
+export type { Damage, FileCheck } from './verify/file-check.js';
+export { verifyEntries } from './verify/verify-entries.js';
+export type { VerifyReport, VerifyRequest } from './verify/verify-entries.js';
+export { wholeStore } from './verify/whole-store.js';
+export type { WholeStore } from './verify/whole-store.js';

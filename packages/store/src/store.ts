@@ -6,6 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { printable } from '@tundish/diagnostics';
+import { blobPath } from './blob-path.js';
 import { uniqueSuffix, writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import type { BlobRef } from './manifest.js';
@@ -151,7 +152,7 @@ class BlobStore implements Store {
 
   #blobPath(ref: BlobRef): string {
     if (!isSha256(ref.sha256)) throw storeError('STORE_SHA256', { what: 'a blob is named by 64 lower-case hexadecimal digits', evidence: { detail: printable(String(ref.sha256)) } });
-    return join(this.root, 'blobs', 'sha256', ref.sha256.slice(0, 2), ref.sha256);
+    return blobPath(this.root, ref.sha256);
   }
 
   #sizeOf(ref: BlobRef): number | undefined {

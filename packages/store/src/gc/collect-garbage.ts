@@ -1,8 +1,9 @@
 /** Garbage collection: scan, decide, remove, and the figures of it. */
 import { statSync } from 'node:fs';
+import { blobPath } from '../blob-path.js';
 import { type GcPolicy, planCollection } from './plan-collection.js';
 import { scanStore, treeBytes } from './scan-store.js';
-import { blobPath, isOld, sweep } from './sweep.js';
+import { isOld, sweep } from './sweep.js';
 
 export interface GcRequest extends GcPolicy {
   readonly root: string;

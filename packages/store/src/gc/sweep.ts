@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import { link, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { blobPath } from '../blob-path.js';
 import { INFO_FILE, cachedModels, entryFolders } from '../entry-folders.js';
 import { diskError, errnoOf } from '../errors.js';
 import { openStore } from '../store.js';
@@ -100,8 +101,4 @@ function usedAt(path: string): number {
 /** Whether a file was last used before that time, in milliseconds since 1970. */
 export function isOld(path: string, since: number): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < since;
-}
-
-export function blobPath(root: string, sha256: string): string {
-  return join(root, 'blobs', 'sha256', sha256.slice(0, 2), sha256);
 }
