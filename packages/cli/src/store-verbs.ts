@@ -9,6 +9,7 @@ export function addStoreVerbs(program: Command, io: Io, signal: AbortSignal, don
   addInspect(program, io);
   addGc(program, io, done);
   addVerify(program, io, signal, done);
+  addDoctor(program, io, done);
 }
 
 function addInspect(program: Command, io: Io): void {
@@ -55,6 +56,16 @@ function addVerify(program: Command, io: Io, signal: AbortSignal, done: (code: n
     .action(async (model: string | undefined, { workspace, json }: StoreFlags) => {
       const { verifyCommand } = await import('./commands/verify.js');
       done(await verifyCommand({ ...(model === undefined ? {} : { model }), workspaceRoot: resolve(workspace), json, signal }, io));
+    });
+}
+
+function addDoctor(program: Command, io: Io, done: (code: number) => void): void {
+  inWorkspace(program.command('doctor'))
+    .description('Says what this machine and this workspace have: tools and versions, kernels, memory, disk, which toolchains can be built here; and what to do where something is missing.')
+    .addHelpText('after', '\nExample:\n  npx tundish doctor\n\nExits with 1 when something is missing that builds need; warnings do not count.')
+    .action(async ({ workspace, json }: StoreFlags) => {
+      const { doctorCommand } = await import('./commands/doctor.js');
+      done(await doctorCommand({ workspaceRoot: resolve(workspace), json }, io));
     });
 }
 
