@@ -10,6 +10,8 @@ export function addStoreVerbs(program: Command, io: Io, signal: AbortSignal, don
   addGc(program, io, done);
   addVerify(program, io, signal, done);
   addDoctor(program, io, done);
+  addPlan(program, io, signal);
+  addWhy(program, io, signal);
 }
 
 function addInspect(program: Command, io: Io): void {
@@ -66,6 +68,28 @@ function addDoctor(program: Command, io: Io, done: (code: number) => void): void
     .action(async ({ workspace, json }: StoreFlags) => {
       const { doctorCommand } = await import('./commands/doctor.js');
       done(await doctorCommand({ workspaceRoot: resolve(workspace), json }, io));
+    });
+}
+
+function addPlan(program: Command, io: Io, signal: AbortSignal): void {
+  inWorkspace(program.command('plan'))
+    .description('Says which units a build would run and why, and what time, disk and memory that takes, from the last runs; runs nothing, writes nothing.')
+    .argument('<model>', 'name or folder of a model')
+    .addHelpText('after', '\nExample:\n  npx tundish plan llama32\n\nExits with 0, or with 3 when the recipe has a fault.')
+    .action(async (model: string, { workspace, json }: StoreFlags) => {
+      const { planCommand } = await import('./commands/plan.js');
+      await planCommand({ model, workspaceRoot: resolve(workspace), json, signal }, io);
+    });
+}
+
+function addWhy(program: Command, io: Io, signal: AbortSignal): void {
+  inWorkspace(program.command('why'))
+    .description('Says which fields of the key of a unit changed since its last build, old and new; when none did, which cache entry serves it.')
+    .argument('<target>', 'MODEL:STAGE for all its units, or MODEL/SUBJECT:STAGE')
+    .addHelpText('after', '\nExamples:\n  npx tundish why llama32:quantize\n  npx tundish why llama32/ar1-cl512-1of2:convert --json\n\nExits with 0, or with 3 when the target is unknown or the recipe has a fault.')
+    .action(async (target: string, { workspace, json }: StoreFlags) => {
+      const { whyCommand } = await import('./commands/why.js');
+      await whyCommand({ target, workspaceRoot: resolve(workspace), json, signal }, io);
     });
 }
 

@@ -1,7 +1,9 @@
 /** A small model built in a temporary workspace, and the command run on it as a process. */
 import { spawnSync } from 'node:child_process';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { QUANTIZED_RECIPE, Workspace } from '../../stages/test/workspace.js';
+import { QUANTIZED_RECIPE, Workspace, temporaryFolder } from '../../stages/test/workspace.js';
 import { main as runMain } from '../src/main.js';
 
 export const COMMAND = fileURLToPath(new URL('../bin/tundish.js', import.meta.url));
@@ -17,6 +19,13 @@ export async function builtModel(last = 'package', recipe = QUANTIZED_RECIPE): P
   const workspace = Workspace.make(recipe);
   await workspace.build(last);
   return workspace;
+}
+
+/** A copy that a test may break, with the times of the original. Hard links become copies, as on a disk that has none. */
+export function copyOf(workspace: Workspace): Workspace {
+  const root = join(temporaryFolder(), 'copy');
+  cpSync(workspace.root, root, { recursive: true, preserveTimestamps: true });
+  return new Workspace(root, join(root, '.tundish', 'cache'));
 }
 
 /** Runs `tundish` in the workspace. */

@@ -3,7 +3,7 @@ import { readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { restoreContainer } from '@tundish/stages';
 import { describe, expect, it } from 'vitest';
-import { type Workspace, filesBelow, ran } from '../../stages/test/workspace.js';
+import { WEIGHTS_ONLY_RECIPE, type Workspace, filesBelow, ran } from '../../stages/test/workspace.js';
 import { builtModel, json, main, tundish } from './built-model.js';
 
 interface Report {
@@ -21,7 +21,7 @@ function age({ cacheRoot }: Workspace): void {
 
 describe('gc', () => {
   it('keeps what a built model needs, and frees everything when the model is gone', async () => {
-    const workspace = await builtModel();
+    const workspace = await builtModel('package', WEIGHTS_ONLY_RECIPE);
     await restoreContainer(await workspace.open({ inputsInPlace: true }));
     const units = readdirSync(join(workspace.cacheRoot, 'tiny')).length;
     // A result that no manifest of the model names any more.
@@ -46,7 +46,7 @@ describe('gc', () => {
   });
 
   it('stops before it removes anything when it cannot read what a model needs', async () => {
-    const workspace = await builtModel('optimize');
+    const workspace = await builtModel('optimize', WEIGHTS_ONLY_RECIPE);
     workspace.write('out/optimize/stage.json', '{');
     age(workspace);
     const before = filesBelow(workspace.cacheRoot);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { readManifest } from '@tundish/store';
 import { restoreContainer } from '@tundish/stages';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Workspace, temporaryFolder } from '../../stages/test/workspace.js';
-import { builtModel, json, main, tundish } from './built-model.js';
+import { WEIGHTS_ONLY_RECIPE, type Workspace } from '../../stages/test/workspace.js';
+import { builtModel, copyOf, json, main, tundish } from './built-model.js';
 
 interface Report {
   readonly files: number;
@@ -16,14 +16,11 @@ interface Report {
 let pristine: Workspace;
 let workspace: Workspace;
 beforeAll(async () => {
-  pristine = await builtModel();
+  pristine = await builtModel('package', WEIGHTS_ONLY_RECIPE);
   await restoreContainer(await pristine.open({ inputsInPlace: true }));
 });
 beforeEach(() => {
-  const root = join(temporaryFolder(), 'copy');
-  // Hard links become copies, as on a disk that has none.
-  cpSync(pristine.root, root, { recursive: true });
-  workspace = new Workspace(root, join(root, '.tundish', 'cache'));
+  workspace = copyOf(pristine);
 });
 
 /** The blob of an output. */

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
-import { type ActionCache, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
+import { type ActionCache, type ActionInputs, type ActionKey, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
@@ -80,6 +80,11 @@ export class Pipeline {
     return new Pipeline(request, layout, parseLock(bytes, layout.lock));
   }
 
+  /** The pipeline of a lock that is not on disk: of a recipe as it is now. */
+  static withLock(request: PipelineRequest, lock: Lock): Pipeline {
+    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock);
+  }
+
   /** Runs a unit, or finds its result; each unit at most once per pipeline. */
   run(unit: Unit): Promise<UnitRun> {
     const name = unitName(unit);
@@ -111,6 +116,16 @@ export class Pipeline {
     const manifest = this.request.inputsInPlace ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
     if (manifest.externals.some((external) => this.#source.holds(external))) await this.#source.locate();
     return this.#stageInput(manifest);
+  }
+
+  /**
+   * The key that a unit has with these results of the units it reads, and what the store holds under it. Nothing is run or marked
+   * as used.
+   */
+  async explain(unit: Unit, upstream: ReadonlyMap<string, StageManifest>): Promise<{ readonly key: ActionKey; readonly entry: string; readonly manifest: StageManifest | undefined }> {
+    const inputs = new Map([...upstream].map(([name, manifest]) => [name, this.#stageInput(manifest)]));
+    const key = actionKey(await this.#keyInputs(unit, await this.#request(unit, inputs)));
+    return { key, entry: this.#cache.entryPath(unit.stage, key.key), manifest: await this.#cache.peek(unit.stage, key.key) };
   }
 
   async #inPlace(unit: Unit): Promise<StageManifest> {
@@ -165,14 +180,8 @@ export class Pipeline {
   }
 
   async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<Produced> {
-    const request: StageRequest<unknown> = {
-      options: unitOptions(this.lock, unit),
-      subject: unit.subject,
-      inputs,
-      source: this.#source.files,
-      toolchain: await this.#toolchain(unit),
-    };
-    const keyed = await keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, toolchainName: this.lock.stages.convert.toolchain.name });
+    const request = await this.#request(unit, inputs);
+    const keyed = await this.#keyInputs(unit, request);
     const { key, fields } = actionKey(keyed);
     const found = await this.#cache.lookup(unit.stage, key);
     if (found !== undefined) return { status: 'cached', manifest: found };
@@ -201,6 +210,14 @@ export class Pipeline {
       },
     });
     return { status: 'run', manifest: published, ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
+  }
+
+  async #request(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<StageRequest<unknown>> {
+    return { options: unitOptions(this.lock, unit), subject: unit.subject, inputs, source: this.#source.files, toolchain: await this.#toolchain(unit) };
+  }
+
+  #keyInputs(unit: Unit, request: StageRequest<unknown>): Promise<ActionInputs> {
+    return keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, toolchainName: this.lock.stages.convert.toolchain.name });
   }
 
   async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string, pieces: Pieces): Promise<StageResult> {

@@ -50,6 +50,8 @@ export interface ActionCache {
    * @param key 64 hexadecimal digits
    */
   lookup(operation: string, key: string): Promise<StageManifest | undefined>;
+  /** As `lookup`, for a look that is no use. */
+  peek(operation: string, key: string): Promise<StageManifest | undefined>;
   /**
    * Stores a result whose blobs are in the store already. A whole entry that is there is kept and its manifest returned, so that
    * processes that publish one key at once agree.
@@ -86,6 +88,11 @@ class FolderActionCache implements ActionCache {
   }
 
   async lookup(operation: string, key: string): Promise<StageManifest | undefined> {
+    const found = await this.peek(operation, key);
+    return found !== undefined && (await isMarkedUsed(join(this.entryPath(operation, key), INFO_FILE))) ? found : undefined;
+  }
+
+  async peek(operation: string, key: string): Promise<StageManifest | undefined> {
     const entry = this.entryPath(operation, key);
     try {
       const [info, bytes] = await Promise.all([readFile(join(entry, INFO_FILE), 'utf8'), readFile(join(entry, MANIFEST_FILE))]);
@@ -94,7 +101,7 @@ class FolderActionCache implements ActionCache {
       const manifest = decodeManifest(bytes, join(entry, MANIFEST_FILE));
       // A person reads the links of the entry: they must be whole too, not only the blobs.
       const isWhole = manifest.outputs.every((output) => this.#store.has(output) && statSync(join(entry, output.name)).size === output.size);
-      return isWhole && (await isMarkedUsed(join(entry, INFO_FILE))) ? manifest : undefined;
+      return isWhole ? manifest : undefined;
     } catch {
       // Whatever is wrong with an entry, the answer is to do the work again; publish replaces it.
       return undefined;
