@@ -1,5 +1,5 @@
 /** Values of options: what a word must look like, and what it means. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 export function wholeNumber(text: string): number {
   const value = Number(text);
@@ -25,4 +25,8 @@ export function byteCount(text: string): number {
   const factor = UNITS[(unit ?? '?').toLowerCase()];
   if (number === undefined || factor === undefined) throw new InvalidArgumentError('It must be a size such as 20GB or 512MiB.');
   return Math.floor(Number(number) * factor);
+}
+
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);
 }

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
-import { Command, CommanderError, Option } from 'commander';
-import { realNumber, tokenIds, wholeNumber } from './argument-values.js';
+import { Command, CommanderError } from 'commander';
+import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
 import { CHAT_HELP } from './chat-command.js';
 import type { ChatOptions } from './commands/chat.js';
 import type { EvaluateOptions } from './commands/evaluate.js';
@@ -142,10 +142,6 @@ function addSampling(command: Command): Command {
     .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber)
     .option('--top-p <p>', 'keep the most likely tokens up to this total probability', realNumber)
     .option('--seed <n>', 'seed of the draws', wholeNumber);
-}
-
-function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);
 }
 
 function versionOf(): string {

@@ -1,7 +1,7 @@
 /** The verbs about what was built: their words, options and help. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { byteCount, realNumber } from './argument-values.js';
+import { byteCount, realNumber, threadsOption } from './argument-values.js';
 import type { Io } from './io.js';
 
 /** Every verb loads its code when it is called: the others start without it. */
@@ -12,6 +12,7 @@ export function addStoreVerbs(program: Command, io: Io, signal: AbortSignal, don
   addDoctor(program, io, done);
   addPlan(program, io, signal);
   addWhy(program, io, signal);
+  addReplay(program, io, signal, done);
 }
 
 function addInspect(program: Command, io: Io): void {
@@ -90,6 +91,18 @@ function addWhy(program: Command, io: Io, signal: AbortSignal): void {
     .action(async (target: string, { workspace, json }: StoreFlags) => {
       const { whyCommand } = await import('./commands/why.js');
       await whyCommand({ target, workspaceRoot: resolve(workspace), json, signal }, io);
+    });
+}
+
+function addReplay(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
+  inWorkspace(program.command('replay'))
+    .description('Runs the stage of a cache entry again from its builder_cache_info.json, beside the cache, and compares the digest of every output.')
+    .argument('<entry>', 'folder of the entry: CACHE_ROOT/MODEL/STAGE_KEY')
+    .addOption(threadsOption())
+    .addHelpText('after', '\nExample:\n  npx tundish replay .tundish/cache/llama32/quantize_f61ffa38d01fe29783b2e6f27a9aa3f3\n\nExits with 1 when something differs, with 3 when the entry cannot be replayed.')
+    .action(async (entry: string, { workspace, json, threads }: StoreFlags & { readonly threads: number }) => {
+      const { replayCommand } = await import('./commands/replay.js');
+      done(await replayCommand({ entry, workspaceRoot: resolve(workspace), threads, json, signal }, io));
     });
 }
 

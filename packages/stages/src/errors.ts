@@ -11,6 +11,7 @@ export const stageError = declareErrors({
   STAGE_MODEL_UNKNOWN: 'A word names no model project of the workspace.',
   STAGE_TARGET: 'A word is not a target of the form MODEL:STAGE, or names no unit of the model.',
   STAGE_IMPORT_MISSING: 'A GGUF file has not been imported, and nothing may be written.',
+  STAGE_REPLAY_IMPOSSIBLE: 'A cache entry does not say how it was made, or is no result of a stage.',
   STAGE_ROOT_UNREADABLE: 'Garbage collection cannot read what a model needs; nothing was removed.',
   STAGE_RECIPE_MISSING: 'A model has no recipe.yaml.',
   STAGE_LOCK_MISSING: 'A model has no recipe.lock.json.',

@@ -9,6 +9,8 @@ export type { RunStageRequest, StageRun } from './run-stage.js';
 export { buildOutlook } from './outlook/outlook.js';
 export type { UnitOutlook, UnitState } from './outlook/outlook.js';
 export type { Prediction } from './outlook/predict.js';
+export { replayEntry } from './replay/replay-entry.js';
+export type { ReplayEntryRequest, ReplayReport, ReplayedOutput } from './replay/replay-entry.js';
 export { reachOf } from './verify-model.js';
 export type { Reach, ReachRequest } from './verify-model.js';
 export type { Adapters, Piece, PieceRequest, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';

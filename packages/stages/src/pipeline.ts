@@ -17,7 +17,8 @@ import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
 import { stageOf } from './registry.js';
-import { replayRequest } from './replay-request.js';
+import { replayRequest } from './replay/request.js';
+import { stageInput } from './stage-input.js';
 import { unitOptions } from './unit-options.js';
 
 export interface PipelineRequest {
@@ -149,20 +150,7 @@ export class Pipeline {
   }
 
   #stageInput(manifest: StageManifest): StageInput {
-    const output = (name: string): StageManifest['outputs'][number] | undefined => manifest.outputs.find((file) => file.name === name);
-    return {
-      manifest,
-      path: (name) => {
-        const file = output(name);
-        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} made no ${name}` });
-        return this.store.pathOf(file);
-      },
-      resolve: (location) => {
-        const file = output(location) ?? manifest.externals.find((external) => external.location === location);
-        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} refers to no file ${location}` });
-        return this.#source.pathOf(location, file) ?? this.store.pathOf(file);
-      },
-    };
+    return stageInput(manifest, this.#source, this.store);
   }
 
   async #runOnce(unit: Unit): Promise<UnitRun> {

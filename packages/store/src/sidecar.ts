@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { messageOf, printable } from '@tundish/diagnostics';
 import { z } from 'zod';
 import type { ActionInfo } from './action-cache.js';
-import { canonicalJson } from './canonical-json.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import { INFO_FILE } from './entry-folders.js';
 import type { StageManifest } from './manifest.js';
@@ -58,9 +57,12 @@ export function sidecarOf(operation: string, key: string, manifestSha256: string
   };
 }
 
-/** Canonical JSON with two spaces and a final newline. */
+/**
+ * JSON with two spaces and a final newline, keys in their own order: it holds a clock, so that no two are the same anyway, and
+ * what is replayed must get its inputs and options in the order that they had.
+ */
 export function encodeSidecar(sidecar: Sidecar): string {
-  return `${canonicalJson(sidecar, 2)}\n`;
+  return `${JSON.stringify(sidecar, null, 2)}\n`;
 }
 
 /**

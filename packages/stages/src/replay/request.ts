@@ -1,7 +1,7 @@
 /** What the sidecar of a unit says beside the key and the inputs, so that the unit can be run again from the sidecar alone. */
 import type { Lock, LockSource } from '@tundish/recipe/lock';
 import type { JsonValue } from '@tundish/store';
-import type { Unit } from './plan.js';
+import type { Unit } from '../plan.js';
 
 /** The `request` of builder_cache_info.json. */
 export interface ReplayRequest {
