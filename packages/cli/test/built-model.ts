@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Pipeline, unitName, unitsOf } from '@tundish/stages';
 import { QUANTIZED_RECIPE, Workspace, temporaryFolder } from '../../stages/test/workspace.js';
 import { main as runMain } from '../src/main.js';
 
@@ -17,8 +18,19 @@ export interface CommandResult {
 /** A workspace whose model `tiny` is built up to `last`. */
 export async function builtModel(last = 'package', recipe = QUANTIZED_RECIPE): Promise<Workspace> {
   const workspace = Workspace.make(recipe);
-  await workspace.build(last);
+  await build(workspace, last);
   return workspace;
+}
+
+/** Locks and runs every unit up to `last`, with the compiled code, as the command does: its digest is in the keys. @returns names of the units that were run, not found */
+export async function build(workspace: Workspace, last: string): Promise<string[]> {
+  const units = unitsOf(await workspace.lock());
+  const pipeline = await Pipeline.open(workspace.request());
+  const ran: string[] = [];
+  for (const unit of units.slice(0, units.findLastIndex(({ stage }) => stage === last) + 1)) {
+    if ((await pipeline.run(unit)).status === 'run') ran.push(unitName(unit));
+  }
+  return ran;
 }
 
 /** A copy that a test may break, with the times of the original. Hard links become copies, as on a disk that has none. */

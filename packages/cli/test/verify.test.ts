@@ -2,10 +2,10 @@
 import { chmodSync, cpSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readManifest } from '@tundish/store';
-import { restoreContainer } from '@tundish/stages';
+import { Pipeline, restoreContainer } from '@tundish/stages';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WEIGHTS_ONLY_RECIPE, type Workspace } from '../../stages/test/workspace.js';
-import { builtModel, copyOf, json, main, tundish } from './built-model.js';
+import { build, builtModel, copyOf, json, main, tundish } from './built-model.js';
 
 interface Report {
   readonly files: number;
@@ -17,7 +17,7 @@ let pristine: Workspace;
 let workspace: Workspace;
 beforeAll(async () => {
   pristine = await builtModel('package', WEIGHTS_ONLY_RECIPE);
-  await restoreContainer(await pristine.open({ inputsInPlace: true }));
+  await restoreContainer(await Pipeline.open(pristine.request({ inputsInPlace: true })));
 });
 beforeEach(() => {
   workspace = copyOf(pristine);
@@ -45,8 +45,6 @@ describe('verify', () => {
       const [all, one] = [json<Report>(tundish(place, 'verify', '--json')), json<Report>(await main(place, 'verify', 'tiny', '--json'))];
       expect([all.damage, one.damage]).toEqual([[], []]);
       expect([all.entries, one.entries]).toEqual([readdirSync(join(place.cacheRoot, 'tiny')).length, 16]);
-      // The checkpoint belongs to the model and not to the store.
-      expect(one.files).toBeGreaterThan(all.files);
     }
   });
 
@@ -72,13 +70,13 @@ describe('verify', () => {
     expect(fix).toContain(`delete it and the folder ${entryOf('quantize')}`);
     rmSync(blob);
     rmSync(entryOf('quantize'), { recursive: true });
-    await workspace.build('package');
+    await build(workspace, 'package');
     expect((await main(workspace, 'verify', 'tiny')).code).toBe(0);
   });
 
   it('finds damage in entries, in the checkpoint, in the container and in manifests', async () => {
     const info = join(entryOf('load'), 'builder_cache_info.json');
-    writeFileSync(info, readFileSync(info, 'utf8').replace('"load@1', '"load@0'));
+    writeFileSync(info, readFileSync(info, 'utf8').replace('"stage": "\\"load', '"stage": "\\"lead'));
     writeFileSync(join(entryOf('optimize'), 'stage.json'), '{}');
     flip(join(entryOf('quantize'), 'graph.onnx'));
     flip(workspace.path('checkpoint/model.safetensors'));

@@ -63,13 +63,13 @@ export class Pipeline {
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
 
-  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock) {
+  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, remember = true) {
     this.layout = layout;
     this.lock = lock;
     this.store = openStore(request.cacheRoot);
     this.#cache = openActionCache(this.store, layout.model);
     this.#source = new Source(request, layout, lock);
-    this.#code = new CodeDigests(request.cacheRoot);
+    this.#code = new CodeDigests(request.cacheRoot, remember);
   }
 
   /** @throws STAGE_LOCK_MISSING and the errors of `parseLock` */
@@ -81,9 +81,9 @@ export class Pipeline {
     return new Pipeline(request, layout, parseLock(bytes, layout.lock));
   }
 
-  /** The pipeline of a lock that is not on disk: of a recipe as it is now. */
+  /** The pipeline of a lock that is not on disk, of a recipe as it is now: to `explain` units, with nothing written. */
   static withLock(request: PipelineRequest, lock: Lock): Pipeline {
-    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock);
+    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock, false);
   }
 
   /** Runs a unit, or finds its result; each unit at most once per pipeline. */

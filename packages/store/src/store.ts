@@ -97,7 +97,7 @@ class BlobStore implements Store {
     const path = this.#blobPath(ref);
     if (size === ref.size && this.#isUntouched(ref)) return path;
     const fix = 'run the stage that made it again: it is rebuilt when its cache entry is incomplete';
-    if (size === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
+    if (size === undefined || this.#sizeOf(ref) === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
     if (size === ref.size) throw this.#corrupt(ref, 'it was written to after it was stored');
     throw storeError('STORE_BLOB_SIZE', { what: `blob ${ref.sha256} has ${size} bytes instead of ${ref.size}`, why: 'the file was cut or changed after it was stored', evidence: { path }, fix });
   }
@@ -145,9 +145,9 @@ class BlobStore implements Store {
 
   /** As `has`; a blob that is there counts as used now, so that gc leaves it to whoever is about to refer to it. */
   async #isStill(ref: BlobRef): Promise<boolean> {
-    const now = new Date();
+    if (!this.has(ref)) return false;
     // A blob of another user, or of a store that cannot be written, is there all the same.
-    return this.has(ref) && (await utimes(this.#blobPath(ref), now, now).then(() => true, (error: unknown) => errnoOf(error) !== 'ENOENT'));
+    return utimes(this.#blobPath(ref), new Date(), sealedTime(ref.sha256, Date.now())).then(() => true, (error: unknown) => errnoOf(error) !== 'ENOENT');
   }
 
   #blobPath(ref: BlobRef): string {
@@ -171,6 +171,8 @@ class BlobStore implements Store {
       const { mtimeNs, mtimeMs } = statSync(path, { bigint: true });
       return isSealed(ref.sha256, mtimeNs) || resealed(path, ref.sha256, Number(mtimeMs));
     } catch (error) {
+      // gc has taken it away since its size was looked at.
+      if (errnoOf(error) === 'ENOENT') return false;
       throw diskError(error, 'look at a blob', path);
     }
   }
@@ -200,9 +202,6 @@ class BlobStore implements Store {
       await file.sync();
       const now = await file.stat();
       if (now.size !== before.size || now.mtimeMs !== before.mtimeMs || now.ino !== before.ino) throw sourceChanged(path);
-      // A stage may have written it hours ago: to gc it would look forgotten.
-      const adopted = new Date();
-      await file.utimes(adopted, adopted);
     } finally {
       await file.close();
     }

@@ -108,7 +108,6 @@ async function describeLock(path: string, bytes: number, content: Uint8Array): P
       ['quantize', JSON.stringify(quantize.options)],
       ['toolchain', `${compile.toolchain.name} ${compile.toolchain.version}`],
     ],
-    sections: [{ title: 'code', lines: Object.values(lock.stages).map(({ implementation }) => implementation) }],
     data: { lock },
   };
 }

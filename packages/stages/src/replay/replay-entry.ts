@@ -1,16 +1,16 @@
 /** Runs the stage of one cache entry again, from its sidecar, and holds what comes out against what the entry has. */
 import { readFileSync } from 'node:fs';
+import { mkdtemp, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { STAGE_NAMES } from '@tundish/recipe/lock';
-import { type BlobRef, MANIFEST_FILE, MANIFEST_SCHEMA, type Sidecar, type StageManifest, type Store, decodeManifest, diskError, entryFolders, manifestDigest, openStore, readSidecar, sha256, sha256File } from '@tundish/store';
-import { stat } from 'node:fs/promises';
+import { type BlobRef, MANIFEST_FILE, MANIFEST_SCHEMA, type Sidecar, type StageManifest, type Store, actionKey, decodeManifest, diskError, entryFolders, leafDifferences, manifestDigest, openStore, readSidecar, sha256, sha256File } from '@tundish/store';
+import { CodeDigests } from '../code/code-digests.js';
 import { stageError } from '../errors.js';
-import { numericProfile } from '../key-inputs.js';
+import { type KeyContext, keyInputs } from '../key-inputs.js';
 import type { PipelineRequest } from '../pipeline.js';
-import { IMPLEMENTATIONS } from '../plan.js';
 import { stageOf } from '../registry.js';
 import { Source } from '../source.js';
-import type { Stage, StageContext, StageFile, StageInput, StageName, StageRequest, StageResult } from '../stage.js';
+import type { Piece, Stage, StageContext, StageFile, StageInput, StageName, StageRequest, StageResult } from '../stage.js';
 import { stageInput } from '../stage-input.js';
 import type { ReplayRequest } from './request.js';
 
@@ -36,7 +36,7 @@ export interface ReplayReport {
   readonly outputs: readonly ReplayedOutput[];
   /** Whether facts and references to files of others are the same too. */
   readonly manifestEqual: boolean;
-  /** What is not as it was when the entry was made: code, tool, numeric profile. */
+  /** Fields of the key that are not as they were when the entry was made: code, tool, numeric profile. */
   readonly changed: readonly string[];
   readonly seconds: number;
 }
@@ -58,7 +58,7 @@ export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayRe
   const toolchain = sidecar.tool === null ? undefined : await request.adapters.toolchain(sidecar.tool.name).identity();
   const inputs = await inputsOf(sidecar, entry, source, store);
   const stageRequest: StageRequest<unknown> = { options: recorded.options, subject: recorded.subject, inputs, source: source.files, toolchain };
-  const changed = changesOf(name, sidecar, toolchain, await numericProfile(name, request.adapters, recorded.options));
+  const changed = await changesOf(name, sidecar, stageRequest, { adapters: request.adapters, code: new CodeDigests(cacheRoot, false), toolchainName: sidecar.tool?.name ?? '' });
   const began = performance.now();
   const made = await store.withScratch(async (scratch) => {
     const stage = await stageOf(name);
@@ -109,13 +109,25 @@ function manifestDigestOf(entry: string): string | undefined {
 }
 
 async function runIn(scratch: string, stage: Stage<unknown>, request: StageRequest<unknown>, { signal, reporter, adapters, threads }: ReplayEntryRequest, source: Source): Promise<StageResult> {
-  const context: StageContext = { signal, reporter, adapters, threads, scratch, checkpoint: () => source.folder(), projectFile: (relative) => source.projectFile(relative) };
+  const context: StageContext = { signal, reporter, adapters, threads, scratch, checkpoint: () => source.folder(), projectFile: (relative) => source.projectFile(relative), piece: (_, make) => freshPiece(scratch, make, signal) };
   stage.requires(request);
   const result = await stage.run(context, request).catch((error: unknown) => {
     throw diskError(error, `run ${stage.name}`, scratch);
   });
   stage.ensures(result, request);
   return result;
+}
+
+/** Pieces are made anew: a piece out of the cache would be compared with itself. */
+async function freshPiece(scratch: string, make: (scratch: string) => Promise<readonly StageFile[]>, signal: AbortSignal): Promise<Piece> {
+  const folder = await mkdtemp(join(scratch, 'piece-'));
+  const files = new Map<string, ReturnType<Piece['file']>>();
+  for (const file of await make(folder)) {
+    const path = 'path' in file ? file.path : join(folder, file.name);
+    if ('bytes' in file) await writeFile(path, file.bytes);
+    files.set(file.name, { path, ...(await refOf(file, signal)) });
+  }
+  return { file: (name) => files.get(name) as ReturnType<Piece['file']> };
 }
 
 /** The manifest that a build would publish. */
@@ -140,13 +152,9 @@ function compareOutputs(before: StageManifest, after: StageManifest): ReplayedOu
   });
 }
 
-/** Each may change bytes, and each is in the key: a build would not use the entry any more. */
-function changesOf(stage: StageName, { config, tool }: Sidecar, toolchain: StageRequest<unknown>['toolchain'], profile: string | undefined): string[] {
-  const pairs: [string, string | undefined, string | undefined][] = [
-    ['code', config['implementation'], JSON.stringify(IMPLEMENTATIONS[stage])],
-    ['numeric profile', config['profile'], profile === undefined ? undefined : JSON.stringify(profile)],
-    ['version of the toolchain', tool?.version, toolchain?.version],
-    ['machine of the toolchain', tool?.machine, toolchain?.machine],
-  ];
-  return pairs.filter(([, before, after]) => before !== after).map(([what, before, after]) => `${what}: ${before ?? 'none'} then, ${after ?? 'none'} now`);
+/** The fields of the key that are not as they were: code, toolchain, machine. A build would not use the entry any more. */
+async function changesOf(stage: StageName, { config }: Sidecar, request: StageRequest<unknown>, context: KeyContext): Promise<string[]> {
+  const { fields } = actionKey(await keyInputs(stage, request, context));
+  const differences = leafDifferences(new Map(Object.entries(config)), new Map(Object.entries(fields)));
+  return differences.map(({ path, before, after }) => `${path}: ${before ?? 'absent'} -> ${after ?? 'absent'}`);
 }
