@@ -91,7 +91,7 @@ describe('never served', () => {
   const entry = (model: Model, file: string): string => join(model.cacheRoot, 'mini', model.entries('quantize')[0] as string, file);
   const edit = (path: string, change: (text: string) => string): void => writeFileSync(path, change(readFileSync(path, 'utf8')));
 
-  damaged('truncated blob', 'quantize', (model) => truncateSync(model.blob('quantize', 'block-2.weights'), 1000));
+  damaged('truncated blob', 'quantize', (model) => truncateSync(model.blob('quantize', 'encodings-1.0.0.json'), 1000));
   damaged('flipped bit of a blob', 'quantize', (model) => flipBit(model.blob('quantize', 'block-2.weights')));
   damaged('flipped bit of a graph', 'load', (model) => flipBit(model.blob('load', 'graph.onnx')));
   damaged('lost blob', 'package', (model) => rmSync(model.blob('package', 'manifest.json')));
