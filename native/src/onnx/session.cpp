@@ -168,10 +168,24 @@ Session* create(const Library& library, const Napi::Uint8Array& model, const Nap
     const std::string key = keys.Get(i).As<Napi::String>().Utf8Value();
     api.call(kAddSessionConfigEntry, made, key.c_str(), entries.Get(key).As<Napi::String>().Utf8Value().c_str());
   }
-  if (wanted.Get("operators").ToBoolean()) api.call(kAddCustomOpDomain, made, library.domain);
-  Session* session = nullptr;
-  api.call(kCreateSessionFromArray, static_cast<const Env*>(library.env), static_cast<const void*>(model.Data()), model.ByteLength(),
-           static_cast<const SessionOptions*>(made), &session);
+  const auto open = [&] {
+    Session* session = nullptr;
+    api.call(kCreateSessionFromArray, static_cast<const Env*>(library.env), static_cast<const void*>(model.Data()), model.ByteLength(),
+             static_cast<const SessionOptions*>(made), &session);
+    return session;
+  };
+  if (!wanted.Get("operators").ToBoolean()) return open();
+  api.call(kAddCustomOpDomain, made, library.domain);
+  // The library looks whether it knows a domain and then adds it, without a lock: the first session must be alone.
+  static std::mutex mutex;
+  static bool known = false;
+  std::unique_lock lock(mutex);
+  if (known) {
+    lock.unlock();
+    return open();
+  }
+  Session* session = open();
+  known = true;
   return session;
 }
 

@@ -1,6 +1,8 @@
 /** Products of codes become operators of our own: which ones do, over which bytes, and that their codes are those of the exact sums. */
+import { execFile } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DataType, type Encodings, Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
 import { ensureAddon } from '../../../native/test/built-addon.js';
@@ -189,6 +191,26 @@ function inFile(model: Model, file: string): Model {
   writeFileSync(file, Buffer.concat(parts));
   return model;
 }
+
+/** A process of its own opens several sessions at once: ONNX Runtime learns of the domain in the first one. */
+const PROGRAM = `
+  const { hostReference } = await import('@tundish/toolchain-host');
+  const { DataType, Graph, floatTensor, inlineTensor } = await import('@tundish/graph');
+  const graph = new Graph('g');
+  const inputs = [graph.addInput('x', DataType.UINT16, [1, 32]), graph.addInitializer('W', inlineTensor(DataType.INT8, [8, 32], new Uint8Array(256))), graph.addInitializer('S', floatTensor(new Float32Array(8)))];
+  const attributes = { x_scale: { type: 'float', value: 1 }, x_zero: { type: 'int', value: 0 }, y_scale: { type: 'float', value: 1 }, y_zero: { type: 'int', value: 7 } };
+  graph.outputs.push(Object.assign(graph.addNode({ opType: 'CodeLinear', domain: 'tundish', inputs, outputs: ['y'], attributes }).output(), { dtype: DataType.UINT16, shape: [1, 8] }));
+  const model = { irVersion: 11, opsetImports: new Map([['', 23], ['tundish', 1]]), producerName: '', metadata: new Map(), graph };
+  const opened = await Promise.all([1, 2, 3, 4, 5, 6].map(() => hostReference().open({ model, resolve: (location) => location, threads: 1 })));
+  const results = await Promise.all(opened.map((session) => session.run(new Map([['x', new Uint16Array(32)]]))));
+  await Promise.all(opened.map((session) => session.close()));
+  process.stdout.write(results.map((result) => [...result.get('y')].join('')).join(' '));
+`;
+
+it('the sessions of a process may be opened at the same time', async () => {
+  const runs = await Promise.all([1, 2, 3].map(() => promisify(execFile)(process.execPath, ['--input-type=module', '-e', PROGRAM], { cwd: import.meta.dirname })));
+  for (const { stdout } of runs) expect(stdout).toBe(Array.from({ length: 6 }, () => '77777777').join(' '));
+});
 
 it('operands that do not go together fail the run with their reason, and nothing is read past its end', async () => {
   const grids = { x_scale: 1, x_zero: 0, y_scale: 1, y_zero: 0 };
