@@ -21,24 +21,25 @@ export interface EntryFolder {
 
 /** The models that have a folder below a cache root, sorted; none when there is no cache. */
 export function cachedModels(root: string): string[] {
-  return foldersIn(root).filter((name) => !STORE_NAMES.has(name)).sort();
+  return namesIn(root).filter((name) => !STORE_NAMES.has(name) && statSync(join(root, name), { throwIfNoEntry: false })?.isDirectory() === true).sort();
 }
 
 /** The entries of a model, in the order of their names. @param operation only entries of this one */
 export function entryFolders(root: string, model: string, operation?: string): EntryFolder[] {
   const folder = join(root, model);
   const entries: EntryFolder[] = [];
-  for (const name of foldersIn(folder).sort()) {
+  // Tens of thousands of names: nothing is asked of the file system for each, and nothing is normalised.
+  for (const name of namesIn(folder).sort()) {
     const [, found, key] = FOLDER.exec(name) ?? [];
     if (found === undefined || key === undefined || (operation !== undefined && found !== operation)) continue;
-    entries.push({ model, operation: found, key, path: join(folder, name) });
+    entries.push({ model, operation: found, key, path: `${folder}/${name}` });
   }
   return entries;
 }
 
 /** When an entry was published or last served, in milliseconds since 1970; undefined when it has lost its sidecar. */
 export function lastUse(entry: EntryFolder): number | undefined {
-  return statSync(join(entry.path, INFO_FILE), { throwIfNoEntry: false })?.mtimeMs;
+  return statSync(`${entry.path}/${INFO_FILE}`, { throwIfNoEntry: false })?.mtimeMs;
 }
 
 /** The same entries, the one used last first; those without a sidecar are left out. */
@@ -47,9 +48,9 @@ export function byLastUse(entries: readonly EntryFolder[]): EntryFolder[] {
   return timed.sort((a, b) => b.used - a.used).map(({ entry }) => entry);
 }
 
-function foldersIn(folder: string): string[] {
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    return readdirSync(folder);
   } catch {
     // No cache yet, or none that can be read: it holds nothing for us.
     return [];

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT, median, run, succeed } from '../processes.mjs';
+import { ROOT, run, succeed } from '../processes.mjs';
 import { fillStore } from './large-store.mjs';
 
 const ENTRIES = 10_000;
@@ -19,7 +19,8 @@ export async function verbs(record) {
     const time = async (args) => {
       const seconds = [];
       for (let i = 0; i < REPEATS; i++) seconds.push((await run(process.execPath, args, { cwd: root })).seconds);
-      return median(seconds);
+      // The fastest: what else the machine does is no property of a verb.
+      return Math.min(...seconds);
     };
     const floor = await time(['-e', '0']);
     record('floor: node that does nothing', floor * 1000, 'ms');

@@ -1,8 +1,9 @@
 /** plan: which units a build would run, why, and what that would cost; runs nothing and writes nothing. */
-import { statfsSync } from 'node:fs';
 import { formatBytes, formatSeconds, printable, textTable } from '@tundish/diagnostics';
 import type { Prediction, UnitOutlook, UnitState } from '@tundish/stages/pipeline';
 import { findModel } from '@tundish/stages/workspace';
+import { freeBytes } from '../doctor/machine.js';
+import { cacheRootOf } from '../environment.js';
 import type { Io } from '../io.js';
 import { type ModelOutlook, modelOutlook } from '../model-outlook.js';
 
@@ -26,11 +27,9 @@ interface Totals {
 export async function planCommand({ model, workspaceRoot, json, signal }: PlanOptions, io: Io): Promise<void> {
   const { root, name } = findModel(workspaceRoot, model);
   const outlook = await modelOutlook(workspaceRoot, root, signal, io);
-  const disk = statfsSync(workspaceRoot);
-  const free = disk.bavail * disk.bsize;
   const totals = { run: totalOf(outlook.units, ['run']), atMost: totalOf(outlook.units, ['run', 'open']) };
   if (json) io.out(`${JSON.stringify({ model: name, staleLockFields: outlook.stale ?? null, units: outlook.units.map(asJson), totals }, null, 2)}\n`);
-  else io.out(describe(outlook, totals, free));
+  else io.out(describe(outlook, totals, freeBytes(cacheRootOf(workspaceRoot))));
 }
 
 function asJson({ unit, name, ...outlook }: UnitOutlook): object {

@@ -36,13 +36,18 @@ function availableMemory(): number | undefined {
 /** Where the store is, whether it can be written, what is in it and what room is left. */
 export function cacheFindings(root: string): Finding[] {
   const place = nearestFolder(root);
-  const { bavail, bsize } = statfsSync(place);
-  const free = bavail * bsize;
+  const free = freeBytes(root);
   const entries = cachedModels(root).reduce((sum, model) => sum + entryFolders(root, model).length, 0);
   return [
     finding('cache root', `${root}, ${entries} entries`, canWrite(place) ? undefined : { status: 'problem', fix: `give this user permission to write to ${place}, or set TUNDISH_CACHE_ROOT to another folder` }),
     finding('disk', `${formatBytes(free)} free at the cache root`, free < FEW_BYTES_OF_DISK ? { status: 'warning', fix: 'npx tundish gc, or set TUNDISH_CACHE_ROOT to a larger disk' } : undefined),
   ];
+}
+
+/** Bytes that this user may still write where a folder is, or would be. */
+export function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(nearestFolder(folder));
+  return bavail * bsize;
 }
 
 function nearestFolder(path: string): string {

@@ -22,9 +22,10 @@ export interface LastEntries {
 export function lastEntries(cacheRoot: string, model: string, units: readonly Unit[]): LastEntries {
   const found = new Map<string, LastEntry>();
   const stages = new Map<StageName, LastEntry>();
+  const entries = entryFolders(cacheRoot, model);
   for (const stage of new Set(units.map((unit) => unit.stage))) {
     const wanted = new Set(units.filter((unit) => unit.stage === stage).map(unitName));
-    for (const entry of byLastUse(entryFolders(cacheRoot, model, stage))) {
+    for (const entry of byLastUse(entries.filter(({ operation }) => operation === stage))) {
       if (wanted.size === 0) break;
       const subject = subjectOf(entry);
       const name = subject === undefined ? undefined : unitName({ stage, subject });
@@ -41,7 +42,7 @@ export function lastEntries(cacheRoot: string, model: string, units: readonly Un
 /** Without the checks of a manifest: there may be thousands to pass over. */
 function subjectOf(entry: EntryFolder): string | null | undefined {
   try {
-    const { subject } = JSON.parse(readFileSync(join(entry.path, MANIFEST_FILE), 'utf8')) as { readonly subject?: string | null };
+    const { subject } = JSON.parse(readFileSync(`${entry.path}/${MANIFEST_FILE}`, 'utf8')) as { readonly subject?: string | null };
     return subject;
   } catch {
     // A damaged entry served nobody.

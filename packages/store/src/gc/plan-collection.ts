@@ -46,10 +46,10 @@ export function planCollection(scan: StoreScan, policy: GcPolicy, sizeOf: (sha25
   const working = scan.temporaries.filter(({ running }) => running).map(({ since }) => Math.max(since, now - LONGEST_STAGE_MS));
   const protectedSince = Math.min(now, ...working) - ABANDONED_MS;
   const keptSince = Math.min(protectedSince, now - keepMs);
-  const isRooted = ({ manifest }: ScannedEntry): boolean => manifest !== undefined && roots.manifests.has(manifest);
-  const [staying, going] = partition(scan.entries, (entry) => isRooted(entry) || entry.used >= keptSince);
+  const isRooted = ({ manifest }: ScannedEntry): boolean => roots.manifests.has(manifest() ?? '');
+  const [staying, going] = partition(scan.entries, (entry) => entry.used >= keptSince || isRooted(entry));
   const imports = scan.imports.filter(({ name, used }) => !roots.imports.has(name) && used < keptSince);
-  const evicted = policy.maxBytes === undefined ? [] : evict(staying.filter((entry) => !isRooted(entry) && entry.used < protectedSince), staying, {
+  const evicted = policy.maxBytes === undefined ? [] : evict(staying.filter((entry) => entry.used < protectedSince && !isRooted(entry)), staying, {
     ...policy, sizeOf, maxBytes: policy.maxBytes - scan.imports.filter((item) => !imports.includes(item)).reduce((sum, { bytes }) => sum + bytes, 0),
   });
   const gone = new Set([...going, ...evicted]);
@@ -57,9 +57,15 @@ export function planCollection(scan: StoreScan, policy: GcPolicy, sizeOf: (sha25
     entries: scan.entries.filter((entry) => gone.has(entry)),
     imports,
     temporaries: scan.temporaries.filter(({ abandoned }) => abandoned).map(({ path }) => path),
-    needed: new Set([...roots.blobs, ...scan.entries.filter((entry) => !gone.has(entry)).flatMap(({ refs }) => refs.map(({ sha256 }) => sha256))]),
+    needed: neededBy(scan.entries.filter((entry) => !gone.has(entry)), roots),
     protectedSince,
   };
+}
+
+function neededBy(entries: readonly ScannedEntry[], { blobs }: GcRoots): Set<string> {
+  const needed = new Set(blobs);
+  for (const { refs } of entries) for (const { sha256 } of refs) needed.add(sha256);
+  return needed;
 }
 
 /** Entries in the order of their last use, until what the others and the roots refer to has at most `maxBytes`. */

@@ -1,5 +1,5 @@
 /** What lies in a cache root, as far as garbage collection must know: entries with what they refer to, blobs, imports, temporary files. */
-import { lstatSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EntryFolder, INFO_FILE, MANIFEST_FILE, cachedModels, entryFolders } from '../entry-folders.js';
 import type { BlobRef } from '../manifest.js';
@@ -12,8 +12,8 @@ export interface ScannedEntry {
   readonly used: number;
   /** Time of its sidecar, 0 without one: any later time means that somebody has used or replaced it. */
   readonly touched: number;
-  /** sha256 of stage.json; undefined when it cannot be read. */
-  readonly manifest: string | undefined;
+  /** sha256 of stage.json, computed when it is asked for; undefined when it cannot be read. */
+  readonly manifest: () => string | undefined;
   /** What it made and what it refers to. */
   readonly refs: readonly BlobRef[];
   /** Bytes of the files that only this entry has. */
@@ -46,16 +46,30 @@ export async function scanStore(root: string): Promise<StoreScan> {
 
 /** Reads as little as possible: stores have tens of thousands of entries. */
 export function scanEntry(folder: EntryFolder): ScannedEntry {
-  const info = statSync(join(folder.path, INFO_FILE), { throwIfNoEntry: false });
+  const info = statSync(`${folder.path}/${INFO_FILE}`, { throwIfNoEntry: false });
   const touched = info?.mtimeMs ?? 0;
-  const broken = { folder, used: 0, touched, manifest: undefined, refs: [], bytes: info?.size ?? 0 };
+  const broken = { folder, used: 0, touched, manifest: () => undefined, refs: [], bytes: info?.size ?? 0 };
   try {
-    const bytes = readFileSync(join(folder.path, MANIFEST_FILE));
-    const refs = manifestRefs(JSON.parse(bytes.toString('utf8')));
-    return info === undefined ? broken : { folder, used: touched, touched, manifest: sha256(bytes), refs, bytes: info.size + bytes.length };
+    const text = readText(`${folder.path}/${MANIFEST_FILE}`);
+    const refs = manifestRefs(JSON.parse(text));
+    return info === undefined ? broken : { folder, used: touched, touched, manifest: () => sha256(text), refs, bytes: info.size + text.length };
   } catch {
     // No build uses an entry whose manifest cannot be read.
     return broken;
+  }
+}
+
+/** Manifests are a few kilobytes. */
+const buffer = Buffer.allocUnsafe(64 * 1024);
+
+/** As `readFileSync`, for many small files: half the calls, and nothing allocated but the text. */
+function readText(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const length = readSync(file, buffer, 0, buffer.length, 0);
+    return length === buffer.length ? readFileSync(path, 'utf8') : buffer.toString('utf8', 0, length);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -36,9 +36,9 @@ export async function checkFiles(checks: readonly FileCheck[], reporter: Reporte
   const total = [...unique.values()].reduce((sum, size) => sum + size, 0);
   let bytes = 0;
   for (const { check, stats } of found) {
-    const what = stats === undefined ? `${check.of} is not there` : stats.size !== check.size ? `${check.of} has ${stats.size} bytes instead of ${check.size}` : undefined;
-    if (what !== undefined || stats === undefined) {
-      damage.push({ path: check.path, what: what ?? '', fix: check.fix });
+    if (stats === undefined || stats.size !== check.size) {
+      const what = stats === undefined ? 'is not there' : `has ${stats.size} bytes instead of ${check.size}`;
+      damage.push({ path: check.path, what: `${check.of} ${what}`, fix: check.fix });
       continue;
     }
     reporter.progress({ work: 'verify', label: 'files', done: digests.size, total: unique.size, bytes: { done: bytes, total } });
