@@ -11,13 +11,13 @@ import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
 import { keyInputs, upstreamDigests } from './key-inputs.js';
 import { type ModelLayout, modelLayout } from './layout.js';
-import { type Unit, inputsOf, unitName } from './plan.js';
+import { type Unit, inputsOf, roleOf, unitName } from './plan.js';
 import { type PieceCount, Pieces } from './pieces.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
-import { stageOf } from './registry.js';
 import { unitOptions } from './unit-options.js';
+import { unitStage } from './unit-stage.js';
 
 export interface PipelineRequest {
   readonly workspaceRoot: string;
@@ -163,7 +163,8 @@ export class Pipeline {
     return this.#produce(unit, inputs);
   }
 
-  async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<Produced> {
+  async #produce(unit: Unit, results: ReadonlyMap<string, StageInput>): Promise<Produced> {
+    const inputs = new Map([...results].map(([name, input]) => [roleOf(this.lock, name), input]));
     const request: StageRequest<unknown> = {
       options: unitOptions(this.lock, unit),
       subject: unit.subject,
@@ -171,11 +172,13 @@ export class Pipeline {
       source: this.#source.files,
       toolchain: await this.#toolchain(unit),
     };
-    const keyed = await keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, toolchainName: this.lock.stages.convert.toolchain.name });
+    const { adapters } = this.request;
+    const made = await unitStage(unit, { lock: this.lock, root: this.layout.root, adapters, code: this.#code });
+    const keyed = await keyInputs(unit.stage, request, { adapters, code: this.#code, modules: made.modules });
     const { key, fields } = actionKey(keyed);
     const found = await this.#cache.lookup(unit.stage, key);
     if (found !== undefined) return { status: 'cached', manifest: found };
-    const stage = await stageOf(unit.stage);
+    const stage = await made.load();
     stage.requires(request);
     const source = sourceOf(inputs, this.lock);
     const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source });
