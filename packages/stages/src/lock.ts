@@ -9,5 +9,6 @@ export { DESCRIPTIONS, customStageOf, customStagesAfter, inputsOf, isBuiltIn, pa
 export type { Unit, UnitPlan } from './plan.js';
 export { customModulePath } from './custom/module-path.js';
 export { customModules } from './custom/stage-modules.js';
+export { lockModel } from './lock-model.js';
 export { resolveLock } from './resolve-lock.js';
 export type { ResolveLockRequest } from './resolve-lock.js';

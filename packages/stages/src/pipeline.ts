@@ -32,7 +32,7 @@ export interface PipelineRequest {
   readonly signal: AbortSignal;
   readonly threads: number;
   /** True when earlier results are in place because Nx ran or restored them; else they are looked up or made. */
-  readonly inputsInPlace: boolean;
+  readonly inputsInPlace?: boolean;
 }
 
 /** What became of one unit. */
@@ -107,7 +107,7 @@ export class Pipeline {
 
   /** The result of a unit with its files on disk; made again when the store has lost them. */
   async input(unit: Unit): Promise<StageInput> {
-    const manifest = this.request.inputsInPlace ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
+    const manifest = this.request.inputsInPlace === true ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
     if (manifest.externals.some((external) => this.#source.holds(external))) await this.#source.locate();
     return this.#stageInput(manifest);
   }

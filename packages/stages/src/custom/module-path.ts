@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stageError } from '../errors.js';
 
-/** Names that Node.js and the walk over imports take for modules. */
-const MODULE = /\.[cm]?[jt]s$/;
+/** ECMAScript modules: what CommonJS requires cannot be followed. */
+const MODULE = /\.m?[jt]s$/;
 
 /**
  * Absolute path of `use`.
