@@ -1,9 +1,10 @@
 /** What enters the key of a unit; known without loading its stage, so that a hit is cheap. */
 import type { LockStages, StageName } from '@tundish/recipe/lock';
-import { type ActionInputs, type ToolIdentity, manifestDigest } from '@tundish/store';
+import { type ActionInputs, type JsonValue, type ToolIdentity, manifestDigest } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import type { CodeDigests } from './code/code-digests.js';
 import { kernelDigest } from './code/stage-code.js';
+import { isBuiltIn } from './plan.js';
 import type { Adapters, StageInput, StageRequest } from './stage.js';
 
 /** Files of the checkpoint that a container carries as they are. */
@@ -37,7 +38,8 @@ export async function keyInputs(stage: string, request: StageRequest<unknown>, {
   return {
     stage,
     code: digest,
-    options: { ...(typeof options === 'object' ? options : { value: options }), subject },
+    // Options of a custom stage may have any name, also this one.
+    options: isBuiltIn(stage) ? { ...(typeof options === 'object' ? options : { value: options }), subject } : { given: options as JsonValue, subject },
     ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
     upstream: { ...upstreamDigests(inputs), ...sourceDigests(stage, request) },
     ...(profile === undefined ? {} : { profile }),

@@ -3,7 +3,7 @@ import type { Lock } from '@tundish/recipe/lock';
 import type { CodeDigests } from './code/code-digests.js';
 import { stageModules } from './code/stage-code.js';
 import { customModulePath } from './custom/module-path.js';
-import { customModules } from './custom/stage-modules.js';
+import { customModules, userModules } from './custom/stage-modules.js';
 import { stageError } from './errors.js';
 import { customStageOf, isBuiltIn, unitName, type Unit } from './plan.js';
 import { stageOf } from './registry.js';
@@ -30,10 +30,9 @@ export async function unitStage(unit: Unit, { lock, root, adapters, code }: Unit
   const custom = customStageOf(lock, stage);
   if (custom === undefined) throw stageError('STAGE_SUBJECT_UNKNOWN', { what: `${unitName(unit)} is not in the lock file` });
   const path = await customModulePath(custom.use, root);
-  const modules = customModules(path);
-  if ((await code.digest([modules[0]], 'named')) !== custom.code) throw changed(stage, path);
+  if ((await code.digest(userModules(path), 'named')) !== custom.code) throw changed(stage, path);
   return {
-    modules,
+    modules: customModules(path),
     load: async () => {
       const [{ loadCustomStage }, { pipelineStage }] = await Promise.all([import('./custom/load-stage.js'), import('./custom/stage.js')]);
       const loaded = await loadCustomStage(path);

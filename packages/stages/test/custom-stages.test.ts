@@ -89,7 +89,7 @@ describe('the worked example', () => {
     expect(own).toHaveLength(1);
     expect(temporary).toEqual([]);
     const { config } = JSON.parse(readFileSync(join(built.cacheRoot, 'tiny', own[0] as string, 'builder_cache_info.json'), 'utf8')) as { config: Record<string, string> };
-    expect(Object.keys(config).sort()).toEqual(expect.arrayContaining(['code', 'options.ratio', 'options.subject', 'stage', 'upstream.optimize']));
+    expect(Object.keys(config).sort()).toEqual(expect.arrayContaining(['code', 'options.given.ratio', 'options.subject', 'stage', 'upstream.optimize']));
   });
 
   test('is a hit when nothing changed, for buildModel and runStage too', async () => {
@@ -141,6 +141,18 @@ test('stages may stand in every place, several in one, and from a package; each 
   expect(runs.get('first')?.manifest.outputs.map(({ name }) => name).sort()).toEqual(['adaptation.json', 'graph.onnx', 'model.json']);
   expect([...workspace.manifests().keys()]).toEqual(expect.arrayContaining(['pairs/ar1-cl32/stage.json', 'cells/ar1-cl32-1of2/last/stage.json']));
   expect(ran(await workspace.build('package'))).toEqual([]);
+  const { custom: before } = await workspace.resolve();
+  writeFileSync(join(installed, 'package.json'), readFileSync(join(installed, 'package.json'), 'utf8').replace('1.0.0', '1.0.1'));
+  const { custom: after } = await workspace.resolve();
+  expect(Object.keys(before ?? {}).filter((name) => before?.[name]?.code !== after?.[name]?.code)).toEqual(['last']);
+});
+
+test('no name of an option hides it from the key', async () => {
+  const stages = entry('a.ts').replace('}', ', options: { subject: one } }');
+  const workspace = workspaceWith(stages, { 'a.ts': moduleOf('a', { options: '{ subject: z.string() }' }) });
+  expect(ran(await workspace.build('a'))).toEqual(['load', 'optimize', 'a']);
+  workspace.write('recipe.yaml', readFileSync(workspace.path('recipe.yaml'), 'utf8').replace('subject: one', 'subject: two'));
+  expect(ran(await workspace.build('a'))).toEqual(['a']);
 });
 
 describe('a recipe is refused, with the line that names the stage,', () => {

@@ -8,9 +8,9 @@ import { CodeDigests } from '../code/code-digests.js';
 import { stageError } from '../errors.js';
 import { type StageDescription, describeStages } from './describe-stages.js';
 import { customModulePath } from './module-path.js';
-import { customModules } from './stage-modules.js';
+import { customModules, userModules } from './stage-modules.js';
 
-/** Targets and folders of a model that a stage must not hide, and what every object has. */
+/** Targets and folders that surfaces give every model, and what every object has. */
 const RESERVED: ReadonlySet<string> = new Set([...STAGE_NAMES, 'generate', 'chat', 'evaluate', 'serve', 'benchmark', 'report', 'deploy', 'cells', 'parts', 'constructor']);
 
 export interface CustomStagesRequest {
@@ -62,9 +62,8 @@ interface FoundStage {
 
 async function locate(entry: Recipe['stages'][number], root: string, code: CodeDigests): Promise<FoundStage> {
   const path = await customModulePath(entry.use, root);
-  const modules = customModules(path);
-  const key = sha256(canonicalJson({ code: await code.digest(modules), options: entry.options }));
-  return { entry, path, code: await code.digest([modules[0]], 'named'), key };
+  const key = sha256(canonicalJson({ code: await code.digest(customModules(path)), options: entry.options }));
+  return { entry, path, code: await code.digest(userModules(path), 'named'), key };
 }
 
 function checkName(name: string, earlier: readonly CustomStagePin[], file: RecipeFile, index: number): void {
