@@ -32,14 +32,14 @@ export interface KeyContext {
 /** Everything that decides the result of a unit. @throws STAGE_CODE */
 export async function keyInputs(stage: string, request: StageRequest<unknown>, { adapters, code, modules }: KeyContext): Promise<ActionInputs> {
   const { options, subject, toolchain, inputs } = request;
-  const profile = await numericProfile(stage, adapters, options, code);
+  const profile = stage === 'compile' ? await operatorProfile(toolchain, code) : await numericProfile(stage, adapters, options, code);
   const digest = await code.digest(modules);
   await code.save();
   return {
     stage,
     code: digest,
     // Options of a custom stage may have any name, also this one.
-    options: isBuiltIn(stage) ? { ...(typeof options === 'object' ? options : { value: options }), subject } : { given: options as JsonValue, subject },
+    options: isBuiltIn(stage) ? { ...(typeof options === 'object' ? withoutPlaces(options ?? {}) : { value: options }), subject } : { given: options as JsonValue, subject },
     ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
     upstream: { ...upstreamDigests(inputs), ...sourceDigests(stage, request) },
     ...(profile === undefined ? {} : { profile }),
@@ -51,6 +51,12 @@ function toolOf(stage: string, { name, version, machine, operators }: ToolchainI
   return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
 }
 
+/** A text counts by the digest that stands beside its path: where it lies changes nothing. */
+function withoutPlaces(options: object): object {
+  const { calibration } = options as { readonly calibration?: Readonly<Record<string, unknown>> };
+  return calibration === undefined ? options : { ...options, calibration: Object.fromEntries(Object.entries(calibration).filter(([name]) => name !== 'text')) };
+}
+
 export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {
   return Object.fromEntries([...inputs].map(([name, { manifest }]) => [name, manifestDigest(manifest)]));
 }
@@ -58,6 +64,11 @@ export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record
 /** Digests of the checkpoint's files that the stage reads itself. */
 function sourceDigests(stage: string, { source }: StageRequest<unknown>): Record<string, string> {
   return Object.fromEntries([...source].filter(([name]) => readsSource(stage, name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
+}
+
+/** The library that the toolchain's own operators are in, which runs while a part is compiled. */
+async function operatorProfile(toolchain: ToolchainIdentity | undefined, code: CodeDigests): Promise<string | undefined> {
+  return toolchain === undefined || toolchain.operators === '' ? undefined : kernelDigest(code);
 }
 
 /** What computes, for the one stage whose bytes depend on it: the kernels as they were built, the engine, the instruction set. */

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
-import { type ActionCache, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
+import { type ActionCache, type ActionInputs, type ActionKey, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
@@ -16,8 +16,10 @@ import { type PieceCount, Pieces } from './pieces.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
+import { replayRequest } from './replay/request.js';
+import { stageInput } from './stage-input.js';
 import { unitOptions } from './unit-options.js';
-import { unitStage } from './unit-stage.js';
+import { type UnitStage, unitStage } from './unit-stage.js';
 
 export interface PipelineRequest {
   readonly workspaceRoot: string;
@@ -61,13 +63,13 @@ export class Pipeline {
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
 
-  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock) {
+  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, remember = true) {
     this.layout = layout;
     this.lock = lock;
     this.store = openStore(request.cacheRoot);
     this.#cache = openActionCache(this.store, layout.model);
     this.#source = new Source(request, layout, lock);
-    this.#code = new CodeDigests(request.cacheRoot);
+    this.#code = new CodeDigests(request.cacheRoot, remember);
   }
 
   /** @throws STAGE_LOCK_MISSING and the errors of `parseLock` */
@@ -77,6 +79,11 @@ export class Pipeline {
       throw stageError('STAGE_LOCK_MISSING', { what: `${layout.model} has no recipe.lock.json`, evidence: { path: layout.lock }, fix: 'write it from the recipe: npx nx g @tundish/nx:lock', cause });
     });
     return new Pipeline(request, layout, parseLock(bytes, layout.lock));
+  }
+
+  /** The pipeline of a lock that is not on disk, of a recipe as it is now: to `explain` units, with nothing written. */
+  static withLock(request: PipelineRequest, lock: Lock): Pipeline {
+    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock, false);
   }
 
   /** Runs a unit, or finds its result; each unit at most once per pipeline. */
@@ -112,6 +119,16 @@ export class Pipeline {
     return this.#stageInput(manifest);
   }
 
+  /**
+   * The key that a unit has with these results of the units it reads, and what the store holds under it. Nothing is run or marked
+   * as used.
+   */
+  async explain(unit: Unit, upstream: ReadonlyMap<string, StageManifest>): Promise<{ readonly key: ActionKey; readonly entry: string; readonly manifest: StageManifest | undefined }> {
+    const inputs = new Map([...upstream].map(([name, manifest]) => [name, this.#stageInput(manifest)]));
+    const key = actionKey(await this.#keyInputs(unit, await this.#request(unit, inputs), await this.#stage(unit)));
+    return { key, entry: this.#cache.entryPath(unit.stage, key.key), manifest: await this.#cache.peek(unit.stage, key.key) };
+  }
+
   async #inPlace(unit: Unit): Promise<StageManifest> {
     const manifest = readManifest(this.layout.manifest(unit.stage, unit.subject));
     if (this.#isWhole(manifest)) return manifest;
@@ -133,20 +150,7 @@ export class Pipeline {
   }
 
   #stageInput(manifest: StageManifest): StageInput {
-    const output = (name: string): StageManifest['outputs'][number] | undefined => manifest.outputs.find((file) => file.name === name);
-    return {
-      manifest,
-      path: (name) => {
-        const file = output(name);
-        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} made no ${name}` });
-        return this.store.pathOf(file);
-      },
-      resolve: (location) => {
-        const file = output(location) ?? manifest.externals.find((external) => external.location === location);
-        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} refers to no file ${location}` });
-        return this.#source.pathOf(location, file) ?? this.store.pathOf(file);
-      },
-    };
+    return stageInput(manifest, this.#source, this.store);
   }
 
   async #runOnce(unit: Unit): Promise<UnitRun> {
@@ -164,25 +168,17 @@ export class Pipeline {
   }
 
   async #produce(unit: Unit, results: ReadonlyMap<string, StageInput>): Promise<Produced> {
-    const inputs = new Map([...results].map(([name, input]) => [roleOf(this.lock, name), input]));
-    const request: StageRequest<unknown> = {
-      options: unitOptions(this.lock, unit),
-      subject: unit.subject,
-      inputs,
-      source: this.#source.files,
-      toolchain: await this.#toolchain(unit),
-    };
-    const { adapters } = this.request;
-    const made = await unitStage(unit, { lock: this.lock, root: this.layout.root, adapters, code: this.#code });
-    const keyed = await keyInputs(unit.stage, request, { adapters, code: this.#code, modules: made.modules });
+    const request = await this.#request(unit, results);
+    const made = await this.#stage(unit);
+    const keyed = await this.#keyInputs(unit, request, made);
     const { key, fields } = actionKey(keyed);
     const found = await this.#cache.lookup(unit.stage, key);
     if (found !== undefined) return { status: 'cached', manifest: found };
     const stage = await made.load();
     stage.requires(request);
-    const source = sourceOf(inputs, this.lock);
+    const source = sourceOf(results, this.lock);
     const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source });
-    const began = performance.now();
+    const [began, cpu] = [performance.now(), process.cpuUsage()];
     const createdAt = new Date().toISOString();
     const manifest = await this.store.withScratch(async (scratch) => {
       const result = await this.#runStage(stage, request, scratch, pieces);
@@ -195,12 +191,27 @@ export class Pipeline {
         config: fields,
         createdAt,
         ...(request.toolchain === undefined ? {} : { tool: request.toolchain }),
-        inputs: upstreamDigests(inputs),
+        inputs: upstreamDigests(results),
+        request: replayRequest(unit, request.options, this.lock),
         wallSeconds: (performance.now() - began) / 1000,
+        cpuSeconds: cpuSecondsSince(cpu),
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
       },
     });
     return { status: 'run', manifest: published, ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
+  }
+
+  async #request(unit: Unit, results: ReadonlyMap<string, StageInput>): Promise<StageRequest<unknown>> {
+    const inputs = new Map([...results].map(([name, input]) => [roleOf(this.lock, name), input]));
+    return { options: unitOptions(this.lock, unit), subject: unit.subject, inputs, source: this.#source.files, toolchain: await this.#toolchain(unit) };
+  }
+
+  #stage(unit: Unit): Promise<UnitStage> {
+    return unitStage(unit, { custom: this.lock.custom, toolchainName: this.lock.stages.convert.toolchain.name, root: this.layout.root, adapters: this.request.adapters, code: this.#code });
+  }
+
+  #keyInputs(unit: Unit, request: StageRequest<unknown>, { modules }: UnitStage): Promise<ActionInputs> {
+    return keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, modules });
   }
 
   async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string, pieces: Pieces): Promise<StageResult> {
@@ -230,6 +241,11 @@ export class Pipeline {
       fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
     });
   }
+}
+
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
 }
 
 function sourceOf(inputs: ReadonlyMap<string, StageInput>, lock: Lock): string {

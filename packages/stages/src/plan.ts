@@ -24,17 +24,20 @@ export interface Unit {
 /** What of a lock says which units there are. */
 export type UnitPlan = Pick<Lock, 'cells' | 'parts' | 'custom'>;
 
+/** What of a lock says which custom stages there are. */
+type CustomStages = { readonly custom?: Lock['custom'] | undefined };
+
 export function isBuiltIn(stage: string): stage is StageName {
   return Object.hasOwn(DESCRIPTIONS, stage);
 }
 
 /** The entry of a custom stage; undefined for any other name. */
-export function customStageOf({ custom }: Pick<Lock, 'custom'>, stage: string): CustomStageLock | undefined {
+export function customStageOf({ custom }: CustomStages, stage: string): CustomStageLock | undefined {
   return custom !== undefined && Object.hasOwn(custom, stage) ? custom[stage] : undefined;
 }
 
 /** Names of the custom stages behind a stage, in the order in which they run. */
-export function customStagesAfter({ custom = {} }: Pick<Lock, 'custom'>, stage: StageName): string[] {
+export function customStagesAfter({ custom = {} }: CustomStages, stage: StageName): string[] {
   const names: string[] = [];
   const readerOf = (name: string): string | undefined => Object.keys(custom).find((reader) => custom[reader]?.reads === name);
   for (let name = readerOf(stage); name !== undefined; name = readerOf(name)) names.push(name);
@@ -42,12 +45,12 @@ export function customStagesAfter({ custom = {} }: Pick<Lock, 'custom'>, stage: 
 }
 
 /** The stage that decides what a stage works on: itself, or the one behind which a custom stage stands. */
-export function placeOf(lock: Pick<Lock, 'custom'>, stage: string): StageName | undefined {
+export function placeOf(lock: CustomStages, stage: string): StageName | undefined {
   return isBuiltIn(stage) ? stage : customStageOf(lock, stage)?.after;
 }
 
 /** The name under which readers ask for a result: that of the stage in whose place it stands. `prune/ar1-cl512` may be `arcl/ar1-cl512`. */
-export function roleOf(lock: Pick<Lock, 'custom'>, name: string): string {
+export function roleOf(lock: CustomStages, name: string): string {
   const [stage = '', ...subject] = name.split('/');
   return [placeOf(lock, stage) ?? stage, ...subject].join('/');
 }

@@ -16,7 +16,9 @@ export interface UnitStage {
 }
 
 export interface UnitStageRequest {
-  readonly lock: Lock;
+  readonly custom: Lock['custom'];
+  /** The toolchain that the lock names. */
+  readonly toolchainName: string;
   /** Folder of the model project. */
   readonly root: string;
   readonly adapters: Adapters;
@@ -24,10 +26,10 @@ export interface UnitStageRequest {
 }
 
 /** @throws STAGE_SUBJECT_UNKNOWN, STAGE_CUSTOM_MISSING, STAGE_CUSTOM_CHANGED, STAGE_CODE */
-export async function unitStage(unit: Unit, { lock, root, adapters, code }: UnitStageRequest): Promise<UnitStage> {
+export async function unitStage(unit: Unit, { custom: entries, toolchainName, root, adapters, code }: UnitStageRequest): Promise<UnitStage> {
   const { stage } = unit;
-  if (isBuiltIn(stage)) return { modules: stageModules(stage, lock.stages.convert.toolchain.name, adapters), load: () => stageOf(stage) };
-  const custom = customStageOf(lock, stage);
+  if (isBuiltIn(stage)) return { modules: stageModules(stage, toolchainName, adapters), load: () => stageOf(stage) };
+  const custom = customStageOf({ custom: entries }, stage);
   if (custom === undefined) throw stageError('STAGE_SUBJECT_UNKNOWN', { what: `${unitName(unit)} is not in the lock file` });
   const path = await customModulePath(custom.use, root);
   if ((await code.digest(userModules(path), 'named')) !== custom.code) throw changed(stage, path);

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { TundishError } from '@tundish/diagnostics';
 import { type CustomStageLock, type Lock, encodeLock } from '@tundish/recipe';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type StageInput, buildModel, parameterValues, readGraph, runStage } from '../src/index.js';
+import { type StageInput, buildModel, buildOutlook, parameterValues, readGraph, replayEntry, runStage } from '../src/index.js';
 import { CodeDigests } from '../src/code/code-digests.js';
 import { loadCustomStage } from '../src/custom/load-stage.js';
 import { FLOAT_RECIPE, Workspace, ran, repositoryPath } from './workspace.js';
@@ -96,6 +96,19 @@ describe('the worked example', () => {
     await built.lock();
     expect((await buildModel(built.request())).filter(({ status }) => status === 'run')).toEqual([]);
     expect(await runStage({ ...built.request(), stage: 'prune' })).toMatchObject({ status: 'cached', bytesWritten: 0 });
+  });
+
+  test('is seen by plan, and replayed from its entry like the stages that read it', async () => {
+    await built.lock();
+    const pipeline = await built.open();
+    expect((await buildOutlook(pipeline)).filter(({ state }) => state !== 'cached')).toEqual([]);
+    const { hubCache, adapters, reporter, signal, threads } = built.request();
+    for (const stage of ['prune', 'quantize', 'arcl']) {
+      const entry = join(built.cacheRoot, 'tiny', built.leftovers().entries.find((name) => name.startsWith(`${stage}_`)) as string);
+      const report = await replayEntry({ entry, modelFolder: built.path('.'), hubCache, adapters, reporter, signal, threads });
+      expect(report).toMatchObject({ stage, manifestEqual: true, changed: [] });
+      expect(report.outputs.every(({ equal }) => equal)).toBe(true);
+    }
   });
 
   test('runs again alone when an import of it is edited and the result is equal', async () => {

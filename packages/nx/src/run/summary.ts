@@ -1,8 +1,7 @@
 /** The summary of one run: what each stage did, in the order of the pipeline. */
-import { formatBytes, formatSeconds } from '@tundish/diagnostics';
+import { formatBytes, formatSeconds, textTable } from '@tundish/diagnostics';
 import type { Lock, StageName } from '@tundish/recipe/lock';
 import { customStagesAfter } from '@tundish/stages/lock';
-import { formatTable } from './format.js';
 import type { ContainerSummary } from './container.js';
 import type { RunRecord } from './run-record.js';
 
@@ -42,7 +41,7 @@ export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<s
   const ran = all.filter(({ status }) => status === 'run').length;
   const bytes = all.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
   const total = ['total', `${ran} run, ${rows.length - ran} cached`, formatSeconds(wallSeconds), formatBytes(bytes)];
-  return formatTable(['stage', 'result', 'time', 'written'], [...rows, total], [false, false, true, true]);
+  return textTable(['stage', 'result', 'time', 'written'], [...rows, total], [false, false, true, true]);
 }
 
 /** `run`, `run (12 of 18 blocks from cache)`, or `cached (store)`. */

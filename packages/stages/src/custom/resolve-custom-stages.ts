@@ -18,6 +18,8 @@ export interface CustomStagesRequest {
   /** Folder of the model project. */
   readonly root: string;
   readonly cacheRoot: string;
+  /** False leaves what is remembered in the cache as it is. */
+  readonly remember: boolean;
 }
 
 /**
@@ -26,17 +28,17 @@ export interface CustomStagesRequest {
  *
  * @throws STAGE_CUSTOM_* and STAGE_CODE with the line of the recipe
  */
-export async function resolveCustomStages({ file, root, cacheRoot }: CustomStagesRequest): Promise<CustomStagePin[]> {
+export async function resolveCustomStages({ file, root, cacheRoot, remember }: CustomStagesRequest): Promise<CustomStagePin[]> {
   const { stages } = file.recipe;
   if (stages.length === 0) return [];
-  const code = new CodeDigests(cacheRoot);
+  const code = new CodeDigests(cacheRoot, remember);
   const found: FoundStage[] = [];
   for (const [index, entry] of stages.entries()) {
     found.push(await locate(entry, root, code).catch((error: unknown) => {
       throw withLine(error, file, index);
     }));
   }
-  const described = await describeAll(found, cacheRoot);
+  const described = await describeAll(found, cacheRoot, remember);
   const pins: CustomStagePin[] = [];
   for (const [index, { entry, code: pin }] of found.entries()) {
     const description = described[index] as StageDescription | TundishError;
@@ -97,14 +99,14 @@ function withLine(error: unknown, file: RecipeFile, index: number): unknown {
 const MAX_KEPT = 256;
 
 /** Descriptions from `custom-stages.json` in the cache, where they are remembered by `key`, or from the modules. */
-async function describeAll(found: readonly FoundStage[], cacheRoot: string): Promise<(StageDescription | TundishError)[]> {
+async function describeAll(found: readonly FoundStage[], cacheRoot: string, remember: boolean): Promise<(StageDescription | TundishError)[]> {
   const path = join(cacheRoot, 'custom-stages.json');
   const known = readMemo(path);
   const unknown = found.filter(({ key }) => !known.has(key));
   const answers = await describeStages(unknown.map(({ path: module, entry }) => ({ path: module, options: entry.options })));
   const fresh = new Map(unknown.map(({ key }, i) => [key, answers[i] as StageDescription | TundishError]));
   const kept = [...fresh].filter((pair): pair is [string, StageDescription] => !(pair[1] instanceof TundishError));
-  if (kept.length > 0) {
+  if (remember && kept.length > 0) {
     const body = JSON.stringify([...known, ...kept].slice(-MAX_KEPT));
     await writeFileAtomic(path, `${sha256(body)}\n${body}\n`);
   }
