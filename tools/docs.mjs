@@ -17,21 +17,27 @@ async function recipeJsonSchema() {
 
 /** One row per option and one sentence per section, in the order of the schema. */
 function optionsOf(schema, path, rows) {
-  const section = [schema, ...(schema.anyOf ?? [])].find(({ properties }) => properties !== undefined);
+  const section = sectionOf(schema);
   for (const [name, property] of Object.entries(section.properties)) {
     const key = [...path, name];
-    const nested = [property, ...(property.anyOf ?? [])].find(({ properties }) => properties !== undefined);
+    const nested = sectionOf(property);
     const meaning = property.description ?? nested?.description;
     if (meaning === undefined) throw new Error(`${key.join('.')} has no description in the schema`);
     const isSection = nested !== undefined;
     rows.push({ key: key.join('.'), isSection, values: isSection ? sectionValues(property) : valuesOf(property), preset: isSection ? '' : presetOf(property, section, name), meaning });
-    if (isSection) optionsOf(property, key, rows);
+    if (isSection) optionsOf(property, property.type === 'array' ? [...path, `${name}[]`] : key, rows);
   }
   return rows;
 }
 
+/** The mapping that a property is, may be, or is a list of. */
+function sectionOf(property) {
+  return [property, ...(property.anyOf ?? []), property.items ?? {}].find(({ properties }) => properties !== undefined);
+}
+
 /** What a section may be instead of its options. */
-function sectionValues({ anyOf }) {
+function sectionValues({ type, anyOf }) {
+  if (type === 'array') return 'list of the options below';
   const others = (anyOf ?? []).filter(({ properties }) => properties === undefined);
   return others.length === 0 ? '' : `${others.map(valuesOf).join(', ')}, or the options below`;
 }
@@ -41,6 +47,7 @@ function valuesOf(property) {
   if (property.enum !== undefined) return property.enum.map(code).join(', ');
   if (property.type === 'array') return `list of ${valuesOf(property.items)}`;
   if (property.type === 'integer') return `${property.minimum} to ${property.maximum}`;
+  if (property.type === 'object') return 'mapping';
   if (property.type === 'boolean') return '`true`, `false`';
   return 'text';
 }

@@ -73,6 +73,16 @@ describe('pages', () => {
   });
 });
 
+describe('examples that other tests run', () => {
+  it.each([
+    ['docs/writing-a-stage.md', 'test/fixtures/stages/prune.ts'],
+    ['docs/writing-a-stage.md', 'test/fixtures/stages/threshold.ts'],
+    ['docs/programmatic.md', 'docs/build.mjs'],
+  ])('%s shows %s as it is', (page, example) => {
+    expect(read(page)).toContain(`\n${read(example)}\`\`\``);
+  });
+});
+
 describe('commands that the pages name', () => {
   const text = pages.map(read).join('\n');
   const named = (pattern: RegExp): string[] => [...new Set([...text.matchAll(pattern)].map(([, name]) => name as string))];

@@ -90,6 +90,11 @@ export class NxWorkspace {
     return { ...ended, seconds: (performance.now() - started) / 1000 };
   }
 
+  /** A program of the workspace. */
+  node(args: readonly string[]): Promise<Finished> {
+    return this.#run(process.execPath, args, {});
+  }
+
   npm(args: readonly string[]): Promise<Finished> {
     return this.#run('npm', args, {});
   }

@@ -12,4 +12,6 @@ export { processIo } from './io.js';
 export type { Io } from './io.js';
 export { lineIo } from './line-io.js';
 export { main } from './main.js';
+export { programSetup } from './program-setup.js';
+export type { ProgramSetup } from './program-setup.js';
 export { adapters, toolchainNamed } from './toolchains.js';

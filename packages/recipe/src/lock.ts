@@ -4,7 +4,7 @@ import { canonicalJson, leafDifferences, leavesOf } from '@tundish/store';
 import type { LeafDifference } from '@tundish/store';
 import { z } from 'zod';
 import { recipeError } from './errors.js';
-import { IMPORT_DTYPES } from './schema.js';
+import { CUSTOM_AFTER, IMPORT_DTYPES } from './schema.js';
 
 export type { CheckpointReference } from './source-reference.js';
 
@@ -34,6 +34,15 @@ const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
 const stage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options });
 const toolStage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options, toolchain: z.strictObject({ name: text, version: text }) });
 
+const customLock = z.strictObject({
+  use: text,
+  after: z.enum(CUSTOM_AFTER),
+  reads: text,
+  description: text.optional(),
+  options: z.record(z.string(), z.json()),
+  code: pin.shape.sha256,
+});
+
 const lockSchema = z.strictObject({
   schema: z.literal(LOCK_SCHEMA),
   model: text,
@@ -54,6 +63,8 @@ const lockSchema = z.strictObject({
     compile: toolStage(z.strictObject({ prepack: z.boolean() })),
     package: stage(empty),
   }),
+  // Absent where there is none, so that such a lock is what it was before recipes could name stages.
+  custom: z.record(text, customLock).optional(),
   evaluate: z.strictObject({ text: text.nullable(), windowLength: positive }),
   generation: z.strictObject({ maxTokens: positive }),
 });
@@ -65,6 +76,11 @@ export type LockStages = Lock['stages'];
 export type StageName = keyof LockStages;
 /** Options of a quantized build; a floating-point build has `'none'` in their place. */
 export type QuantizeOptions = z.infer<typeof weightsOnlyLock> | z.infer<typeof quantizeLock>;
+/**
+ * A stage of the user's own, by its name in `Lock.custom`. `reads` is the stage whose result it takes: `after`, or the custom
+ * stage before it in the recipe; `code` is the sha256 of its module and of what that imports, packages by version.
+ */
+export type CustomStageLock = z.infer<typeof customLock>;
 /** How a GGUF file becomes a checkpoint. */
 export type ImportOptions = z.infer<typeof importLock>;
 /** Where the checkpoint comes from and the digest of each of its files, by file name. */

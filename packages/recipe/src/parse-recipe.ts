@@ -34,6 +34,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   checkGraphs(result.data, document, path);
   checkWeightsOnly(result.data, document, path);
   checkImport(result.data, document, path);
+  checkStages(result.data, document, path);
   const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
   return { recipe, path, locate: (key) => document.locate(key) };
 }
@@ -84,6 +85,19 @@ function checkWeightsOnly({ quantize }: Recipe, document: YamlDocument, path: st
     why: 'weights alone are quantized then: the cache stays in floating point and no text is read',
     evidence: { path, ...document.locate(['quantize', unread]) },
     fix: `remove ${unread}, or remove activations: none`,
+  });
+}
+
+/** `./file`, `../file`, `/file`; or `name`, `@scope/name`, either with a path behind it. */
+const STAGE_MODULE = /^(\.{0,2}\/.+|(@[\w.-]+\/)?\w[\w.-]*(\/[\w./-]+)?)$/;
+
+function checkStages({ stages }: Recipe, document: YamlDocument, path: string): void {
+  const wrong = stages.findIndex(({ use }) => !STAGE_MODULE.test(use));
+  if (wrong < 0) return;
+  throw recipeError('RECIPE_VALUE', {
+    what: `stages[${wrong}].use: ${printable(stages[wrong]?.use ?? '', 80)} is neither a path nor the name of a package`,
+    evidence: { path, ...document.locate(['stages', wrong, 'use']) },
+    fix: 'write ./FILE.ts for a file beside the recipe, or the name of an installed package',
   });
 }
 

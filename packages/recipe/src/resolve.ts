@@ -2,13 +2,16 @@
 import type { BlobRef } from '@tundish/store';
 import { recipeError } from './errors.js';
 import { LOCK_SCHEMA } from './lock.js';
-import type { Lock, LockSource, QuantizeOptions } from './lock.js';
+import type { CustomStageLock, Lock, LockSource, QuantizeOptions } from './lock.js';
 import type { RecipeFile } from './parse-recipe.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
 import { DEFAULT_CL, PREFERS_SINGLE_HEADS } from './schema.js';
 import { calibrationText, evaluationText } from './source-reference.js';
 import type { KeyPath } from './yaml-document.js';
+
+/** A stage of the user's own, as its module describes itself. */
+export type CustomStagePin = Omit<CustomStageLock, 'reads'> & { readonly name: string };
 
 /** What the caller found out by reading files; resolving itself reads nothing. */
 export interface ResolveRequest {
@@ -23,6 +26,8 @@ export interface ResolveRequest {
   readonly layers: number;
   /** Version of the toolchain that the recipe names, for example `onnxruntime 1.30.0`. */
   readonly toolchainVersion: string;
+  /** The entries of `stages`, in the order of the recipe; names are unique. */
+  readonly custom?: readonly CustomStagePin[];
 }
 
 /**
@@ -48,9 +53,21 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       compile: { options: recipe.compile, toolchain },
       package: { options: {} },
     },
+    ...customOf(request.custom ?? []),
     evaluate: { text: evaluationText(recipe) ?? null, windowLength: recipe.evaluate.windowLength },
     generation: recipe.generation,
   };
+}
+
+function customOf(pins: readonly CustomStagePin[]): Pick<Lock, 'custom'> {
+  if (pins.length === 0) return {};
+  const last = new Map<string, string>();
+  const custom: Record<string, CustomStageLock> = {};
+  for (const { name, ...pin } of pins) {
+    custom[name] = { ...pin, reads: last.get(pin.after) ?? pin.after };
+    last.set(pin.after, name);
+  }
+  return { custom };
 }
 
 function resolveGraphs(request: ResolveRequest): GraphPlan {

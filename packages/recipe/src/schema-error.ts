@@ -90,8 +90,13 @@ function valueAt(value: unknown, key: KeyPath): unknown {
 /** Option names of a section, from the schema itself. */
 function knownKeys(section: KeyPath): string[] {
   let schema: z.core.JSONSchema._JSONSchema | undefined = z.toJSONSchema(recipeSchema, { io: 'input' });
-  for (const part of section) schema = asMapping(schema)?.properties?.[String(part)];
+  for (const part of section) schema = typeof part === 'number' ? itemOf(schema) : asMapping(schema)?.properties?.[String(part)];
   return Object.keys(asMapping(schema)?.properties ?? {});
+}
+
+function itemOf(schema: z.core.JSONSchema._JSONSchema | undefined): z.core.JSONSchema._JSONSchema | undefined {
+  const items = typeof schema === 'object' ? schema.items : undefined;
+  return Array.isArray(items) ? undefined : items;
 }
 
 function asMapping(schema: z.core.JSONSchema._JSONSchema | undefined): z.core.JSONSchema.BaseSchema | undefined {

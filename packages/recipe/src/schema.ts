@@ -7,6 +7,9 @@ export const TOOLCHAINS = ['host'] as const;
 /** Types of imported weights, named as in `torch_dtype`. */
 export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 
+/** Stages behind which a stage of the user's own can stand. */
+export const CUSTOM_AFTER = ['load', 'optimize', 'quantize', 'arcl', 'transform'] as const;
+
 /** Whether a toolchain runs single-head operations better than whole attention layers. */
 export const PREFERS_SINGLE_HEADS: Readonly<Record<(typeof TOOLCHAINS)[number], boolean>> = { host: false };
 
@@ -55,6 +58,12 @@ const quantizeOptions = z
   })
   .describe('Quantization; `quantize: none` builds in floating point.');
 
+const customStage = z.strictObject({
+  use: z.string().min(1).describe('File of the stage, beginning with ./ or ../ or /, relative to the recipe; or the name of an installed package.'),
+  after: z.enum(CUSTOM_AFTER).describe('The stage whose result it takes, and whose place its result takes for everything behind. Several behind one stage run in the order of the recipe.'),
+  options: z.record(z.string(), z.json()).default({}).describe("What the schema of the stage asks for; the lock holds them with the schema's defaults."),
+});
+
 /** The recipe as a user writes it; parsing fills in the defaults. */
 export const recipeSchema = z.strictObject({
   checkpoint: z.string().min(1).describe('Folder of the checkpoint or a .gguf file, beginning with ./ or ../ or /, relative to the recipe; or a hub id `org/name`, optionally `org/name@revision`.'),
@@ -67,6 +76,7 @@ export const recipeSchema = z.strictObject({
   convert: z.strictObject({}).prefault({}).describe('Lowering to the form of the toolchain; it has no options yet.'),
   compile: z.strictObject({ prepack: flag('Store weights that `MatMulNBits` reads in the layout of the processor too: opens at once, takes more space. Products of codes need none.').default(true) }).prefault({}).describe('Compilation of a part.'),
   package: z.strictObject({}).prefault({}).describe('The container; it has no options yet.'),
+  stages: z.array(customStage).max(32).default([]).describe('Stages of your own, from a file or a package: see [writing a stage](writing-a-stage.md#a-stage-of-your-own-in-a-recipe).'),
   evaluate: z
     .strictObject({
       text: z.string().min(1).optional().describe('UTF-8 text file, relative to the recipe. Default: eval.txt in the checkpoint folder.'),

@@ -1,9 +1,10 @@
 /** What enters the key of a unit; known without loading its stage, so that a hit is cheap. */
 import type { LockStages, StageName } from '@tundish/recipe/lock';
-import { type ActionInputs, type ToolIdentity, manifestDigest } from '@tundish/store';
+import { type ActionInputs, type JsonValue, type ToolIdentity, manifestDigest } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import type { CodeDigests } from './code/code-digests.js';
-import { kernelDigest, stageModules } from './code/stage-code.js';
+import { kernelDigest } from './code/stage-code.js';
+import { isBuiltIn } from './plan.js';
 import type { Adapters, StageInput, StageRequest } from './stage.js';
 
 /** Files of the checkpoint that a container carries as they are. */
@@ -16,28 +17,29 @@ const READS_SOURCE: Readonly<Partial<Record<StageName, (file: string) => boolean
 };
 
 /** Whether the stage reads this file of the checkpoint itself; weights it reaches through `load` are not meant. */
-function readsSource(stage: StageName, file: string): boolean {
-  return READS_SOURCE[stage]?.(file) ?? false;
+function readsSource(stage: string, file: string): boolean {
+  return READS_SOURCE[stage as StageName]?.(file) ?? false;
 }
 
 /** What the keys of a model's units have in common. */
 export interface KeyContext {
   readonly adapters: Adapters;
   readonly code: CodeDigests;
-  /** The toolchain that the lock names. */
-  readonly toolchainName: string;
+  /** Where the code of the unit's stage begins. */
+  readonly modules: readonly URL[];
 }
 
 /** Everything that decides the result of a unit. @throws STAGE_CODE */
-export async function keyInputs(stage: StageName, request: StageRequest<unknown>, { adapters, code, toolchainName }: KeyContext): Promise<ActionInputs> {
+export async function keyInputs(stage: string, request: StageRequest<unknown>, { adapters, code, modules }: KeyContext): Promise<ActionInputs> {
   const { options, subject, toolchain, inputs } = request;
   const profile = stage === 'compile' ? await operatorProfile(toolchain, code) : await numericProfile(stage, adapters, options, code);
-  const digest = await code.digest(stageModules(stage, toolchainName, adapters));
+  const digest = await code.digest(modules);
   await code.save();
   return {
     stage,
     code: digest,
-    options: { ...(typeof options === 'object' ? withoutPlaces(options ?? {}) : { value: options }), subject },
+    // Options of a custom stage may have any name, also this one.
+    options: isBuiltIn(stage) ? { ...(typeof options === 'object' ? withoutPlaces(options ?? {}) : { value: options }), subject } : { given: options as JsonValue, subject },
     ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
     upstream: { ...upstreamDigests(inputs), ...sourceDigests(stage, request) },
     ...(profile === undefined ? {} : { profile }),
@@ -45,7 +47,7 @@ export async function keyInputs(stage: StageName, request: StageRequest<unknown>
 }
 
 /** What of the toolchain the bytes of a stage depend on: lowering knows the operators, and nothing else of the machine. */
-function toolOf(stage: StageName, { name, version, machine, operators }: ToolchainIdentity): ToolIdentity {
+function toolOf(stage: string, { name, version, machine, operators }: ToolchainIdentity): ToolIdentity {
   return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
 }
 
@@ -60,7 +62,7 @@ export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record
 }
 
 /** Digests of the checkpoint's files that the stage reads itself. */
-function sourceDigests(stage: StageName, { source }: StageRequest<unknown>): Record<string, string> {
+function sourceDigests(stage: string, { source }: StageRequest<unknown>): Record<string, string> {
   return Object.fromEntries([...source].filter(([name]) => readsSource(stage, name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
 }
 
@@ -70,7 +72,7 @@ async function operatorProfile(toolchain: ToolchainIdentity | undefined, code: C
 }
 
 /** What computes, for the one stage whose bytes depend on it: the kernels as they were built, the engine, the instruction set. */
-async function numericProfile(stage: StageName, adapters: Adapters, options: unknown, code: CodeDigests): Promise<string | undefined> {
+async function numericProfile(stage: string, adapters: Adapters, options: unknown, code: CodeDigests): Promise<string | undefined> {
   if (stage !== 'quantize' || (options as LockStages['quantize']['options']) === 'none') return undefined;
   const { loadKernels } = await import('@tundish/native');
   const { version, machine } = await adapters.reference().identity();

@@ -1,6 +1,5 @@
 /** Where a model project keeps what: the recipe, the lock, stage manifests, the container. */
 import { join } from 'node:path';
-import type { StageName } from './stage.js';
 
 export const RECIPE_FILE = 'recipe.yaml';
 export const LOCK_FILE = 'recipe.lock.json';
@@ -16,7 +15,7 @@ export interface ModelLayout {
   /** The finished container: hard links into the store, rebuilt on demand. */
   readonly container: string;
   /** stage.json of a unit of work. */
-  manifest(stage: StageName, subject: string | null): string;
+  manifest(stage: string, subject: string | null): string;
 }
 
 export function modelLayout(workspaceRoot: string, modelRoot: string): ModelLayout {
@@ -31,8 +30,9 @@ export function modelLayout(workspaceRoot: string, modelRoot: string): ModelLayo
   };
 }
 
-function folders(stage: StageName, subject: string | null): string[] {
+/** Pairs are `ar1-cl512`, cells `ar1-cl512-1of2`, parts `part1of2`. */
+function folders(stage: string, subject: string | null): string[] {
   if (subject === null) return [stage];
-  if (stage === 'arcl') return ['arcl', subject];
-  return [stage === 'compile' ? 'parts' : 'cells', subject, stage];
+  if (/^ar\d+-cl\d+$/.test(subject)) return [stage, subject];
+  return [subject.startsWith('part') ? 'parts' : 'cells', subject, stage];
 }

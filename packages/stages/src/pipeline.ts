@@ -11,15 +11,15 @@ import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
 import { keyInputs, upstreamDigests } from './key-inputs.js';
 import { type ModelLayout, modelLayout } from './layout.js';
-import { type Unit, inputsOf, unitName } from './plan.js';
+import { type Unit, inputsOf, roleOf, unitName } from './plan.js';
 import { type PieceCount, Pieces } from './pieces.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
-import { stageOf } from './registry.js';
 import { replayRequest } from './replay/request.js';
 import { stageInput } from './stage-input.js';
 import { unitOptions } from './unit-options.js';
+import { type UnitStage, unitStage } from './unit-stage.js';
 
 export interface PipelineRequest {
   readonly workspaceRoot: string;
@@ -34,7 +34,7 @@ export interface PipelineRequest {
   readonly signal: AbortSignal;
   readonly threads: number;
   /** True when earlier results are in place because Nx ran or restored them; else they are looked up or made. */
-  readonly inputsInPlace: boolean;
+  readonly inputsInPlace?: boolean;
 }
 
 /** What became of one unit. */
@@ -114,7 +114,7 @@ export class Pipeline {
 
   /** The result of a unit with its files on disk; made again when the store has lost them. */
   async input(unit: Unit): Promise<StageInput> {
-    const manifest = this.request.inputsInPlace ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
+    const manifest = this.request.inputsInPlace === true ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
     if (manifest.externals.some((external) => this.#source.holds(external))) await this.#source.locate();
     return this.#stageInput(manifest);
   }
@@ -125,7 +125,7 @@ export class Pipeline {
    */
   async explain(unit: Unit, upstream: ReadonlyMap<string, StageManifest>): Promise<{ readonly key: ActionKey; readonly entry: string; readonly manifest: StageManifest | undefined }> {
     const inputs = new Map([...upstream].map(([name, manifest]) => [name, this.#stageInput(manifest)]));
-    const key = actionKey(await this.#keyInputs(unit, await this.#request(unit, inputs)));
+    const key = actionKey(await this.#keyInputs(unit, await this.#request(unit, inputs), await this.#stage(unit)));
     return { key, entry: this.#cache.entryPath(unit.stage, key.key), manifest: await this.#cache.peek(unit.stage, key.key) };
   }
 
@@ -167,15 +167,16 @@ export class Pipeline {
     return this.#produce(unit, inputs);
   }
 
-  async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<Produced> {
-    const request = await this.#request(unit, inputs);
-    const keyed = await this.#keyInputs(unit, request);
+  async #produce(unit: Unit, results: ReadonlyMap<string, StageInput>): Promise<Produced> {
+    const request = await this.#request(unit, results);
+    const made = await this.#stage(unit);
+    const keyed = await this.#keyInputs(unit, request, made);
     const { key, fields } = actionKey(keyed);
     const found = await this.#cache.lookup(unit.stage, key);
     if (found !== undefined) return { status: 'cached', manifest: found };
-    const stage = await stageOf(unit.stage);
+    const stage = await made.load();
     stage.requires(request);
-    const source = sourceOf(inputs, this.lock);
+    const source = sourceOf(results, this.lock);
     const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source });
     const [began, cpu] = [performance.now(), process.cpuUsage()];
     const createdAt = new Date().toISOString();
@@ -190,7 +191,7 @@ export class Pipeline {
         config: fields,
         createdAt,
         ...(request.toolchain === undefined ? {} : { tool: request.toolchain }),
-        inputs: upstreamDigests(inputs),
+        inputs: upstreamDigests(results),
         request: replayRequest(unit, request.options, this.lock),
         wallSeconds: (performance.now() - began) / 1000,
         cpuSeconds: cpuSecondsSince(cpu),
@@ -200,12 +201,17 @@ export class Pipeline {
     return { status: 'run', manifest: published, ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
   }
 
-  async #request(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<StageRequest<unknown>> {
+  async #request(unit: Unit, results: ReadonlyMap<string, StageInput>): Promise<StageRequest<unknown>> {
+    const inputs = new Map([...results].map(([name, input]) => [roleOf(this.lock, name), input]));
     return { options: unitOptions(this.lock, unit), subject: unit.subject, inputs, source: this.#source.files, toolchain: await this.#toolchain(unit) };
   }
 
-  #keyInputs(unit: Unit, request: StageRequest<unknown>): Promise<ActionInputs> {
-    return keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, toolchainName: this.lock.stages.convert.toolchain.name });
+  #stage(unit: Unit): Promise<UnitStage> {
+    return unitStage(unit, { custom: this.lock.custom, toolchainName: this.lock.stages.convert.toolchain.name, root: this.layout.root, adapters: this.request.adapters, code: this.#code });
+  }
+
+  #keyInputs(unit: Unit, request: StageRequest<unknown>, { modules }: UnitStage): Promise<ActionInputs> {
+    return keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, modules });
   }
 
   async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string, pieces: Pieces): Promise<StageResult> {

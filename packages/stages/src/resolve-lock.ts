@@ -7,6 +7,7 @@ import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import { type Reporter, messageOf, silentReporter } from '@tundish/diagnostics';
 import { type CheckpointReference, type Lock, type LockSource, type Recipe, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
 import { type BlobRef, type FileDigests, openFileDigests } from '@tundish/store';
+import { resolveCustomStages } from './custom/resolve-custom-stages.js';
 import { stageError } from './errors.js';
 import { modelLayout } from './layout.js';
 import { locateSource } from './locate-source.js';
@@ -53,6 +54,7 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
     maxPositionEmbeddings: config.maxPositionEmbeddings,
     layers: config.numHiddenLayers,
     toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
+    custom: await resolveCustomStages({ file, root: layout.root, cacheRoot: request.cacheRoot, remember: request.readOnly !== true }),
   });
   if (request.readOnly !== true) await digests.save();
   return lock;

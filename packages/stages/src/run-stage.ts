@@ -3,11 +3,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Pipeline, type PipelineRequest, type UnitRun } from './pipeline.js';
 import type { PieceCount } from './pieces.js';
-import { type Unit, pairsOf, unitsOf } from './plan.js';
-import type { StageName } from './stage.js';
+import { type Unit, pairsOf, placeOf, unitsOf } from './plan.js';
 
 export interface RunStageRequest extends PipelineRequest {
-  readonly stage: StageName;
+  /** A stage of Tundish, or one of the recipe's own by its name. */
+  readonly stage: string;
   /** The cell or part, for stages that work on one. */
   readonly subject?: string;
 }
@@ -23,11 +23,12 @@ export interface StageRun {
   readonly pieces?: PieceCount;
 }
 
-/** Runs the units of one Nx task: all pairs of `arcl`, one unit of any other stage. */
+/** Runs the units of one Nx task: all pairs of `arcl` and of custom stages behind it, one unit of any other stage. */
 export async function runStage(request: RunStageRequest): Promise<StageRun> {
   const pipeline = await Pipeline.open(request);
-  const units: Unit[] = request.stage === 'arcl' && request.subject === undefined
-    ? pairsOf(pipeline.lock).map((subject) => ({ stage: 'arcl', subject }))
+  const allPairs = request.subject === undefined && placeOf(pipeline.lock, request.stage) === 'arcl';
+  const units: Unit[] = allPairs
+    ? pairsOf(pipeline.lock).map((subject) => ({ stage: request.stage, subject }))
     : [{ stage: request.stage, subject: request.subject ?? null }];
   const runs: UnitRun[] = [];
   // A single unit tells its own progress; around it this would hide that.
@@ -37,7 +38,7 @@ export async function runStage(request: RunStageRequest): Promise<StageRun> {
     runs.push(await pipeline.run(unit));
   }
   report();
-  if (request.stage === 'arcl') await forgetOtherPairs(pipeline);
+  if (allPairs) await forgetOtherPairs(pipeline, request.stage);
   return {
     status: runs.some(({ status }) => status === 'run') ? 'run' : 'cached',
     seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0),
@@ -54,8 +55,8 @@ function piecesOf(runs: readonly UnitRun[]): Pick<StageRun, 'pieces'> {
 }
 
 /** Nx caches the folder of all pairs as one output: manifests of pairs that the recipe no longer has must not be in it. */
-async function forgetOtherPairs({ layout, lock }: Pipeline): Promise<void> {
-  const folder = dirname(dirname(layout.manifest('arcl', 'any')));
+async function forgetOtherPairs({ layout, lock }: Pipeline, stage: string): Promise<void> {
+  const folder = dirname(layout.manifest(stage, null));
   const known = new Set(pairsOf(lock));
   for (const pair of await readdir(folder)) if (!known.has(pair)) await rm(join(folder, pair), { recursive: true });
 }

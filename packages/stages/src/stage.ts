@@ -85,7 +85,7 @@ export interface StageRequest<Options> {
 
 /** One stage of the pipeline. `requires` and `ensures` throw a TundishError that says which promise is broken. */
 export interface Stage<Options> {
-  readonly name: StageName;
+  readonly name: string;
   requires(request: StageRequest<Options>): void;
   run(context: StageContext, request: StageRequest<Options>): Promise<StageResult>;
   ensures(result: StageResult, request: StageRequest<Options>): void;

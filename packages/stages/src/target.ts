@@ -1,6 +1,6 @@
 /** `MODEL[/SUBJECT]:STAGE`, as Nx writes tasks: which units of a model a person means. */
 import { printable } from '@tundish/diagnostics';
-import type { Lock, StageName } from '@tundish/recipe/lock';
+import type { Lock } from '@tundish/recipe/lock';
 import { stageError } from './errors.js';
 import { type FoundModel, findModel, findModels } from './find-models.js';
 import { type Unit, unitName, unitsOf } from './plan.js';
@@ -33,7 +33,7 @@ export function targetUnits(lock: Lock, { stage, subject, model }: Target): Unit
   const units = unitsOf(lock);
   const chosen = units.filter((unit) => unit.stage === stage && (subject === undefined || unit.subject === subject));
   if (chosen.length > 0) return chosen;
-  const ofStage = units.filter((unit) => unit.stage === (stage as StageName));
+  const ofStage = units.filter((unit) => unit.stage === stage);
   const known = ofStage.length > 0 ? ofStage.map(unitName) : [...new Set(units.map((unit) => unit.stage))];
   throw stageError('STAGE_TARGET', {
     what: `${model.name} has no ${ofStage.length > 0 ? `${printable(stage)} of ${printable(subject ?? '')}` : `stage ${printable(stage)}`}`,

@@ -1,7 +1,7 @@
 /** The options that each unit reads from the lock. */
 import type { Lock } from '@tundish/recipe/lock';
 import { stageError } from './errors.js';
-import { type Unit, pairOf, unitName } from './plan.js';
+import { type Unit, customStageOf, isBuiltIn, pairOf, subjectsOf, unitName } from './plan.js';
 
 /**
  * What a unit reads of the lock: its stage's options and its own coordinates, nothing else.
@@ -10,6 +10,8 @@ import { type Unit, pairOf, unitName } from './plan.js';
  */
 export function unitOptions(lock: Lock, unit: Unit): unknown {
   const { stages } = lock;
+  const custom = customStageOf(lock, unit.stage);
+  if (custom !== undefined) return subjectsOf(lock, unit.stage).includes(unit.subject) ? custom.options : unknownSubject(unit, subjectsOf(lock, unit.stage).map(String));
   switch (unit.stage) {
     case 'arcl':
       return pairNamed(lock, unit);
@@ -25,7 +27,7 @@ export function unitOptions(lock: Lock, unit: Unit): unknown {
     case 'package':
       return { model: lock.model, parts: lock.parts, ar: stages.arcl.options.ar, cl: stages.arcl.options.cl, toolchain: stages.compile.toolchain, generation: lock.generation, ...stages.package.options };
     default:
-      return stages[unit.stage].options;
+      return isBuiltIn(unit.stage) ? stages[unit.stage].options : unknownSubject(unit, [...Object.keys(stages), ...Object.keys(lock.custom ?? {})]);
   }
 }
 

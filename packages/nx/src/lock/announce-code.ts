@@ -1,13 +1,14 @@
 /** Tells Nx which code each stage of a model would run, and on what: Nx hashes no code of a plugin and no processor, and would replay what others made. */
+import { join } from 'node:path';
 import { STAGE_NAMES } from '@tundish/recipe/lock';
 import type { Lock, StageName } from '@tundish/recipe/lock';
-import { CodeDigests, kernelDigest, stageModules } from '@tundish/stages/lock';
+import { CodeDigests, customModulePath, customModules, kernelDigest, stageModules } from '@tundish/stages/lock';
 import { cacheRootOf } from '../environment.js';
 import { nativeBuild } from '../plan/native-build.js';
 import { environmentName } from './environment-name.js';
 
 /** The environment variable that carries the digest of a stage's code; it is an input of the stage's targets. */
-export function codeVariable(modelRoot: string, stage: StageName): string {
+export function codeVariable(modelRoot: string, stage: string): string {
   return environmentName('CODE', `${modelRoot}/${stage}`);
 }
 
@@ -30,6 +31,9 @@ export async function announceCode(workspaceRoot: string, models: readonly { rea
     for (const stage of STAGE_NAMES) {
       const code = await digests.digest(stageModules(stage, name, adapters));
       process.env[codeVariable(root, stage)] = `${code} ${known[stage] ?? ''}`.trim();
+    }
+    for (const [stage, { use }] of Object.entries(lock.custom ?? {})) {
+      process.env[codeVariable(root, stage)] = await digests.digest(customModules(await customModulePath(use, join(workspaceRoot, root))));
     }
   }
   await digests.save();

@@ -1,6 +1,8 @@
 /** From a plan to Nx projects: the model, and a virtual project per cell and per part, so that adding a cell re-runs no other. */
 import type { CreateNodesResult, ProjectConfiguration } from '@nx/devkit';
 import type { ModelFolder } from '../model-folders.js';
+import type { StageName } from '@tundish/recipe/lock';
+import { customStagesAfter } from '@tundish/stages/lock';
 import { nativeBuild } from './native-build.js';
 import { commandTarget, projectOf, stageTarget, umbrellaTarget } from './stage-target.js';
 import type { Plan } from './stage-target.js';
@@ -16,7 +18,9 @@ export function inferProjects(workspaceRoot: string, model: ModelFolder, plan: P
 }
 
 function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Project {
-  const whole = (stage: 'load' | 'optimize' | 'arcl' | 'package'): ReturnType<typeof stageTarget> => stageTarget(model, plan, { stage, subject: null });
+  const whole = (stage: string): ReturnType<typeof stageTarget> => stageTarget(model, plan, { stage, subject: null });
+  const after = (...stages: StageName[]): string[] => stages.flatMap((stage) => customStagesAfter(plan, stage));
+  const custom = after('load', 'optimize', 'quantize', 'arcl');
   return {
     name: model.name,
     projectType: 'application',
@@ -28,6 +32,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
       quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { kernels: nativeBuild(workspaceRoot), parallelism: false }),
       arcl: whole('arcl'),
       package: whole('package'),
+      ...Object.fromEntries(custom.map((stage) => [stage, whole(stage)])),
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
       chat: commandTarget('chat', model, 'chat', 'A conversation with the container: type a message, or /help.'),
       evaluate: commandTarget('evaluate', model, 'evaluate', 'Perplexity, KL divergence and top-1 agreement against the checkpoint, after load, quantize and compile.'),
@@ -35,7 +40,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
     metadata: {
       technologies: ['tundish'],
       description: `Builds ${model.root}/recipe.yaml: one checkpoint in, one container out. Start with: npx nx run ${model.name}:compile`,
-      targetGroups: { Build: ['compile'], Stages: ['load', 'optimize', 'quantize', 'arcl', 'package'], Use: ['generate', 'chat', 'evaluate'] },
+      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate'] },
     },
   };
 }
@@ -43,16 +48,18 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
 function cellProject(workspaceRoot: string, model: ModelFolder, plan: Plan, cell: string): Project {
   const { ar, cl, part, parts } = plan.cells[cell] as Plan['cells'][string];
   const about = `AR ${ar}, CL ${cl}, part ${part} of ${parts}`;
+  const custom = customStagesAfter(plan, 'transform');
   return {
-    name: projectOf(model, { stage: 'transform', subject: cell }),
+    name: projectOf(model, plan, { stage: 'transform', subject: cell }),
     projectType: 'library',
     tags: ['tundish:cell'],
     implicitDependencies: [model.name],
     targets: {
       transform: stageTarget(model, plan, { stage: 'transform', subject: cell }, { about }),
       convert: stageTarget(model, plan, { stage: 'convert', subject: cell }, { about, kernels: nativeBuild(workspaceRoot) }),
+      ...Object.fromEntries(custom.map((stage) => [stage, stageTarget(model, plan, { stage, subject: cell }, { about })])),
     },
-    metadata: { technologies: ['tundish'], description: `One graph of ${model.name}: ${about}`, targetGroups: { Stages: ['transform', 'convert'] } },
+    metadata: { technologies: ['tundish'], description: `One graph of ${model.name}: ${about}`, targetGroups: { Stages: ['transform', ...custom, 'convert'] } },
   };
 }
 
@@ -60,10 +67,10 @@ function partProject(workspaceRoot: string, model: ModelFolder, plan: Plan, name
   const { part, parts, cells } = plan.parts[name] as Plan['parts'][string];
   const about = `Part ${part} of ${parts}, ${cells.length} graphs`;
   return {
-    name: projectOf(model, { stage: 'compile', subject: name }),
+    name: projectOf(model, plan, { stage: 'compile', subject: name }),
     projectType: 'library',
     tags: ['tundish:part'],
-    implicitDependencies: cells.map((cell) => projectOf(model, { stage: 'convert', subject: cell })),
+    implicitDependencies: cells.map((cell) => projectOf(model, plan, { stage: 'convert', subject: cell })),
     targets: { compile: stageTarget(model, plan, { stage: 'compile', subject: name }, { about, kernels: nativeBuild(workspaceRoot), parallelism: false }) },
     metadata: { technologies: ['tundish'], description: `Compiled unit of ${model.name}: part ${part} of ${parts}, ${cells.length} graphs that share its weights`, targetGroups: { Stages: ['compile'] } },
   };

@@ -1,4 +1,5 @@
 /** Which fields of recipe.lock.json a unit of work reads: they become the inputs of its Nx target. */
+import { isBuiltIn } from '@tundish/stages/lock';
 import type { StageName } from '@tundish/recipe/lock';
 
 /** Fields by stage, apart from `stages.<stage>` that each stage reads. */
@@ -13,10 +14,12 @@ const ALSO_READ: Readonly<Partial<Record<StageName, readonly string[]>>> = {
 /**
  * Dotted paths in the lock.
  *
+ * @param stage one of Tundish, or a custom one
  * @param subject the cell or part of a stage that works on one
  * @param cells of the part, for `compile`
  */
-export function lockFieldsOf(stage: StageName, subject: string | null, cells: readonly string[]): string[] {
+export function lockFieldsOf(stage: string, subject: string | null, cells: readonly string[]): string[] {
   const place = subject === null ? [] : stage === 'compile' ? [`parts.${subject}`, ...cells.map((cell) => `cells.${cell}`)] : [`cells.${subject}`];
+  if (!isBuiltIn(stage)) return [...place, `custom.${stage}`];
   return [...place, ...(ALSO_READ[stage] ?? []), `stages.${stage}`];
 }

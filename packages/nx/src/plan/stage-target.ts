@@ -1,9 +1,8 @@
 /** Builds inferred targets: executor, exact inputs, outputs and what they depend on. */
 import type { TargetConfiguration, TargetDependencyConfig } from '@nx/devkit';
 import { sep } from 'node:path';
-import type { Lock } from '@tundish/recipe/lock';
-import { DESCRIPTIONS, inputsOf, modelLayout } from '@tundish/stages/lock';
-import type { Unit } from '@tundish/stages/lock';
+import { DESCRIPTIONS, customStageOf, inputsOf, isBuiltIn, modelLayout, placeOf } from '@tundish/stages/lock';
+import type { Unit, UnitPlan } from '@tundish/stages/lock';
 import { codeVariable } from '../lock/announce-code.js';
 import { stateVariable } from '../lock/model-state.js';
 import { LOCK_FILE } from '../model-folders.js';
@@ -11,11 +10,11 @@ import type { ModelFolder } from '../model-folders.js';
 import { lockFieldsOf } from './stage-reads.js';
 
 /** What the plan of a model is made of; both empty when its recipe has never resolved. */
-export type Plan = Pick<Lock, 'cells' | 'parts'>;
+export type Plan = UnitPlan;
 
 /** `llama32` for units of the whole model, `llama32/ar1-cl512-1of2` and `llama32/part1of2` for the others. */
-export function projectOf(model: ModelFolder, { stage, subject }: Unit): string {
-  return subject === null || stage === 'arcl' ? model.name : `${model.name}/${subject}`;
+export function projectOf(model: ModelFolder, plan: Plan, { stage, subject }: Unit): string {
+  return subject === null || placeOf(plan, stage) === 'arcl' ? model.name : `${model.name}/${subject}`;
 }
 
 /** What Nx may know about a target beyond its unit of work. */
@@ -44,7 +43,7 @@ export function stageTarget(model: ModelFolder, plan: Plan, unit: Unit, traits: 
     options: { model: model.root, stage, ...(subject === null ? {} : { subject }) },
     inputs: [
       ...lockFieldsOf(stage, subject, cells).map((field) => ({ json: `{workspaceRoot}/${model.root}/${LOCK_FILE}`, fields: [field] })),
-      ...earlier.map((input) => ({ dependentTasksOutputFiles: `**/${manifestPath(model, input)}` })),
+      ...earlier.map((input) => ({ dependentTasksOutputFiles: `**/${manifestsOf(model, plan, input)}` })),
       // Says what the lock on disk cannot say: that the recipe has a fault, or that Nx has not seen the lock yet.
       { env: stateVariable(model.root) },
       { env: codeVariable(model.root, stage) },
@@ -53,11 +52,18 @@ export function stageTarget(model: ModelFolder, plan: Plan, unit: Unit, traits: 
       { externalDependencies: [] },
     ],
     // arcl writes one manifest a pair. Naming the pairs here would put them into the hash of the whole project.
-    outputs: [`{workspaceRoot}/${stage === 'arcl' ? `${model.root}/out/arcl` : manifestPath(model, unit)}`],
-    dependsOn: [...dependenciesOn(model, projectOf(model, unit), earlier), ...(traits.kernels === undefined ? [] : [traits.kernels])],
+    outputs: [`{workspaceRoot}/${placeOf(plan, stage) === 'arcl' ? `${model.root}/out/${stage}` : manifestPath(model, unit)}`],
+    dependsOn: [...dependenciesOn(model, plan, projectOf(model, plan, unit), earlier), ...(traits.kernels === undefined ? [] : [traits.kernels])],
     ...(traits.parallelism === false ? { parallelism: false } : {}),
-    metadata: { technologies: ['tundish'], description: traits.about === undefined ? DESCRIPTIONS[stage] : `${traits.about}: ${DESCRIPTIONS[stage]}` },
+    metadata: { technologies: ['tundish'], description: traits.about === undefined ? descriptionOf(plan, stage) : `${traits.about}: ${descriptionOf(plan, stage)}` },
   };
+}
+
+/** What a target of the stage says of itself in `nx show` and `nx graph`. */
+function descriptionOf(plan: Plan, stage: string): string {
+  if (isBuiltIn(stage)) return DESCRIPTIONS[stage];
+  const { description, use, after } = customStageOf(plan, stage) ?? {};
+  return `${description ?? 'A stage of this model.'} (${use}, after ${after})`;
 }
 
 /** A target that is never cached: it prints, talks or measures. It needs the finished container. */
@@ -77,10 +83,15 @@ function manifestPath(model: ModelFolder, { stage, subject }: Unit): string {
   return modelLayout('', model.root).manifest(stage, subject).split(sep).join('/');
 }
 
+/** The manifests of a task: of `arcl` and custom stages behind it those of all pairs, unless one is named. */
+function manifestsOf(model: ModelFolder, plan: Plan, unit: Unit): string {
+  return unit.subject === null && placeOf(plan, unit.stage) === 'arcl' ? `${model.root}/out/${unit.stage}/*/stage.json` : manifestPath(model, unit);
+}
+
 /** Nx hashes manifests of direct dependencies only, so every input is one. Tasks of one target in many projects are one entry. */
-function dependenciesOn(model: ModelFolder, ownProject: string, inputs: readonly Unit[]): (string | TargetDependencyConfig)[] {
+function dependenciesOn(model: ModelFolder, plan: Plan, ownProject: string, inputs: readonly Unit[]): (string | TargetDependencyConfig)[] {
   const projectsByTarget = new Map<string, Set<string>>();
-  for (const input of inputs) projectsByTarget.set(input.stage, (projectsByTarget.get(input.stage) ?? new Set()).add(projectOf(model, input)));
+  for (const input of inputs) projectsByTarget.set(input.stage, (projectsByTarget.get(input.stage) ?? new Set()).add(projectOf(model, plan, input)));
   return [...projectsByTarget].map(([target, projects]) => (projects.has(ownProject) ? target : { projects: [...projects], target }));
 }
 

@@ -1,6 +1,7 @@
 /** The summary of one run: what each stage did, in the order of the pipeline. */
 import { formatBytes, formatSeconds, textTable } from '@tundish/diagnostics';
-import type { Lock } from '@tundish/recipe/lock';
+import type { Lock, StageName } from '@tundish/recipe/lock';
+import { customStagesAfter } from '@tundish/stages/lock';
 import type { ContainerSummary } from './container.js';
 import type { RunRecord } from './run-record.js';
 
@@ -12,9 +13,10 @@ interface Row {
 /** One row per task of the model, in the order in which they can run. */
 export function pipelineRows(project: string, lock: Lock): Row[] {
   const model = (stage: string): Row => ({ label: stage, task: `${project}:${stage}` });
-  const cells = inOrder(lock.cells, ({ ar, cl, part }) => [ar, cl, part]).flatMap((cell) => ['transform', 'convert'].map((stage) => ({ label: `${stage} ${cell}`, task: `${project}/${cell}:${stage}` })));
+  const withCustom = (stage: StageName): string[] => [stage, ...customStagesAfter(lock, stage)];
+  const cells = inOrder(lock.cells, ({ ar, cl, part }) => [ar, cl, part]).flatMap((cell) => [...withCustom('transform'), 'convert'].map((stage) => ({ label: `${stage} ${cell}`, task: `${project}/${cell}:${stage}` })));
   const parts = inOrder(lock.parts, ({ part }) => [part]).map((part) => ({ label: `compile ${part}`, task: `${project}/${part}:compile` }));
-  return [...['load', 'optimize', 'quantize', 'arcl'].map(model), ...cells, ...parts, model('package')];
+  return [...(['load', 'optimize', 'quantize', 'arcl'] as const).flatMap(withCustom).map(model), ...cells, ...parts, model('package')];
 }
 
 /** Names by the numbers that they stand for: the lock sorts its keys as text. */

@@ -28,15 +28,16 @@ export class CodeDigests {
    * every other package that these import. The folders in which they lie do not matter.
    *
    * @param entries file URLs in a fixed order
+   * @param ours `named` when modules of Tundish count by their name alone: what a lock pins of a user's code must outlive an update
    * @throws STAGE_CODE
    */
-  async digest(entries: readonly URL[]): Promise<string> {
+  async digest(entries: readonly URL[], ours: 'followed' | 'named' = 'followed'): Promise<string> {
     const order = new Map(entries.map((entry, index) => [fileURLToPath(entry), index]));
     const modules: unknown[] = [entries.length];
     // The map grows while it is walked: numbers follow the imports, so they do not depend on names of folders.
     for (const path of order.keys()) {
       const { digest, imports } = this.#modules.get(path) ?? (await this.#look(path));
-      modules.push([digest, imports.map((target) => (target.kind === 'name' ? target.name : numberOf(target.path, order)))]);
+      modules.push([digest, imports.map((target) => (target.kind === 'name' ? target.name : ours === 'named' && target.ours !== undefined ? target.ours : numberOf(target.path, order)))]);
     }
     return sha256(JSON.stringify(modules));
   }

@@ -52,7 +52,7 @@ export class ModuleMemo {
   async #look(path: string): Promise<ModuleFacts> {
     const found = statSync(path, { bigint: true, throwIfNoEntry: false });
     // Modules name each other by the compiled file; under a test runner the sources lie there.
-    if (found === undefined && path.endsWith('.js')) return this.#look(`${path.slice(0, -3)}.ts`);
+    if (found === undefined && /\.m?js$/.test(path)) return this.#look(`${path.slice(0, -2)}ts`);
     if (found?.isFile() !== true) return ABSENT;
     const identity = identityOf(found);
     const known = this.#entries.get(path);

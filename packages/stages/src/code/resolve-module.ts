@@ -1,43 +1,54 @@
 /** Where an import leads: a file of ours, whose content counts, or a package of others, whose version does. */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { stageError } from '../errors.js';
 
 /** Packages whose code is followed; of any other the version stands for the content. */
 const OUR_SCOPE = '@tundish/';
 
 export type ModuleTarget =
-  | { readonly kind: 'file'; readonly path: string }
+  /** `ours` is the specifier of a package of Tundish. */
+  | { readonly kind: 'file'; readonly path: string; readonly ours?: string }
   /** A package as `name@version`, a module of Node.js by its name. */
   | { readonly kind: 'name'; readonly name: string };
 
 /** What is read of a package.json. */
 interface PackageJson {
   readonly version?: string;
-  readonly exports?: Readonly<Record<string, string | { readonly default?: string }>>;
+  readonly main?: string;
+  readonly exports?: Readonly<Record<string, string | { readonly import?: string; readonly default?: string }>>;
 }
+
+/** Endings that an import of TypeScript may leave out. */
+const LEFT_OUT = ['.ts', '.mts', '.js', '.mjs', '.json', '/index.ts', '/index.js'];
 
 /** Resolves imports as Node.js does; what was found is remembered, since all modules of a folder name the same few packages. */
 export class ModuleResolver {
   readonly #manifests = new Map<string, string | undefined>();
   readonly #packages = new Map<string, PackageJson>();
 
-  /** @throws STAGE_CODE for an import of a package of ours that is not installed, or does not export it */
+  /** @throws STAGE_CODE for an import of a package of ours that is not installed, or does not export it, and for one of `imports` in package.json */
   resolve(specifier: string, from: string): ModuleTarget {
     if (isBuiltin(specifier)) return { kind: 'name', name: specifier };
-    if (specifier.startsWith('.')) return { kind: 'file', path: resolve(dirname(from), specifier) };
+    if (/^(\.|\/|file:)/.test(specifier)) return { kind: 'file', path: localModule(specifier.startsWith('file:') ? fileURLToPath(specifier) : resolve(dirname(from), specifier)) };
+    if (specifier.startsWith('#')) throw stageError('STAGE_CODE', { what: `the import ${specifier} cannot be followed`, why: 'it is resolved by package.json', evidence: { path: from }, fix: 'name the file by its path' });
     const [name, path] = packageAndPath(specifier);
     const manifest = this.#manifest(name, dirname(from));
-    if (name.startsWith(OUR_SCOPE)) return { kind: 'file', path: this.#exported(manifest, path) ?? notExported(specifier, from) };
+    if (name.startsWith(OUR_SCOPE)) return { kind: 'file', path: this.#exported(manifest, path) ?? notExported(specifier, from), ours: specifier };
+    // A package of the workspace itself changes without a new version.
+    if (manifest !== undefined && !manifest.includes(`${sep}node_modules${sep}`)) return { kind: 'file', path: this.#exported(manifest, path) ?? notExported(specifier, from) };
     const version = manifest === undefined ? 'absent' : (this.#package(manifest).version ?? 'unversioned');
     return { kind: 'name', name: `${name}@${version}` };
   }
 
   #exported(manifest: string | undefined, path: string): string | undefined {
-    const target = manifest === undefined ? undefined : this.#package(manifest).exports?.[path];
-    const file = typeof target === 'string' ? target : target?.default;
-    return manifest === undefined || file === undefined ? undefined : join(dirname(manifest), file);
+    if (manifest === undefined) return undefined;
+    const { exports, main = './index.js' } = this.#package(manifest);
+    const target = exports === undefined && path === '.' ? main : exports?.[path];
+    const file = typeof target === 'string' ? target : (target?.import ?? target?.default);
+    return file === undefined ? undefined : join(dirname(manifest), file);
   }
 
   /** package.json of a package as modules of `folder` see it. */
@@ -56,6 +67,12 @@ export class ModuleResolver {
     this.#packages.set(manifest, known);
     return known;
   }
+}
+
+/** A path that is written without its ending, as TypeScript allows, with it. */
+function localModule(path: string): string {
+  if (/\.([cm]?[jt]s|json|node)$/.test(path)) return path;
+  return LEFT_OUT.map((ending) => `${path}${ending}`).find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true) ?? path;
 }
 
 /** `@tundish/recipe/lock` is `./lock` of `@tundish/recipe`. */

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EntryFolder, MANIFEST_FILE, type Sidecar, type StageManifest, byLastUse, decodeManifest, entryFolders, readSidecar } from '@tundish/store';
 import { type Unit, unitName } from '../plan.js';
-import type { StageName } from '../stage.js';
 
 export interface LastEntry {
   readonly path: string;
@@ -15,13 +14,13 @@ export interface LastEntries {
   /** The entry used last of each unit, by unit name, in the order of the stages. */
   readonly units: ReadonlyMap<string, LastEntry>;
   /** The entry used last of each stage, of whatever unit. */
-  readonly stages: ReadonlyMap<StageName, LastEntry>;
+  readonly stages: ReadonlyMap<string, LastEntry>;
 }
 
 /** Units that were never built, or whose entries are damaged, are absent. */
 export function lastEntries(cacheRoot: string, model: string, units: readonly Unit[]): LastEntries {
   const found = new Map<string, LastEntry>();
-  const stages = new Map<StageName, LastEntry>();
+  const stages = new Map<string, LastEntry>();
   const entries = entryFolders(cacheRoot, model);
   for (const stage of new Set(units.map((unit) => unit.stage))) {
     const wanted = new Set(units.filter((unit) => unit.stage === stage).map(unitName));

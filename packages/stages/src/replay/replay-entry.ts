@@ -8,10 +8,11 @@ import { CodeDigests } from '../code/code-digests.js';
 import { stageError } from '../errors.js';
 import { type KeyContext, keyInputs } from '../key-inputs.js';
 import type { PipelineRequest } from '../pipeline.js';
-import { stageOf } from '../registry.js';
+import { customStageOf, isBuiltIn, roleOf } from '../plan.js';
 import { Source } from '../source.js';
-import type { Piece, Stage, StageContext, StageFile, StageInput, StageName, StageRequest, StageResult } from '../stage.js';
+import type { Piece, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from '../stage.js';
 import { stageInput } from '../stage-input.js';
+import { unitStage } from '../unit-stage.js';
 import type { ReplayRequest } from './request.js';
 
 export interface ReplayEntryRequest extends Pick<PipelineRequest, 'hubCache' | 'hub' | 'adapters' | 'reporter' | 'signal' | 'threads'> {
@@ -30,7 +31,7 @@ export interface ReplayedOutput {
 }
 
 export interface ReplayReport {
-  readonly stage: StageName;
+  readonly stage: string;
   readonly subject: string | null;
   /** Sorted by name. */
   readonly outputs: readonly ReplayedOutput[];
@@ -56,13 +57,14 @@ export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayRe
   const store = openStore(cacheRoot);
   const source = new Source({ ...request, cacheRoot }, { root: request.modelFolder }, { source: recorded.checkpoint });
   const toolchain = sidecar.tool === null ? undefined : await request.adapters.toolchain(sidecar.tool.name).identity();
-  const inputs = await inputsOf(sidecar, entry, source, store);
+  const inputs = await inputsOf(sidecar, entry, recorded, source, store);
   const stageRequest: StageRequest<unknown> = { options: recorded.options, subject: recorded.subject, inputs, source: source.files, toolchain };
-  const changed = await changesOf(name, sidecar, stageRequest, { adapters: request.adapters, code: new CodeDigests(cacheRoot, false), toolchainName: sidecar.tool?.name ?? '' });
+  const [{ adapters }, code] = [request, new CodeDigests(cacheRoot, false)];
+  const { modules, load } = await unitStage({ stage: name, subject: recorded.subject }, { custom: recorded.custom, toolchainName: sidecar.tool?.name ?? '', root: request.modelFolder, adapters, code });
+  const changed = await changesOf(name, sidecar, stageRequest, { adapters, code, modules });
   const began = performance.now();
   const made = await store.withScratch(async (scratch) => {
-    const stage = await stageOf(name);
-    const result = await runIn(scratch, stage, stageRequest, request, source);
+    const result = await runIn(scratch, await load(), stageRequest, request, source);
     return manifestOf(result, name, recorded.subject, request.signal);
   });
   return {
@@ -74,15 +76,15 @@ export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayRe
   };
 }
 
-function replayable(entry: string, { operation, request }: Sidecar): [StageName, ReplayRequest] {
-  const name = STAGE_NAMES.find((stage) => stage === operation);
-  if (name === undefined) throw stageError('STAGE_REPLAY_IMPOSSIBLE', { what: `${operation} is no stage`, why: `stages are ${STAGE_NAMES.join(', ')}`, evidence: { path: entry }, fix: 'replay the entry of the stage that it is a part of' });
+function replayable(entry: string, { operation: name, request }: Sidecar): [string, ReplayRequest] {
+  const custom = (request as Partial<ReplayRequest> | null)?.custom;
+  if (!isBuiltIn(name) && customStageOf({ custom }, name) === undefined) throw stageError('STAGE_REPLAY_IMPOSSIBLE', { what: `${name} is no stage`, why: `stages are ${[...STAGE_NAMES, ...Object.keys(custom ?? {})].join(', ')}`, evidence: { path: entry }, fix: 'replay the entry of the stage that it is a part of' });
   if (typeof request === 'object' && request !== null && 'options' in request && 'checkpoint' in request) return [name, request as unknown as ReplayRequest];
   throw stageError('STAGE_REPLAY_IMPOSSIBLE', { what: 'builder_cache_info.json does not say with which options the stage ran', why: 'the entry was made by an older version', evidence: { path: entry }, fix: `delete the folder and build again: npx nx run ${basename(dirname(entry))}:${name}` });
 }
 
 /** The results that the stage read, found in the cache by the digests of their manifests. */
-async function inputsOf(sidecar: Sidecar, entry: string, source: Source, store: Store): Promise<Map<string, StageInput>> {
+async function inputsOf(sidecar: Sidecar, entry: string, recorded: ReplayRequest, source: Source, store: Store): Promise<Map<string, StageInput>> {
   const model = basename(dirname(entry));
   const inputs = new Map<string, StageInput>();
   for (const [unit, digest] of Object.entries(sidecar.inputs)) {
@@ -94,7 +96,7 @@ async function inputsOf(sidecar: Sidecar, entry: string, source: Source, store: 
     const file = join(found.path, MANIFEST_FILE);
     const manifest = decodeManifest(readFileSync(file), file);
     if (manifest.externals.some((external) => source.holds(external))) await source.locate();
-    inputs.set(unit, stageInput(manifest, source, store));
+    inputs.set(roleOf(recorded, unit), stageInput(manifest, source, store));
   }
   return inputs;
 }
@@ -131,7 +133,7 @@ async function freshPiece(scratch: string, make: (scratch: string) => Promise<re
 }
 
 /** The manifest that a build would publish. */
-async function manifestOf({ files, externals, facts }: StageResult, stage: StageName, subject: string | null, signal: AbortSignal): Promise<StageManifest> {
+async function manifestOf({ files, externals, facts }: StageResult, stage: string, subject: string | null, signal: AbortSignal): Promise<StageManifest> {
   const outputs: StageManifest['outputs'][number][] = [];
   for (const file of files) outputs.push({ name: file.name, mediaType: file.mediaType, ...(await refOf(file, signal)) });
   return { schema: MANIFEST_SCHEMA, stage, subject, outputs, externals: externals ?? [], facts: facts ?? {} };
@@ -153,7 +155,7 @@ function compareOutputs(before: StageManifest, after: StageManifest): ReplayedOu
 }
 
 /** The fields of the key that are not as they were: code, toolchain, machine. A build would not use the entry any more. */
-async function changesOf(stage: StageName, { config }: Sidecar, request: StageRequest<unknown>, context: KeyContext): Promise<string[]> {
+async function changesOf(stage: string, { config }: Sidecar, request: StageRequest<unknown>, context: KeyContext): Promise<string[]> {
   const { fields } = actionKey(await keyInputs(stage, request, context));
   const differences = leafDifferences(new Map(Object.entries(config)), new Map(Object.entries(fields)));
   return differences.map(({ path, before, after }) => `${path}: ${before ?? 'absent'} -> ${after ?? 'absent'}`);

@@ -10,8 +10,10 @@ export interface ReplayRequest {
   readonly options: unknown;
   /** Where the checkpoint lies and what is in it, as the lock pins it; a folder is relative to the model project. */
   readonly checkpoint: LockSource;
+  /** The recipe's own stages: which of them the inputs stand for, and where the module of this one is. */
+  readonly custom?: Lock['custom'];
 }
 
-export function replayRequest({ subject }: Unit, options: unknown, { source }: Pick<Lock, 'source'>): JsonValue {
-  return { subject, options, checkpoint: source } satisfies ReplayRequest as JsonValue;
+export function replayRequest({ subject }: Unit, options: unknown, { source, custom }: Pick<Lock, 'source' | 'custom'>): JsonValue {
+  return { subject, options, checkpoint: source, ...(custom === undefined ? {} : { custom }) } satisfies ReplayRequest as JsonValue;
 }

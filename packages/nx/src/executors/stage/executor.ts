@@ -2,7 +2,6 @@
 import type { ExecutorContext } from '@nx/devkit';
 import { progressReporter } from '@tundish/cli/progress-reporter';
 import { formatBytes, formatSeconds } from '@tundish/diagnostics';
-import type { StageName } from '@tundish/recipe/lock';
 import { cacheRootOf, currentRun, hubAccess, hubCacheOf, threadsOf } from '../../environment.js';
 import { writeRecord } from '../../run/run-record.js';
 import { describeResult } from '../../run/summary.js';
@@ -11,7 +10,8 @@ import { requireRunnableModel } from '../runnable.js';
 
 export interface StageOptions {
   readonly model: string;
-  readonly stage: StageName;
+  /** A stage of Tundish, or one of the recipe's own. */
+  readonly stage: string;
   readonly subject?: string;
 }
 
