@@ -50,6 +50,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     },
     evaluate: { text: evaluationText(recipe) ?? null, windowLength: recipe.evaluate.windowLength },
     generation: recipe.generation,
+    ...(recipe.observers.length === 0 ? {} : { observers: recipe.observers }),
   };
 }
 

@@ -11,11 +11,15 @@ import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
 import { keyInputs, upstreamDigests } from './key-inputs.js';
 import { type ModelLayout, modelLayout } from './layout.js';
+import type { Observer } from './observe/event.js';
+import { Observation, type Span } from './observe/observation.js';
+import { cpuSecondsSince, peakRss } from './observe/process-usage.js';
+import { recipeObservers } from './observe/recipe-observers.js';
 import { type Unit, inputsOf, unitName } from './plan.js';
 import { type PieceCount, Pieces } from './pieces.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
-import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
+import type { Adapters, Stage, StageContext, StageInput, StageName, StageRequest, StageResult } from './stage.js';
 import { stageOf } from './registry.js';
 import { unitOptions } from './unit-options.js';
 
@@ -33,6 +37,10 @@ export interface PipelineRequest {
   readonly threads: number;
   /** True when earlier results are in place because Nx ran or restored them; else they are looked up or made. */
   readonly inputsInPlace: boolean;
+  /** Who is told what happens, until `close`; those that the recipe names are added. Absent: nobody, also none of the recipe. */
+  readonly observers?: readonly Observer[];
+  /** Start of the run that this pipeline is part of, milliseconds since 1970; absent: now. It is in events only. */
+  readonly startedAt?: number;
 }
 
 /** What became of one unit. */
@@ -40,6 +48,10 @@ export interface UnitRun {
   readonly unit: Unit;
   readonly status: 'run' | 'cached';
   readonly seconds: number;
+  /** Of the whole process in that time, all threads included. */
+  readonly cpuSeconds: number;
+  /** Largest resident memory of the process until then. */
+  readonly peakRssBytes: number;
   /** Bytes of new content that went to disk. */
   readonly bytesWritten: number;
   readonly manifest: StageManifest;
@@ -60,14 +72,17 @@ export class Pipeline {
   readonly #code: CodeDigests;
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
+  readonly #observation: Observation;
 
-  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock) {
+  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, observers: readonly Observer[]) {
     this.layout = layout;
     this.lock = lock;
     this.store = openStore(request.cacheRoot);
     this.#cache = openActionCache(this.store, layout.model);
     this.#source = new Source(request, layout, lock);
     this.#code = new CodeDigests(request.cacheRoot);
+    const { startedAt = Date.now(), reporter } = request;
+    this.#observation = new Observation({ observers, model: layout.model, startedAt, stored: () => this.store.bytesWritten, reporter });
   }
 
   /** @throws STAGE_LOCK_MISSING and the errors of `parseLock` */
@@ -76,7 +91,9 @@ export class Pipeline {
     const bytes = await readFile(layout.lock).catch((cause: unknown) => {
       throw stageError('STAGE_LOCK_MISSING', { what: `${layout.model} has no recipe.lock.json`, evidence: { path: layout.lock }, fix: 'write it from the recipe: npx nx g @tundish/nx:lock', cause });
     });
-    return new Pipeline(request, layout, parseLock(bytes, layout.lock));
+    const lock = parseLock(bytes, layout.lock);
+    const observers = request.observers === undefined ? [] : [...request.observers, ...(await recipeObservers(lock.observers ?? [], layout.root, request.reporter))];
+    return new Pipeline(request, layout, lock, observers);
   }
 
   /** Runs a unit, or finds its result; each unit at most once per pipeline. */
@@ -87,6 +104,16 @@ export class Pipeline {
     const started = this.#runOnce(unit);
     this.#done.set(name, started);
     return started;
+  }
+
+  /** Shows observers the units that `work` runs as one stage. */
+  observeStage<T extends { readonly status: 'run' | 'cached' }>(stage: StageName, work: (reporter: Reporter) => Promise<T>): Promise<T> {
+    return this.#observation.around({ level: 'stage', stage, name: stage }, (span) => work(span.reporter(this.request.reporter)));
+  }
+
+  /** Ends the observers. */
+  close(): Promise<void> {
+    return this.#observation.close();
   }
 
   /** Units that were run again because the store had lost files of theirs. */
@@ -151,19 +178,22 @@ export class Pipeline {
 
   async #runOnce(unit: Unit): Promise<UnitRun> {
     const began = performance.now();
+    const cpu = process.cpuUsage();
     const written = this.store.bytesWritten;
     const result = await this.#make(unit);
     await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
-    return { unit, ...result, seconds: (performance.now() - began) / 1000, bytesWritten: this.store.bytesWritten - written };
+    return { unit, ...result, seconds: (performance.now() - began) / 1000, cpuSeconds: cpuSecondsSince(cpu), peakRssBytes: peakRss(), bytesWritten: this.store.bytesWritten - written };
   }
 
-  async #make(unit: Unit): Promise<Produced> {
-    const inputs = new Map<string, StageInput>();
-    for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
-    return this.#produce(unit, inputs);
+  #make(unit: Unit): Promise<Produced> {
+    return this.#observation.around({ level: 'unit', stage: unit.stage, name: unitName(unit) }, async (span) => {
+      const inputs = new Map<string, StageInput>();
+      for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
+      return this.#produce(unit, inputs, span);
+    });
   }
 
-  async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<Produced> {
+  async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>, span: Span): Promise<Produced> {
     const request: StageRequest<unknown> = {
       options: unitOptions(this.lock, unit),
       subject: unit.subject,
@@ -178,12 +208,14 @@ export class Pipeline {
     const stage = await stageOf(unit.stage);
     stage.requires(request);
     const source = sourceOf(inputs, this.lock);
-    const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source });
+    const reporter = span.reporter(this.request.reporter);
+    const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source, stage: unit.stage, unit: unitName(unit), observation: this.#observation });
     const began = performance.now();
+    const cpu = process.cpuUsage();
     const createdAt = new Date().toISOString();
     const manifest = await this.store.withScratch(async (scratch) => {
-      const result = await this.#runStage(stage, request, scratch, pieces);
-      return publishResult(this.store, { name: stage.name, subject: unit.subject, result, scratch, reporter: this.request.reporter });
+      const result = await this.#runStage(stage, request, { scratch, pieces, reporter });
+      return publishResult(this.store, { name: stage.name, subject: unit.subject, result, scratch, reporter });
     });
     const published = await this.#cache.publish(unit.stage, key, {
       manifest,
@@ -194,14 +226,15 @@ export class Pipeline {
         ...(request.toolchain === undefined ? {} : { tool: request.toolchain }),
         inputs: upstreamDigests(inputs),
         wallSeconds: (performance.now() - began) / 1000,
-        peakRssBytes: process.resourceUsage().maxRSS * 1024,
+        cpuSeconds: cpuSecondsSince(cpu),
+        peakRssBytes: peakRss(),
       },
     });
     return { status: 'run', manifest: published, ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
   }
 
-  async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string, pieces: Pieces): Promise<StageResult> {
-    const { signal, reporter, adapters, threads } = this.request;
+  async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, { scratch, pieces, reporter }: Workplace): Promise<StageResult> {
+    const { signal, adapters, threads } = this.request;
     const context: StageContext = {
       signal, reporter, adapters, threads, scratch,
       checkpoint: () => this.#source.folder(),
@@ -227,6 +260,13 @@ export class Pipeline {
       fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
     });
   }
+}
+
+/** What one run of a stage works with. */
+interface Workplace {
+  readonly scratch: string;
+  readonly pieces: Pieces;
+  readonly reporter: Reporter;
 }
 
 function sourceOf(inputs: ReadonlyMap<string, StageInput>, lock: Lock): string {

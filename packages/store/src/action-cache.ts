@@ -26,6 +26,9 @@ export interface ActionInfo {
   /** sha256 of what the action read, by name. */
   readonly inputs: Readonly<Record<string, string>>;
   readonly wallSeconds: number;
+  /** Of the process meanwhile, all threads included. */
+  readonly cpuSeconds: number;
+  /** Largest resident memory of the process until then. */
   readonly peakRssBytes: number;
 }
 
@@ -143,6 +146,7 @@ function sidecarOf(operation: string, key: string, manifestSha256: string, manif
     outputs: Object.fromEntries(manifest.outputs.map((output) => [output.name, output.sha256])),
     manifest: manifestSha256,
     wall_seconds: info.wallSeconds,
+    cpu_seconds: info.cpuSeconds,
     peak_rss_bytes: info.peakRssBytes,
   };
 }
