@@ -32,7 +32,7 @@ export async function importedCheckpoint({ path, importing, cacheRoot, reporter,
   const [file] = refs as [BlobRef];
   await digests.save();
   const origin = { gguf: file.sha256, importer: GGUF_IMPORT_VERSION, options: importing };
-  const folder = join(cacheRoot, 'imports', sha256(canonicalJson(origin)).slice(0, 32));
+  const folder = importFolder(cacheRoot, origin);
   if (await isWhole(folder)) return { folder, file };
   const { importGguf } = await import('@tundish/checkpoint/gguf');
   await openStore(cacheRoot).withScratch(async (scratch) => {
@@ -46,6 +46,19 @@ export async function importedCheckpoint({ path, importing, cacheRoot, reporter,
     await placeFolder(made, folder, scratch, async () => ((await isWhole(folder)) ? folder : undefined));
   });
   return { folder, file };
+}
+
+/** What an import is made from. */
+interface ImportOrigin {
+  /** sha256 of the file. */
+  readonly gguf: string;
+  readonly importer: number;
+  readonly options: ImportOptions;
+}
+
+/** Where an import is, if it was made. */
+export function importFolder(cacheRoot: string, { gguf, importer, options }: ImportOrigin): string {
+  return join(cacheRoot, 'imports', sha256(canonicalJson({ gguf, importer, options })).slice(0, 32));
 }
 
 async function isWhole(folder: string): Promise<boolean> {

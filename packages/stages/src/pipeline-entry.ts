@@ -11,4 +11,8 @@ export { restoreContainer } from './restore-container.js';
 export { buildModel, runStage, stageRun } from './run-stage.js';
 export type { RunStageRequest, StageRun } from './run-stage.js';
 export type { Adapters, Piece, PieceRequest, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';
+export { preflight } from './preflight/preflight.js';
+export type { Estimates, StageNeeds } from './preflight/estimates.js';
+export type { MachineRoom } from './preflight/machine.js';
+export type { Finding, Preflight, PreflightRequest } from './preflight/preflight.js';
 export { loadUserModule } from './user-module.js';

@@ -17,6 +17,8 @@ import { cpuSecondsSince, peakRss } from './observe/process-usage.js';
 import { recipeObservers } from './observe/recipe-observers.js';
 import { type Unit, inputsOf, unitName } from './plan.js';
 import { type PieceCount, Pieces } from './pieces.js';
+import { checkPin } from './pinned-tool.js';
+import { FirstWork } from './preflight/first-work.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageName, StageRequest, StageResult } from './stage.js';
@@ -37,6 +39,10 @@ export interface PipelineRequest {
   readonly threads: number;
   /** True when earlier results are in place because Nx ran or restored them; else they are looked up or made. */
   readonly inputsInPlace: boolean;
+  /** Memory that no stage may need, bytes: one that is expected to need more is refused before any work. In no key. */
+  readonly maxMemory?: number;
+  /** Whether this pipeline looks before its first work whether the build can succeed; absent: yes. Of many processes of one run one does. */
+  readonly preflight?: () => boolean;
   /** Who is told what happens, until `close`; those that the recipe names are added. Absent: nobody, also none of the recipe. */
   readonly observers?: readonly Observer[];
   /** Start of the run that this pipeline is part of, milliseconds since 1970; absent: now. It is in events only. */
@@ -55,12 +61,14 @@ export interface UnitRun {
   /** Bytes of new content that went to disk. */
   readonly bytesWritten: number;
   readonly manifest: StageManifest;
+  /** Of a unit that ran: what it was expected to need before it did. */
+  readonly expectedRssBytes?: number;
   /** Of a unit that ran in pieces with keys of their own. */
   readonly pieces?: PieceCount;
 }
 
 /** A result in the store, and whether it was there. */
-type Produced = Pick<UnitRun, 'status' | 'manifest' | 'pieces'>;
+type Produced = Pick<UnitRun, 'status' | 'manifest' | 'expectedRssBytes' | 'pieces'>;
 
 /** A model's units over one store. */
 export class Pipeline {
@@ -73,6 +81,7 @@ export class Pipeline {
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
   readonly #observation: Observation;
+  readonly #firstWork: FirstWork;
 
   private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, observers: readonly Observer[]) {
     this.layout = layout;
@@ -82,6 +91,7 @@ export class Pipeline {
     this.#source = new Source(request, layout, lock);
     this.#code = new CodeDigests(request.cacheRoot);
     const { startedAt = Date.now(), reporter } = request;
+    this.#firstWork = new FirstWork({ ...request, layout, lock });
     this.#observation = new Observation({ observers, model: layout.model, startedAt, stored: () => this.store.bytesWritten, reporter });
   }
 
@@ -207,6 +217,7 @@ export class Pipeline {
     if (found !== undefined) return { status: 'cached', manifest: found };
     const stage = await stageOf(unit.stage);
     stage.requires(request);
+    const expected = await this.#firstWork.before(unit.stage);
     const source = sourceOf(inputs, this.lock);
     const reporter = span.reporter(this.request.reporter);
     const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source, stage: unit.stage, unit: unitName(unit), observation: this.#observation });
@@ -228,9 +239,12 @@ export class Pipeline {
         wallSeconds: (performance.now() - began) / 1000,
         cpuSeconds: cpuSecondsSince(cpu),
         peakRssBytes: peakRss(),
+        ...(expected === undefined ? {} : { expectedRssBytes: expected }),
+        ...(this.request.maxMemory === undefined ? {} : { maxMemoryBytes: this.request.maxMemory }),
       },
     });
-    return { status: 'run', manifest: published, ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
+    this.#firstWork.after(unit.stage, peakRss());
+    return { status: 'run', manifest: published, ...(expected === undefined ? {} : { expectedRssBytes: expected }), ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
   }
 
   async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, { scratch, pieces, reporter }: Workplace): Promise<StageResult> {
@@ -253,12 +267,9 @@ export class Pipeline {
     if (unit.stage !== 'convert' && unit.stage !== 'compile') return undefined;
     const pin = this.lock.stages[unit.stage].toolchain;
     const identity = await this.request.adapters.toolchain(pin.name).identity();
-    if (identity.version === pin.version) return identity;
-    throw stageError('STAGE_TOOL_DIFFERS', {
-      what: `${this.layout.model} is pinned to ${pin.name} ${pin.version}; installed is ${identity.version}`,
-      evidence: { path: this.layout.lock },
-      fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
-    });
+    const differs = checkPin(this.layout, pin, identity);
+    if (differs !== undefined) throw differs;
+    return identity;
   }
 }
 

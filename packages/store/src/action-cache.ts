@@ -30,6 +30,10 @@ export interface ActionInfo {
   readonly cpuSeconds: number;
   /** Largest resident memory of the process until then. */
   readonly peakRssBytes: number;
+  /** What it was expected to be, from shapes alone; absent for what is no stage, and when shapes were not known. */
+  readonly expectedRssBytes?: number;
+  /** The limit that the user set for the build. */
+  readonly maxMemoryBytes?: number;
 }
 
 export interface ActionResult {
@@ -148,6 +152,8 @@ function sidecarOf(operation: string, key: string, manifestSha256: string, manif
     wall_seconds: info.wallSeconds,
     cpu_seconds: info.cpuSeconds,
     peak_rss_bytes: info.peakRssBytes,
+    expected_rss_bytes: info.expectedRssBytes ?? null,
+    max_memory_bytes: info.maxMemoryBytes ?? null,
   };
 }
 
