@@ -97,10 +97,16 @@ function memoryFindings({ maxMemory, from = 'load' }: PreflightRequest, { stages
   return [...findings, { severity: never ? 'error' : 'warning', problem }];
 }
 
+/** No stage has a slower way that needs less: what could be cut up is. */
+const WHY_SO_MUCH: Readonly<Partial<Record<StageName, string>>> = {
+  quantize: 'it holds the codes of one block and the values of one calibration window, never more, and cannot hold less',
+  compile: 'ONNX Runtime holds the weights of one part, and its packed copies of them',
+};
+
 function overLimit(stage: StageName, need: number, maxMemory: number): TundishError {
   return stageError('PREFLIGHT_MAX_MEMORY', {
     what: `${stage} needs about ${formatBytes(need)} of memory, the limit of this build is ${formatBytes(maxMemory)}`,
-    why: 'the stage already holds one decoder block and one calibration window at a time, or one part; it has no slower way that needs less',
+    why: WHY_SO_MUCH[stage] ?? 'the process takes that much with its code, a tokenizer and one graph',
     fix: `raise --max-memory, or ${smallerBuild(stage)}`,
   });
 }
