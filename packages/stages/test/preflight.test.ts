@@ -100,7 +100,7 @@ describe('a build', () => {
   test('that cannot succeed ends before its first work, and leaves nothing behind', async () => {
     const workspace = Workspace.make(QUANTIZED_RECIPE);
     await workspace.lock();
-    await expect(buildModel(workspace.request({ maxMemory: 100e6 }))).rejects.toMatchObject({ code: 'PREFLIGHT_MAX_MEMORY' });
+    for (const preflight of [() => true, () => false]) await expect(buildModel(workspace.request({ maxMemory: 100e6, preflight }))).rejects.toMatchObject({ code: 'PREFLIGHT_MAX_MEMORY' });
     expect(workspace.leftovers()).toEqual({ entries: [], temporary: [], manifests: [] });
   });
 

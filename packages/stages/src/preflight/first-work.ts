@@ -2,6 +2,7 @@
 import { type Reporter, TundishError, formatBytes } from '@tundish/diagnostics';
 import type { StageName } from '@tundish/recipe/lock';
 import type { Estimates } from './estimates.js';
+import { overLimit } from './over-limit.js';
 import type { PreflightRequest } from './preflight.js';
 
 export interface FirstWorkRequest extends Omit<PreflightRequest, 'from'> {
@@ -18,11 +19,15 @@ export class FirstWork {
    * Before a stage runs. Warnings are reported.
    *
    * @returns the memory that the stage is expected to need, bytes; undefined when that is not known
-   * @throws the first error that preflight finds
+   * @throws the first error that preflight finds; PREFLIGHT_MAX_MEMORY
    */
   async before(stage: StageName): Promise<number | undefined> {
     this.#estimates ??= this.#look(stage);
-    return (await this.#estimates)?.stages[stage].memory;
+    const expected = (await this.#estimates)?.stages[stage].memory;
+    const { maxMemory } = this.request;
+    // Also where another process looked for all: it may have failed while this one was already on its way.
+    if (expected !== undefined && maxMemory !== undefined && expected > maxMemory) throw overLimit(stage, expected, maxMemory);
+    return expected;
   }
 
   /** After a stage has run: estimates may be wrong, and a limit that did not hold is not kept quiet. */

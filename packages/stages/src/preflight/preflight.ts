@@ -10,6 +10,7 @@ import { unitsOf } from '../plan.js';
 import type { Adapters } from '../stage.js';
 import { type Estimates, estimateNeeds } from './estimates.js';
 import { type MachineRoom, machineRoom } from './machine.js';
+import { overLimit, smallerBuild } from './over-limit.js';
 import { readShapes } from './shapes.js';
 import { sourceFolder } from './source-folder.js';
 
@@ -95,26 +96,6 @@ function memoryFindings({ maxMemory, from = 'load' }: PreflightRequest, { stages
     fix: never ? smallerBuild(stage) : 'end other programs, or expect the system to swap or to kill the build; what was finished stays cached',
   });
   return [...findings, { severity: never ? 'error' : 'warning', problem }];
-}
-
-/** No stage has a slower way that needs less: what could be cut up is. */
-const WHY_SO_MUCH: Readonly<Partial<Record<StageName, string>>> = {
-  quantize: 'it holds the codes of one block and the values of one calibration window, never more, and cannot hold less',
-  compile: 'ONNX Runtime holds the weights of one part, and its packed copies of them',
-};
-
-function overLimit(stage: StageName, need: number, maxMemory: number): TundishError {
-  return stageError('PREFLIGHT_MAX_MEMORY', {
-    what: `${stage} needs about ${formatBytes(need)} of memory, the limit of this build is ${formatBytes(maxMemory)}`,
-    why: WHY_SO_MUCH[stage] ?? 'the process takes that much with its code, a tokenizer and one graph',
-    fix: `raise --max-memory, or ${smallerBuild(stage)}`,
-  });
-}
-
-function smallerBuild(stage: StageName): string {
-  if (stage === 'quantize') return 'lower quantize.calibration.windowLength, or write quantize: { activations: none }';
-  if (stage === 'compile') return 'write more graphs.parts, or compile: { prepack: false }';
-  return 'build on a machine with more memory';
 }
 
 /** A unit whose stage.json is in place is taken to be in the store; a stage that must run again may need more than is counted here. */
