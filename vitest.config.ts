@@ -1,4 +1,4 @@
-/** Two test projects: `unit` finishes in two minutes; `e2e` runs the real nx and the real command in temporary workspaces. */
+/** Test projects: `unit` finishes in two minutes; `keys` is the table of what must hit and miss; `e2e` runs the real nx and the real command in temporary workspaces. */
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -12,6 +12,15 @@ export default defineConfig({
           hookTimeout: 60_000,
           pool: 'forks',
           server: { deps: { external: [/\/dist\//] } },
+        },
+      },
+      {
+        test: {
+          name: 'keys',
+          include: ['test/keys/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          pool: 'forks',
         },
       },
       {

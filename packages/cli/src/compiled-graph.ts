@@ -26,9 +26,9 @@ export async function openGraph({ toolchain, compileOptions, model, ar, cl, enco
   try {
     const context = { signal, reporter: silentReporter, scratch: await made(join(folder, 'scratch')) };
     const converted = await toolchain.convert(context, { cell: { ar, cl, part: 1, parts: 1 }, model, ...(encodings === undefined ? {} : { encodings }), options: {} });
-    const files = await placeFiles(await made(join(folder, 'converted')), converted.files);
+    const files = await placeFiles(await made(join(folder, 'converted')), converted.files, resolve);
     const compiled = await toolchain.compile(context, { part: 1, parts: 1, graphs: [{ io: converted.io, files }], resolve, options: compileOptions });
-    const executable = await toolchain.open({ graphs: compiled.graphs, files: await placeFiles(await made(join(folder, 'compiled')), compiled.files), threads });
+    const executable = await toolchain.open({ graphs: compiled.graphs, files: await placeFiles(await made(join(folder, 'compiled')), compiled.files, resolve), threads });
     return { graphs: executable.graphs, prepare: (graph) => executable.prepare(graph), run: (...given) => executable.run(...given), close: () => executable.close().finally(remove) };
   } catch (error) {
     await remove();
@@ -36,10 +36,10 @@ export async function openGraph({ toolchain, compileOptions, model, ar, cl, enco
   }
 }
 
-async function placeFiles(folder: string, files: CompileResult['files']): Promise<Map<string, string>> {
+async function placeFiles(folder: string, files: CompileResult['files'], resolve: FileResolver): Promise<Map<string, string>> {
   const placed = new Map<string, string>();
   for (const { name, content } of files) {
-    const path = 'path' in content ? content.path : join(folder, name);
+    const path = 'path' in content ? content.path : 'location' in content ? resolve(content.location) : join(folder, name);
     if ('bytes' in content) await writeFile(path, content.bytes);
     placed.set(name, path);
   }

@@ -7,5 +7,8 @@ export const cliError = declareErrors({
   CLI_LOCK_STALE: 'A lock that may not be rewritten does not match its recipe.',
   CLI_EVALUATE_TEXT: 'The evaluation text is missing.',
   CLI_CHAT_TEMPLATE: 'A container without a chat template was asked to chat.',
+  CLI_INSPECT_MISSING: 'What inspect was asked about is no path and no model.',
+  CLI_INSPECT_UNKNOWN: 'A file or folder is of no kind that inspect knows.',
+  CLI_INSPECT_LARGE: 'A file without a header is too large to be inspected.',
   CLI_TOOLCHAIN_UNKNOWN: 'A container or a recipe names a toolchain that is not installed.',
 });

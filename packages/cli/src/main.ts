@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
+import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
 import type { WatchWords } from './build/build-watch.js';
 import { CHAT_HELP } from './chat-command.js';
 import type { BuildOptions } from './commands/build.js';
@@ -11,6 +12,7 @@ import type { EvaluateOptions } from './commands/evaluate.js';
 import type { GenerateOptions } from './commands/generate.js';
 import type { ParityOptions } from './commands/parity.js';
 import { type Io, processIo } from './io.js';
+import { addStoreVerbs } from './store-verbs.js';
 
 /** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
 export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3, interrupted: 130 } as const;
@@ -59,6 +61,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
   addChat(program, io, signal, done);
   addEvaluate(program, io, signal);
   addParity(program, io, signal, done);
+  addStoreVerbs(program, io, signal, done);
   return program;
 }
 
@@ -171,26 +174,6 @@ function addSampling(command: Command): Command {
     .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber)
     .option('--top-p <p>', 'keep the most likely tokens up to this total probability', realNumber)
     .option('--seed <n>', 'seed of the draws', wholeNumber);
-}
-
-function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number of 0 or more.');
-  return value;
-}
-
-function tokenIds(text: string): number[] {
-  return text.split(',').map(wholeNumber);
-}
-
-function realNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number of 0 or more.');
-  return value;
 }
 
 function versionOf(): string {

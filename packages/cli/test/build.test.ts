@@ -71,11 +71,11 @@ describe('tundish build', () => {
   });
 
   it('refuses a limit that is no size', () => {
-    expect(build(['--max-memory', '6'])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('CLI_USAGE: 6 is no amount of memory') });
+    expect(build(['--max-memory', 'much'])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('CLI_USAGE: much is no amount of memory') });
   });
 });
 
 describe('sizes', () => {
-  it.each([['6GB', 6e9], ['1.5 GiB', 1.5 * 2 ** 30], ['512mib', 512 * 2 ** 20], ['1000B', 1000]])('%s', (text, bytes) => expect(parseByteCount(text)).toBe(bytes));
-  it.each(['', '6', 'GB', '-1GB', '0MB', '1e3MB', '6 parsecs', '99999999TB', 'Infinity MB'])('%j is none', (text) => expect(parseByteCount(text)).toBeUndefined());
+  it.each([['6GB', 6e9], ['1.5 GiB', 1.5 * 2 ** 30], ['512mib', 512 * 2 ** 20], ['1000B', 1000], ['6', 6], ['0MB', 0]])('%s', (text, bytes) => expect(parseByteCount(text)).toBe(bytes));
+  it.each(['', 'GB', '-1GB', '1e3MB', '6 parsecs', '99999999TB', 'Infinity MB'])('%j is none', (text) => expect(parseByteCount(text)).toBeUndefined());
 });

@@ -7,7 +7,7 @@ export type {
 } from './manifest.js';
 export { metadata, toolVersionsYaml } from './metadata.js';
 export type { MetadataFacts } from './metadata.js';
-export { partFiles, readContainer, verifyContainer } from './read.js';
+export { partFiles, readContainer, readContainerManifest, verifyContainer } from './read.js';
 export type { Container } from './read.js';
 export { flatSpecializations, gridSpecializations, namedSpecializations } from './specializations.js';
 export type { FlatSpecialization, NamedSpecialization } from './specializations.js';

@@ -1,6 +1,6 @@
 /** Opens a container folder: the manifest is validated and every file is there with its size. */
 import { readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
 import { sha256File } from '@tundish/store';
 import { containerError } from './errors.js';
@@ -21,8 +21,7 @@ export interface Container {
  */
 export async function readContainer(folder: string): Promise<Container> {
   const root = resolve(folder);
-  const path = join(root, MANIFEST_FILE);
-  const manifest = validate(await readJson(path, root), path);
+  const manifest = await readContainerManifest(join(root, MANIFEST_FILE));
   for (const [name, expected] of Object.entries(manifest.files)) {
     const found = await sizeOf(join(root, name));
     if (found === expected.size) continue;
@@ -31,6 +30,15 @@ export async function readContainer(folder: string): Promise<Container> {
     throw containerError('CONTAINER_FILE_SIZE', { what: `${printable(name)} has ${found} bytes where the manifest says ${expected.size}`, ...facts });
   }
   return { folder: root, manifest };
+}
+
+/**
+ * Reads and checks a manifest.json alone, whatever lies beside it.
+ *
+ * @throws TundishError CONTAINER_NOT_FOUND, CONTAINER_SCHEMA_UNKNOWN, CONTAINER_MANIFEST_INVALID
+ */
+export async function readContainerManifest(path: string): Promise<Manifest> {
+  return validate(await readJson(path, dirname(path)), path);
 }
 
 /**

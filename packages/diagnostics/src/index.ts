@@ -4,5 +4,6 @@ export type { ErrorFacts, Evidence } from './error.js';
 export { ProgressDisplay } from './progress-display.js';
 export type { Terminal } from './progress-display.js';
 export { formatBytes, formatSeconds } from './quantities.js';
+export { labelledLines, textTable } from './text-table.js';
 export { recordingReporter, silentReporter } from './reporter.js';
 export type { Progress, Reporter } from './reporter.js';

@@ -1,13 +1,13 @@
 /** What decides the result of a block: the content of all that it reads, so that a change reaches exactly the blocks that see it. */
 import { createHash } from 'node:crypto';
 import { type Tensor, cloneModel, encodeModel } from '@tundish/graph';
+import type { FileResolver } from '@tundish/toolchain';
 import type { BlockInputs } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
-import { type Parameter, findParameters } from './parameters.js';
+import { findParameters } from './parameters.js';
 import type { WeightOptions } from './quantize-parameter.js';
 import type { Segment } from './segments.js';
 import { TensorFiles } from './weight-source.js';
-import type { FileResolver } from '@tundish/toolchain';
 
 export interface BlockInputsRequest {
   readonly segment: Segment;
@@ -40,8 +40,8 @@ export function blockInputs(request: BlockInputsRequest): BlockInputs {
 
 /** The options that a role in this block reads. */
 function weightOptions(segment: Segment, { blockSize, embeddingBits }: WeightOptions): Record<string, number> {
-  const has = (role: Parameter['role']): boolean => findParameters(segment.model.graph).some((parameter) => parameter.role === role);
-  return { ...(has('embedding') ? { embeddingBits } : {}), ...(has('projection') && segment.output !== 'logits' ? { blockSize } : {}) };
+  const roles = new Set(findParameters(segment.model.graph).map(({ role }) => role));
+  return { ...(roles.has('embedding') ? { embeddingBits } : {}), ...(roles.has('projection') && segment.output !== 'logits' ? { blockSize } : {}) };
 }
 
 /** The graph without the places of its weights: names, structure, shapes and small constants. */

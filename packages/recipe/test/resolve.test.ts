@@ -9,6 +9,7 @@ import { planCells, planPairs, planParts } from '../src/plan.js';
 import { resolveRecipe } from '../src/resolve.js';
 import type { ResolveRequest } from '../src/resolve.js';
 import { calibrationText, evaluationText, parseCheckpointReference } from '../src/source-reference.js';
+import { recipeOptions } from './recipe-options.js';
 
 const parse = (text: string) => parseRecipe(new TextEncoder().encode(text), 'recipe.yaml');
 const pin = (name: string) => ({ sha256: sha256(name), size: name.length });
@@ -70,6 +71,20 @@ describe('resolveRecipe', () => {
     const plain = encodeLock(resolve(''));
     expect(encodeLock(resolve('generation: {maxTokens: 256} # as ever\ngraphs: {parts: 1, cl: [2048, 1024, 512], ar: [128, 1]}\nquantize: {lmHead: {bits: 8}}'))).toEqual(plain);
     expect(encodeLock(resolve('quantize: {weights: {blockSize: 16}}'))).not.toEqual(plain);
+  });
+
+  it('takes every default for the same as nothing, whichever is written out', () => {
+    const plain = encodeLock(resolve(''));
+    // Of the options without a default in the schema, these have one that the model, the toolchain or the checkpoint decides.
+    const decided = { 'graphs.cl': [512, 1024, 2048], 'transform.mha2sha': false, 'quantize.calibration.text': './checkpoint/calibration.txt', 'evaluate.text': './checkpoint/eval.txt' };
+    // Import belongs to GGUF files; in the recipe of another checkpoint it is refused.
+    const defaults = [...recipeOptions().flatMap((option) => (option.default === undefined || option.path.startsWith('import.') ? [] : [[option.path, option.default] as const])), ...Object.entries(decided)];
+    expect(defaults.length).toBeGreaterThan(15);
+    for (const [path, value] of defaults) {
+      const nested = path.split('.').reverse().reduce<unknown>((inner, key) => ({ [key]: inner }), value) as object;
+      const [[key, section] = []] = Object.entries(nested);
+      expect(encodeLock(resolve(`${key}: ${JSON.stringify(section)}`)), path).toEqual(plain);
+    }
   });
 
   it('reads back what it wrote, and its stages can be found by name', () => {

@@ -1,11 +1,12 @@
 /** Imports of GGUF files, kept in the cache by the content of the file, the options and the version of the importer. */
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import type { Reporter } from '@tundish/diagnostics';
 import type { ImportOptions } from '@tundish/recipe/lock';
-import { type BlobRef, canonicalJson, openFileDigests, openStore, placeFolder, sha256 } from '@tundish/store';
+import { type BlobRef, canonicalJson, openFileDigests, openStore, placeFolder } from '@tundish/store';
 import { stageError } from './errors.js';
+import { importName } from './import-name.js';
 
 export interface ImportRequest {
   /** The GGUF file. */
@@ -14,6 +15,8 @@ export interface ImportRequest {
   readonly cacheRoot: string;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
+  /** Finds an import and makes none; the memory of digests stays as it is. */
+  readonly readOnly: boolean;
 }
 
 /** Says what an import was made from and which files it has; written last, so it is there for a whole import only. */
@@ -22,18 +25,25 @@ const RECORD = 'import.json';
 /**
  * `<cacheRoot>/imports/<32 hex>/`: made once for a file, found afterwards. An import that has lost a file is made again.
  *
- * @throws CHECKPOINT_FILE_NOT_FOUND, GGUF_*; nothing is left behind then
+ * @throws STAGE_IMPORT_MISSING, CHECKPOINT_FILE_NOT_FOUND, GGUF_*; nothing is left behind then
  */
-export async function importedCheckpoint({ path, importing, cacheRoot, reporter, signal }: ImportRequest): Promise<{ readonly folder: string; readonly file: BlobRef }> {
+export async function importedCheckpoint({ path, importing, cacheRoot, reporter, signal, readOnly }: ImportRequest): Promise<{ readonly folder: string; readonly file: BlobRef }> {
   await requireFile(path);
   const digests = openFileDigests(cacheRoot);
   const refs: BlobRef[] = [];
   for await (const ref of digests.each([path], reporter, signal)) refs.push(ref);
   const [file] = refs as [BlobRef];
-  await digests.save();
+  if (!readOnly) await digests.save();
   const origin = { gguf: file.sha256, importer: GGUF_IMPORT_VERSION, options: importing };
-  const folder = importFolder(cacheRoot, origin);
-  if (await isWhole(folder)) return { folder, file };
+  const folder = join(cacheRoot, 'imports', importName(origin));
+  if (await isWhole(folder)) {
+    if (readOnly) return { folder, file };
+    const now = new Date();
+    // gc leaves alone what was used lately; a store that cannot be written still serves.
+    await utimes(join(folder, RECORD), now, now).catch(() => undefined);
+    return { folder, file };
+  }
+  if (readOnly) throw stageError('STAGE_IMPORT_MISSING', { what: 'the GGUF file has not been imported yet', why: 'nothing is written here, and a build would import it first', evidence: { path }, fix: 'write the lock, which imports it: npx nx g @tundish/nx:lock' });
   const { importGguf } = await import('@tundish/checkpoint/gguf');
   await openStore(cacheRoot).withScratch(async (scratch) => {
     const made = join(scratch, 'import');
@@ -46,19 +56,6 @@ export async function importedCheckpoint({ path, importing, cacheRoot, reporter,
     await placeFolder(made, folder, scratch, async () => ((await isWhole(folder)) ? folder : undefined));
   });
   return { folder, file };
-}
-
-/** What an import is made from. */
-interface ImportOrigin {
-  /** sha256 of the file. */
-  readonly gguf: string;
-  readonly importer: number;
-  readonly options: ImportOptions;
-}
-
-/** Where an import is, if it was made. */
-export function importFolder(cacheRoot: string, { gguf, importer, options }: ImportOrigin): string {
-  return join(cacheRoot, 'imports', sha256(canonicalJson({ gguf, importer, options })).slice(0, 32));
 }
 
 async function isWhole(folder: string): Promise<boolean> {

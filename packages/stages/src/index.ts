@@ -2,7 +2,8 @@
 export * from './lock.js';
 export * from './pipeline-entry.js';
 export { ACTIVATIONS_FILE, GRAPH_FILE, readGraph } from './graph-files.js';
-export { ADAPTATION_FILE, MODEL_FILE, adaptCheckpoint, modelFacts } from './load/stage.js';
+export { adaptCheckpoint, modelFacts } from './load/stage.js';
+export { ADAPTATION_FILE, MODEL_FILE } from './stage-files.js';
 export type { ModelFacts } from './load/stage.js';
 export { readEncodings } from './read-encodings.js';
 export { ropeTables } from './rope-tables.js';

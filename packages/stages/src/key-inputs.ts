@@ -31,13 +31,13 @@ export interface KeyContext {
 /** Everything that decides the result of a unit. @throws STAGE_CODE */
 export async function keyInputs(stage: StageName, request: StageRequest<unknown>, { adapters, code, toolchainName }: KeyContext): Promise<ActionInputs> {
   const { options, subject, toolchain, inputs } = request;
-  const profile = await numericProfile(stage, adapters, options, code);
+  const profile = stage === 'compile' ? await operatorProfile(toolchain, code) : await numericProfile(stage, adapters, options, code);
   const digest = await code.digest(stageModules(stage, toolchainName, adapters));
   await code.save();
   return {
     stage,
     code: digest,
-    options: { ...(typeof options === 'object' ? options : { value: options }), subject },
+    options: { ...(typeof options === 'object' ? withoutPlaces(options ?? {}) : { value: options }), subject },
     ...(toolchain === undefined ? {} : { tool: toolOf(stage, toolchain) }),
     upstream: { ...upstreamDigests(inputs), ...sourceDigests(stage, request) },
     ...(profile === undefined ? {} : { profile }),
@@ -49,6 +49,12 @@ function toolOf(stage: StageName, { name, version, machine, operators }: Toolcha
   return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
 }
 
+/** A text counts by the digest that stands beside its path: where it lies changes nothing. */
+function withoutPlaces(options: object): object {
+  const { calibration } = options as { readonly calibration?: Readonly<Record<string, unknown>> };
+  return calibration === undefined ? options : { ...options, calibration: Object.fromEntries(Object.entries(calibration).filter(([name]) => name !== 'text')) };
+}
+
 export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {
   return Object.fromEntries([...inputs].map(([name, { manifest }]) => [name, manifestDigest(manifest)]));
 }
@@ -56,6 +62,11 @@ export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record
 /** Digests of the checkpoint's files that the stage reads itself. */
 function sourceDigests(stage: StageName, { source }: StageRequest<unknown>): Record<string, string> {
   return Object.fromEntries([...source].filter(([name]) => readsSource(stage, name)).map(([name, { sha256 }]) => [`source/${name}`, sha256]));
+}
+
+/** The library that the toolchain's own operators are in, which runs while a part is compiled. */
+async function operatorProfile(toolchain: ToolchainIdentity | undefined, code: CodeDigests): Promise<string | undefined> {
+  return toolchain === undefined || toolchain.operators === '' ? undefined : kernelDigest(code);
 }
 
 /** What computes, for the one stage whose bytes depend on it: the kernels as they were built, the engine, the instruction set. */

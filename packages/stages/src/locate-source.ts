@@ -14,6 +14,8 @@ export interface LocateSourceOptions {
   readonly hub?: { readonly token?: string; readonly offline?: boolean };
   readonly reporter?: Reporter;
   readonly signal?: AbortSignal;
+  /** Imports no GGUF file that has not been imported. */
+  readonly readOnly?: boolean;
 }
 
 export interface LocatedSource {
@@ -35,7 +37,7 @@ export type SourceReference = Exclude<CheckpointReference, { kind: 'gguf' }> | {
 export async function locateSource(reference: SourceReference, options: LocateSourceOptions): Promise<LocatedSource> {
   const { baseFolder, cacheRoot, hubCache, hub, reporter = silentReporter } = options;
   const signal = options.signal === undefined ? {} : { signal: options.signal };
-  if (reference.kind === 'gguf') return importedCheckpoint({ path: resolve(baseFolder, reference.location), importing: reference.import, cacheRoot, reporter, ...signal });
+  if (reference.kind === 'gguf') return importedCheckpoint({ path: resolve(baseFolder, reference.location), importing: reference.import, cacheRoot, reporter, readOnly: options.readOnly === true, ...signal });
   const spec = reference.kind === 'hub' && reference.revision !== undefined ? `${reference.location}@${reference.revision}` : reference.location;
   return locateCheckpoint(spec, { baseFolder, cacheFolder: hubCache, reporter, ...hub, ...signal });
 }

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
-import { type ActionCache, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
+import { type ActionCache, type ActionInputs, type ActionKey, type StageManifest, type Store, actionKey, diskError, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
@@ -23,6 +23,8 @@ import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageName, StageRequest, StageResult } from './stage.js';
 import { stageOf } from './registry.js';
+import { replayRequest } from './replay/request.js';
+import { stageInput } from './stage-input.js';
 import { unitOptions } from './unit-options.js';
 
 export interface PipelineRequest {
@@ -83,13 +85,13 @@ export class Pipeline {
   readonly #observation: Observation;
   readonly #firstWork: FirstWork;
 
-  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, observers: readonly Observer[]) {
+  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, { observers = [], remember = true }: { readonly observers?: readonly Observer[]; readonly remember?: boolean }) {
     this.layout = layout;
     this.lock = lock;
     this.store = openStore(request.cacheRoot);
     this.#cache = openActionCache(this.store, layout.model);
     this.#source = new Source(request, layout, lock);
-    this.#code = new CodeDigests(request.cacheRoot);
+    this.#code = new CodeDigests(request.cacheRoot, remember);
     const { startedAt = Date.now(), reporter } = request;
     this.#firstWork = new FirstWork({ ...request, layout, lock });
     this.#observation = new Observation({ observers, model: layout.model, startedAt, stored: () => this.store.bytesWritten, reporter });
@@ -103,7 +105,12 @@ export class Pipeline {
     });
     const lock = parseLock(bytes, layout.lock);
     const observers = request.observers === undefined ? [] : [...request.observers, ...(await recipeObservers(lock.observers ?? [], layout.root, request.reporter))];
-    return new Pipeline(request, layout, lock, observers);
+    return new Pipeline(request, layout, lock, { observers });
+  }
+
+  /** The pipeline of a lock that is not on disk, of a recipe as it is now: to `explain` units, with nothing written. */
+  static withLock(request: PipelineRequest, lock: Lock): Pipeline {
+    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock, { remember: false });
   }
 
   /** Runs a unit, or finds its result; each unit at most once per pipeline. */
@@ -149,6 +156,16 @@ export class Pipeline {
     return this.#stageInput(manifest);
   }
 
+  /**
+   * The key that a unit has with these results of the units it reads, and what the store holds under it. Nothing is run or marked
+   * as used.
+   */
+  async explain(unit: Unit, upstream: ReadonlyMap<string, StageManifest>): Promise<{ readonly key: ActionKey; readonly entry: string; readonly manifest: StageManifest | undefined }> {
+    const inputs = new Map([...upstream].map(([name, manifest]) => [name, this.#stageInput(manifest)]));
+    const key = actionKey(await this.#keyInputs(unit, await this.#request(unit, inputs)));
+    return { key, entry: this.#cache.entryPath(unit.stage, key.key), manifest: await this.#cache.peek(unit.stage, key.key) };
+  }
+
   async #inPlace(unit: Unit): Promise<StageManifest> {
     const manifest = readManifest(this.layout.manifest(unit.stage, unit.subject));
     if (this.#isWhole(manifest)) return manifest;
@@ -170,20 +187,7 @@ export class Pipeline {
   }
 
   #stageInput(manifest: StageManifest): StageInput {
-    const output = (name: string): StageManifest['outputs'][number] | undefined => manifest.outputs.find((file) => file.name === name);
-    return {
-      manifest,
-      path: (name) => {
-        const file = output(name);
-        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} made no ${name}` });
-        return this.store.pathOf(file);
-      },
-      resolve: (location) => {
-        const file = output(location) ?? manifest.externals.find((external) => external.location === location);
-        if (file === undefined) throw stageError('STAGE_OUTPUT_UNKNOWN', { what: `${manifest.stage} refers to no file ${location}` });
-        return this.#source.pathOf(location, file) ?? this.store.pathOf(file);
-      },
-    };
+    return stageInput(manifest, this.#source, this.store);
   }
 
   async #runOnce(unit: Unit): Promise<UnitRun> {
@@ -204,14 +208,8 @@ export class Pipeline {
   }
 
   async #produce(unit: Unit, inputs: ReadonlyMap<string, StageInput>, span: Span): Promise<Produced> {
-    const request: StageRequest<unknown> = {
-      options: unitOptions(this.lock, unit),
-      subject: unit.subject,
-      inputs,
-      source: this.#source.files,
-      toolchain: await this.#toolchain(unit),
-    };
-    const keyed = await keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, toolchainName: this.lock.stages.convert.toolchain.name });
+    const request = await this.#request(unit, inputs);
+    const keyed = await this.#keyInputs(unit, request);
     const { key, fields } = actionKey(keyed);
     const found = await this.#cache.lookup(unit.stage, key);
     if (found !== undefined) return { status: 'cached', manifest: found };
@@ -221,8 +219,7 @@ export class Pipeline {
     const source = sourceOf(inputs, this.lock);
     const reporter = span.reporter(this.request.reporter);
     const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source, stage: unit.stage, unit: unitName(unit), observation: this.#observation });
-    const began = performance.now();
-    const cpu = process.cpuUsage();
+    const [began, cpu] = [performance.now(), process.cpuUsage()];
     const createdAt = new Date().toISOString();
     const manifest = await this.store.withScratch(async (scratch) => {
       const result = await this.#runStage(stage, request, { scratch, pieces, reporter });
@@ -236,6 +233,7 @@ export class Pipeline {
         createdAt,
         ...(request.toolchain === undefined ? {} : { tool: request.toolchain }),
         inputs: upstreamDigests(inputs),
+        request: replayRequest(unit, request.options, this.lock),
         wallSeconds: (performance.now() - began) / 1000,
         cpuSeconds: cpuSecondsSince(cpu),
         peakRssBytes: peakRss(),
@@ -245,6 +243,14 @@ export class Pipeline {
     });
     this.#firstWork.after(unit.stage, peakRss());
     return { status: 'run', manifest: published, ...(expected === undefined ? {} : { expectedRssBytes: expected }), ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
+  }
+
+  async #request(unit: Unit, inputs: ReadonlyMap<string, StageInput>): Promise<StageRequest<unknown>> {
+    return { options: unitOptions(this.lock, unit), subject: unit.subject, inputs, source: this.#source.files, toolchain: await this.#toolchain(unit) };
+  }
+
+  #keyInputs(unit: Unit, request: StageRequest<unknown>): Promise<ActionInputs> {
+    return keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, toolchainName: this.lock.stages.convert.toolchain.name });
   }
 
   async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, { scratch, pieces, reporter }: Workplace): Promise<StageResult> {

@@ -1,7 +1,7 @@
 /** Puts the files of a stage into the store and describes them in a manifest. */
 import { isAbsolute, relative } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
-import { MANIFEST_SCHEMA, type StageManifest, type StageOutput, type Store } from '@tundish/store';
+import { MANIFEST_SCHEMA, type StageManifest, type StageOutput, type Store, decodeManifest, encodeManifest } from '@tundish/store';
 import type { StageFile, StageResult } from './stage.js';
 
 export interface Publication {
@@ -22,7 +22,8 @@ export async function publishResult(store: Store, { name: stage, subject, result
     outputs.push({ name: file.name, mediaType: file.mediaType, ...(await put(store, file, scratch)) });
   }
   reporter.progress({ work: 'store', label: 'files', done: total, total });
-  return { schema: MANIFEST_SCHEMA, stage, subject, outputs, externals: result.externals ?? [], facts: result.facts ?? {} };
+  // As it will be read back: a stage behind must not see another order after a fresh run than after a hit.
+  return decodeManifest(encodeManifest({ schema: MANIFEST_SCHEMA, stage, subject, outputs, externals: result.externals ?? [], facts: result.facts ?? {} }), `${stage}/stage.json`);
 }
 
 async function put(store: Store, file: StageFile, scratch: string): Promise<{ sha256: string; size: number }> {

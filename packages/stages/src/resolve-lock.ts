@@ -21,6 +21,8 @@ export interface ResolveLockRequest {
   readonly hub?: { readonly token?: string; readonly offline?: boolean };
   readonly reporter?: Reporter;
   readonly signal?: AbortSignal;
+  /** Leaves the memory of digests as it is and imports nothing. */
+  readonly readOnly?: boolean;
 }
 
 /** Files that make up a checkpoint; anything else in its folder (goldens, texts, licences) is not part of it. */
@@ -30,7 +32,7 @@ const CHECKPOINT_FILE = /^(config|generation_config|tokenizer|tokenizer_config|s
  * Resolves the recipe of a model against what is on disk now. Digests are remembered by file identity, so an unchanged
  * checkpoint is not read.
  *
- * @throws the errors of recipes and checkpoints, each with line or file
+ * @throws the errors of recipes and checkpoints, each with line or file; STAGE_IMPORT_MISSING with `readOnly`
  */
 export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const layout = modelLayout(request.workspaceRoot, request.modelRoot);
@@ -52,7 +54,7 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
     layers: config.numHiddenLayers,
     toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
   });
-  await digests.save();
+  if (request.readOnly !== true) await digests.save();
   return lock;
 }
 

@@ -20,7 +20,7 @@ export class Source {
   #folder: Promise<string> | undefined;
   #found: string | undefined;
 
-  constructor(private readonly request: SourceRequest, private readonly layout: ModelLayout, private readonly lock: Lock) {
+  constructor(private readonly request: SourceRequest, private readonly layout: Pick<ModelLayout, 'root'>, private readonly lock: Pick<Lock, 'source'>) {
     this.files = new Map(Object.entries(lock.source.files));
     if (lock.source.kind === 'folder') this.#found = resolve(layout.root, lock.source.location);
   }

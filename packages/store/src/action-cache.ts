@@ -1,17 +1,18 @@
 /** The action cache: results of stages under the key of everything they depend on, laid out for a person to read. */
 import { statSync } from 'node:fs';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '@tundish/diagnostics';
-import { z } from 'zod';
 import type { ToolIdentity } from './action-key.js';
-import { canonicalJson } from './canonical-json.js';
+import type { JsonValue } from './canonical-json.js';
 import { writeThenRename } from './durable-write.js';
-import { diskError, storeError } from './errors.js';
+import { INFO_FILE, MANIFEST_FILE, STORE_NAMES } from './entry-folders.js';
+import { diskError, errnoOf, storeError } from './errors.js';
 import { decodeManifest, encodeManifest } from './manifest.js';
 import type { StageManifest } from './manifest.js';
 import { placeFolder } from './place-folder.js';
 import { isSha256, sha256 } from './sha256.js';
+import { decodeSidecar, encodeSidecar, sidecarOf } from './sidecar.js';
 import type { Store } from './store.js';
 
 /** How a result was made, for a person who reads builder_cache_info.json. */
@@ -25,10 +26,12 @@ export interface ActionInfo {
   readonly tool?: ToolIdentity;
   /** sha256 of what the action read, by name. */
   readonly inputs: Readonly<Record<string, string>>;
+  /** What else is needed to run the action again. */
+  readonly request?: JsonValue;
   readonly wallSeconds: number;
-  /** Of the process meanwhile, all threads included. */
-  readonly cpuSeconds: number;
-  /** Largest resident memory of the process until then. */
+  /** Of all threads of this process. */
+  readonly cpuSeconds?: number;
+  /** The largest resident set of this process until then. */
   readonly peakRssBytes: number;
   /** What it was expected to be, from shapes alone; absent for what is no stage, and when shapes were not known. */
   readonly expectedRssBytes?: number;
@@ -46,11 +49,13 @@ export interface ActionCache {
   entryPath(operation: string, key: string): string;
   /**
    * A stored result, or undefined when there is none that is whole: entry damaged, of another schema or key, or an output
-   * missing or of the wrong size, as a blob or in the entry.
+   * missing or of the wrong size, as a blob or in the entry. An entry that is served counts as used now.
    *
    * @param key 64 hexadecimal digits
    */
   lookup(operation: string, key: string): Promise<StageManifest | undefined>;
+  /** As `lookup`, for a look that is no use. */
+  peek(operation: string, key: string): Promise<StageManifest | undefined>;
   /**
    * Stores a result whose blobs are in the store already. A whole entry that is there is kept and its manifest returned, so that
    * processes that publish one key at once agree.
@@ -71,14 +76,6 @@ export function openActionCache(store: Store, model: string): ActionCache {
   return new FolderActionCache(store, join(store.root, model));
 }
 
-const MANIFEST_FILE = 'stage.json';
-const INFO_FILE = 'builder_cache_info.json';
-/** What else lies in the cache root. */
-const STORE_NAMES = new Set(['blobs', 'imports', 'tmp', 'file-digests.json']);
-
-/** The fields of the sidecar that `lookup` relies on. */
-const sidecarSchema = z.object({ operation: z.string(), hash: z.string(), manifest: z.string() });
-
 class FolderActionCache implements ActionCache {
   readonly #store: Store;
   readonly #folder: string;
@@ -95,10 +92,15 @@ class FolderActionCache implements ActionCache {
   }
 
   async lookup(operation: string, key: string): Promise<StageManifest | undefined> {
+    const found = await this.peek(operation, key);
+    return found !== undefined && (await isMarkedUsed(join(this.entryPath(operation, key), INFO_FILE))) ? found : undefined;
+  }
+
+  async peek(operation: string, key: string): Promise<StageManifest | undefined> {
     const entry = this.entryPath(operation, key);
     try {
       const [info, bytes] = await Promise.all([readFile(join(entry, INFO_FILE), 'utf8'), readFile(join(entry, MANIFEST_FILE))]);
-      const sidecar = sidecarSchema.parse(JSON.parse(info));
+      const sidecar = decodeSidecar(info, entry);
       if (sidecar.hash !== key || sidecar.operation !== operation || sidecar.manifest !== sha256(bytes)) return undefined;
       const manifest = decodeManifest(bytes, join(entry, MANIFEST_FILE));
       // A person reads the links of the entry: they must be whole too, not only the blobs.
@@ -131,30 +133,17 @@ class FolderActionCache implements ActionCache {
     for (const output of manifest.outputs) await this.#store.link(output, join(folder, output.name));
     const bytes = encodeManifest(manifest);
     await writeSynced(join(folder, MANIFEST_FILE), bytes);
-    await writeSynced(join(folder, INFO_FILE), `${canonicalJson(sidecarOf(operation, key, sha256(bytes), manifest, info), 2)}\n`);
+    await writeSynced(join(folder, INFO_FILE), encodeSidecar(sidecarOf(operation, key, sha256(bytes), manifest, info)));
     const handle = await open(folder, 'r');
     await handle.sync().finally(() => handle.close());
   }
 }
 
-/** Field names as users of the vendor's builder know them. */
-function sidecarOf(operation: string, key: string, manifestSha256: string, manifest: StageManifest, info: ActionInfo): object {
-  return {
-    operation,
-    source: info.source,
-    config: info.config,
-    hash: key,
-    created_at: info.createdAt,
-    tool: info.tool ?? null,
-    inputs: info.inputs,
-    outputs: Object.fromEntries(manifest.outputs.map((output) => [output.name, output.sha256])),
-    manifest: manifestSha256,
-    wall_seconds: info.wallSeconds,
-    cpu_seconds: info.cpuSeconds,
-    peak_rss_bytes: info.peakRssBytes,
-    expected_rss_bytes: info.expectedRssBytes ?? null,
-    max_memory_bytes: info.maxMemoryBytes ?? null,
-  };
+/** `gc` leaves alone what was used lately. @returns false when the entry has just been taken away */
+async function isMarkedUsed(path: string): Promise<boolean> {
+  const now = new Date();
+  // A store that cannot be written still serves.
+  return utimes(path, now, now).then(() => true, (error: unknown) => errnoOf(error) !== 'ENOENT');
 }
 
 async function writeSynced(path: string, content: Uint8Array | string): Promise<void> {

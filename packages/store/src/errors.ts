@@ -14,6 +14,7 @@ export const storeError = declareErrors({
   STORE_MANIFEST_READ: 'A stage manifest is missing or is not JSON',
   STORE_MANIFEST_INVALID: 'A stage manifest does not have the expected form',
   STORE_MANIFEST_SCHEMA: 'A stage manifest was written by another version of Tundish',
+  STORE_SIDECAR_INVALID: 'The builder_cache_info.json of a cache entry is damaged or of an unknown form',
   STORE_ACTION_NAME: 'A model or operation name cannot be the name of a cache folder',
   STORE_ACTION_CONTENDED: 'A cache entry kept being replaced by other processes',
   STORE_DISK_FULL: 'The disk or the quota is full',

@@ -4,6 +4,7 @@ import { messageOf, printable } from '@tundish/diagnostics';
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.js';
 import type { JsonValue } from './canonical-json.js';
+import { INFO_FILE, MANIFEST_FILE } from './entry-folders.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import { sha256 } from './sha256.js';
 
@@ -40,7 +41,7 @@ export interface StageManifest {
 }
 
 /** Names of the entry's own files, which an output must not shadow. */
-const RESERVED_NAMES = ['stage.json', 'builder_cache_info.json'];
+const RESERVED_NAMES: readonly string[] = [MANIFEST_FILE, INFO_FILE];
 
 const relativeName = z
   .string()

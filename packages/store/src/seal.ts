@@ -1,6 +1,6 @@
 /**
  * Tells by one stat whether a blob was written to since it was stored: the microseconds of its modification time are taken from
- * its digest. The date stays that of its making; whatever writes to the file sets other microseconds.
+ * its digest. The seconds are those of its last use for a result; whatever writes to the file sets other microseconds.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, utimesSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { closeSync, openSync, readSync, utimesSync } from 'node:fs';
 const MICROSECONDS = 1_000_000;
 const CHUNK_BYTES = 1 << 20;
 
-/** The modification time of a blob stored at `now`, milliseconds since 1970; in seconds, as utimes takes it. */
+/** The modification time of a blob used at `now`, milliseconds since 1970; in seconds, as utimes takes it. */
 export function sealedTime(sha256: string, now: number): number {
   return Math.floor(now / 1000) + microsecondsOf(sha256) / MICROSECONDS;
 }

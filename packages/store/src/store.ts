@@ -4,7 +4,9 @@ import type { Stats } from 'node:fs';
 import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { printable } from '@tundish/diagnostics';
+import { blobPath } from './blob-path.js';
 import { uniqueSuffix, writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import type { BlobRef } from './manifest.js';
@@ -14,6 +16,10 @@ import { prepareTemporaryFolder } from './temporary-folder.js';
 
 /** Errors of link(2) after which a copy is the answer: other device, no links on this file system, too many links. */
 const LINK_IMPOSSIBLE = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
+
+/** How often and how long a blob that is missing is waited for. */
+const RETURN_ATTEMPTS = 5;
+const RETURN_MS = 20;
 
 export interface PutFileOptions {
   /** The file belongs to the store afterwards: it is renamed when it lies on the same file system, and always gone. */
@@ -64,7 +70,7 @@ class BlobStore implements Store {
 
   async putBytes(bytes: Uint8Array): Promise<BlobRef> {
     const ref = { sha256: sha256(bytes), size: bytes.length };
-    if (this.has(ref)) return ref;
+    if (await this.#isStill(ref)) return ref;
     await this.#add(ref, (file) => file.writeFile(bytes));
     return ref;
   }
@@ -74,7 +80,7 @@ class BlobStore implements Store {
       const before = await stat(path);
       if (!before.isFile()) throw storeError('STORE_SOURCE_NOT_A_FILE', { what: 'only a regular file can become a blob', evidence: { path } });
       const ref = { sha256: await sha256File(path, options.signal), size: before.size };
-      if (!this.has(ref)) await this.#addFile(path, ref, before, options);
+      if (!(await this.#isStill(ref))) await this.#addFile(path, ref, before, options);
       if (options.move === true) await rm(path, { force: true });
       return ref;
     } catch (error) {
@@ -91,7 +97,7 @@ class BlobStore implements Store {
     const path = this.#blobPath(ref);
     if (size === ref.size && this.#isUntouched(ref)) return path;
     const fix = 'run the stage that made it again: it is rebuilt when its cache entry is incomplete';
-    if (size === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
+    if (size === undefined || this.#sizeOf(ref) === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
     if (size === ref.size) throw this.#corrupt(ref, 'it was written to after it was stored');
     throw storeError('STORE_BLOB_SIZE', { what: `blob ${ref.sha256} has ${size} bytes instead of ${ref.size}`, why: 'the file was cut or changed after it was stored', evidence: { path }, fix });
   }
@@ -108,6 +114,8 @@ class BlobStore implements Store {
   }
 
   async link(ref: BlobRef, destination: string): Promise<void> {
+    // gc may hold a blob in its hands for a moment; it puts back what was asked for meanwhile.
+    for (let attempt = 0; attempt < RETURN_ATTEMPTS && !(await this.#isStill(ref)); attempt++) await wait(RETURN_MS);
     const path = this.pathOf(ref);
     try {
       await mkdir(dirname(destination), { recursive: true });
@@ -135,9 +143,16 @@ class BlobStore implements Store {
     }
   }
 
+  /** As `has`; a blob that is there counts as used now, so that gc leaves it to whoever is about to refer to it. */
+  async #isStill(ref: BlobRef): Promise<boolean> {
+    if (!this.has(ref)) return false;
+    // A blob of another user, or of a store that cannot be written, is there all the same.
+    return utimes(this.#blobPath(ref), new Date(), sealedTime(ref.sha256, Date.now())).then(() => true, (error: unknown) => errnoOf(error) !== 'ENOENT');
+  }
+
   #blobPath(ref: BlobRef): string {
     if (!isSha256(ref.sha256)) throw storeError('STORE_SHA256', { what: 'a blob is named by 64 lower-case hexadecimal digits', evidence: { detail: printable(String(ref.sha256)) } });
-    return join(this.root, 'blobs', 'sha256', ref.sha256.slice(0, 2), ref.sha256);
+    return blobPath(this.root, ref.sha256);
   }
 
   #sizeOf(ref: BlobRef): number | undefined {
@@ -156,6 +171,8 @@ class BlobStore implements Store {
       const { mtimeNs, mtimeMs } = statSync(path, { bigint: true });
       return isSealed(ref.sha256, mtimeNs) || resealed(path, ref.sha256, Number(mtimeMs));
     } catch (error) {
+      // gc has taken it away since its size was looked at.
+      if (errnoOf(error) === 'ENOENT') return false;
       throw diskError(error, 'look at a blob', path);
     }
   }
@@ -224,7 +241,7 @@ class BlobStore implements Store {
       if (errno === 'EEXIST' || LINK_IMPOSSIBLE.has(errno)) return false;
       throw error;
     });
-    if (!isNew && this.has(ref)) return rm(file);
+    if (!isNew && (await this.#isStill(ref))) return rm(file);
     await (isNew ? rm(file) : rename(file, blob));
     this.#written += ref.size;
   }

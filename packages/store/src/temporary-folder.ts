@@ -4,19 +4,40 @@ import { join } from 'node:path';
 import { errnoOf } from './errors.js';
 
 /** Process ids mean nothing to another machine that shares the folder, so young files are left alone. */
-const ABANDONED_MS = 60 * 60 * 1000;
+export const ABANDONED_MS = 60 * 60 * 1000;
 
-/** Makes the folder and removes entries named `<pid>-...` that are an hour old and whose process is gone. */
+/** Something in the folder, named `<pid>-...` after the process that made it. */
+export interface Temporary {
+  readonly path: string;
+  /** An hour old, and its process is gone. */
+  readonly abandoned: boolean;
+  /** Whether the process runs on this machine. */
+  readonly running: boolean;
+  /** When it was made, in milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** Makes the folder and removes what is abandoned in it. */
 export async function prepareTemporaryFolder(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
-  for (const name of await readdir(folder)) {
-    const pid = /^(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || isRunning(Number(pid))) continue;
-    const path = join(folder, name);
-    const entry = await stat(path).catch(() => undefined);
-    if (entry !== undefined && Date.now() - entry.mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true });
+  for (const { path, abandoned } of await listTemporaries(folder)) {
+    if (abandoned) await rm(path, { recursive: true, force: true });
   }
   return folder;
+}
+
+/** What lies in the folder; nothing when there is none. */
+export async function listTemporaries(folder: string): Promise<Temporary[]> {
+  const found: Temporary[] = [];
+  for (const name of await readdir(folder).catch((): string[] => [])) {
+    const pid = /^(\d+)-/.exec(name)?.[1];
+    const path = join(folder, name);
+    const entry = pid === undefined ? undefined : await stat(path).catch(() => undefined);
+    if (entry === undefined) continue;
+    const running = isRunning(Number(pid));
+    found.push({ path, running, abandoned: !running && Date.now() - entry.mtimeMs > ABANDONED_MS, since: Math.min(entry.birthtimeMs || entry.mtimeMs, entry.mtimeMs) });
+  }
+  return found;
 }
 
 function isRunning(pid: number): boolean {

@@ -58,7 +58,7 @@ describe('publish', () => {
     const [output] = manifest.outputs;
     expect(output && statSync(join(entry, output.name)).ino).toBe(output && statSync(store.pathOf(output)).ino);
     expect(JSON.parse(readFileSync(join(entry, 'builder_cache_info.json'), 'utf8'))).toMatchObject({
-      operation: 'quantize', source: INFO.source, config: FIELDS, hash: KEY, created_at: INFO.createdAt, tool: null, inputs: INFO.inputs, outputs: { 'sub/graph.onnx': output?.sha256 }, wall_seconds: 1.5, cpu_seconds: 2.5, peak_rss_bytes: 1000, expected_rss_bytes: 1500, max_memory_bytes: null,
+      operation: 'quantize', source: INFO.source, config: FIELDS, hash: KEY, created_at: INFO.createdAt, tool: null, inputs: INFO.inputs, outputs: { 'sub/graph.onnx': output?.sha256 }, wall_seconds: 1.5, cpu_seconds: 2.5, peak_rss_bytes: 1000, expected_rss_bytes: 1500,
     });
     expect(await cache.lookup('quantize', KEY)).toEqual(manifest);
     expect(listing(join(store.root, 'tmp'))).toEqual([]);

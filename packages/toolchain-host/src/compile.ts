@@ -1,4 +1,4 @@
-/** The compile step: ONNX Runtime folds constants and packs weights once, and all graphs of a part share one data file. */
+/** The compile step: ONNX Runtime folds constants and packs what it packs, once; other weights stay the files that they are. */
 import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
@@ -8,14 +8,16 @@ import { neededBytes } from './compiled-data.js';
 import { hostError } from './errors.js';
 import { editExternalEntries, readExternalEntries } from './external-entries.js';
 import { SessionThread } from './session-thread.js';
+import { EXTERNAL_FROM_BYTES } from './session-options.js';
 import { SharedData } from './shared-data.js';
-import { findWeightRoot } from './weight-root.js';
+import { type WeightRoot, findWeightRoot } from './weight-root.js';
+import { type Relieved, setWeightsAside } from './weights-aside.js';
 
 /**
- * Files of the result: `{graph}.onnx` for each graph and `part{i}_of_{n}.data` with the weights. The bytes depend on the
- * inputs, the version of ONNX Runtime and the CPU (`identity().machine`), and on nothing else. Option `prepack` (true by
- * default) stores weights in the layout of the CPU beside their own: a part opens at once and shares their memory, but is
- * larger; results are the same.
+ * Files of the result: `{graph}.onnx` for each graph; the weight files that they read as these lie; and, where ONNX Runtime
+ * folds or packs weights, `part{i}_of_{n}.data` with those. The bytes depend on the inputs, the version of ONNX Runtime and
+ * the CPU (`identity().machine`), and on nothing else. Option `prepack` (true by default) stores packed weights in the layout
+ * of the CPU beside their own: a part opens at once and shares their memory, but is larger; results are the same.
  *
  * @throws HOST_FILE_MISSING, HOST_COMPILE_FAILED, HOST_CANCELLED
  */
@@ -28,9 +30,11 @@ export async function compilePart(context: ToolchainContext, request: CompileReq
   const cancel = (): void => void thread.kill(cancelled(signal));
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    const files = await compileGraphs(context, request, { thread, shared, place });
+    const jobs = await Promise.all(request.graphs.map((graph) => jobOf(graph, request.resolve)));
+    const files = await compileGraphs(context, jobs, { thread, shared, place });
     const data = await stat(shared.path).catch(() => undefined);
     if (data !== undefined) files.push({ name: dataName, content: { path: shared.path } });
+    for (const location of new Set(jobs.flatMap(({ aside }) => aside.locations))) files.push({ name: location, content: { location } });
     return { graphs: request.graphs.map(({ io }) => io), files };
   } catch (error) {
     await thread.kill(cancelled(signal));
@@ -58,25 +62,30 @@ interface Tools {
   readonly place: Place;
 }
 
-async function compileGraphs(context: ToolchainContext, request: CompileRequest, tools: Tools): Promise<ProducedFile[]> {
+async function compileGraphs(context: ToolchainContext, jobs: readonly Job[], tools: Tools): Promise<ProducedFile[]> {
   const files: ProducedFile[] = [];
-  const total = request.graphs.length;
-  const report = (done: number): void => context.reporter.progress({ work: 'compile', label: 'graphs', done, total });
-  for (const [done, graph] of request.graphs.entries()) {
+  const report = (done: number): void => context.reporter.progress({ work: 'compile', label: 'graphs', done, total: jobs.length });
+  for (const [done, job] of jobs.entries()) {
     if (context.signal.aborted) throw cancelled(context.signal);
     report(done);
-    const job = { name: graph.io.name, lowered: await loweredGraph(graph), resolve: request.resolve };
-    files.push({ name: `${graph.io.name}.onnx`, content: (await compileOverShared(job, tools)) ?? (await compileWithData(job, tools)) });
+    files.push({ name: `${job.name}.onnx`, content: (await compileOverShared(job, tools)) ?? (await compileWithData(job, tools)) });
   }
-  report(total);
+  report(jobs.length);
   return files;
 }
 
-/** One graph to compile: its name, the lowered ONNX, and where its weights are. */
+/** One graph to compile: its name, the lowered ONNX without the weights that stay as they are, and where all of them lie. */
 interface Job {
   readonly name: string;
-  readonly lowered: Uint8Array;
-  readonly resolve: FileResolver;
+  readonly aside: Relieved;
+  readonly root: WeightRoot;
+}
+
+/** @throws HOST_FILE_MISSING, also for a weight that compile itself never reads */
+async function jobOf(graph: CompileRequest['graphs'][number], resolve: FileResolver): Promise<Job> {
+  const lowered = await loweredGraph(graph);
+  const root = await findWeightRoot(readExternalEntries(lowered).map((entries) => entries.get('location') ?? ''), resolve);
+  return { name: graph.io.name, aside: setWeightsAside(lowered, EXTERNAL_FROM_BYTES), root };
 }
 
 /** Compiles a graph whose packed weights are expected to be those of the graphs before it; undefined when they are not. */
@@ -105,14 +114,16 @@ async function compileWithData(job: Job, { thread, shared, place }: Tools): Prom
     const needed = neededBytes(readExternalEntries(compiled));
     if (size < needed) throw failed(job.name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
     const bytes = await shared.add(compiled, data);
-    return bytes === compiled ? kept(job, place) : { bytes };
+    return bytes === compiled ? kept(job, place) : { bytes: job.aside.restore(bytes) };
   });
 }
 
-/** The graph as ONNX Runtime wrote it: moved on, not written again. */
-async function kept({ name }: Job, place: Place): Promise<ProducedFile['content']> {
+/** The graph as ONNX Runtime wrote it, which is moved and not written again, or with the weights that were set aside. */
+async function kept({ name, aside }: Job, place: Place): Promise<ProducedFile['content']> {
+  const compiled = join(place.work, COMPILED);
+  if (aside.locations.length > 0) return { bytes: aside.restore(new Uint8Array(await readFile(compiled))) };
   const path = join(dirname(place.work), `${name}.onnx`);
-  await rename(join(place.work, COMPILED), path);
+  await rename(compiled, path);
   return { path };
 }
 
@@ -125,9 +136,8 @@ async function inEmptyFolder<T>(folder: string, work: () => Promise<T>): Promise
   }
 }
 
-async function compileGraph(thread: SessionThread, { name, lowered, resolve }: Job, place: Place): Promise<Uint8Array> {
-  const root = await findWeightRoot(readExternalEntries(lowered).map((entries) => entries.get('location') ?? ''), resolve);
-  const model = editExternalEntries(lowered, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
+async function compileGraph(thread: SessionThread, { name, aside, root }: Job, place: Place): Promise<Uint8Array> {
+  const model = editExternalEntries(aside.graph, (entries) => new Map(entries).set('location', root.locations.get(entries.get('location') ?? '') ?? ''));
   const use = { kind: 'compile', graph: join(place.work, COMPILED), data: place.dataName, prepack: place.prepack } as const;
   try {
     await thread.open(name, { model, folder: root.folder, threads: 1, use });

@@ -1,5 +1,5 @@
 /** Which ONNX Runtime is installed and on what machine, read from files: loading the library would cost every task time. */
-import { access, readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,24 +15,34 @@ const FEATURES = [
   'asimd', 'asimddp', 'i8mm', 'bf16', 'fphp', 'sve', 'sve2', 'sme',
 ] as const;
 
+const SHARED_LIBRARY = /^libonnxruntime(\.so|[\d.]*\.dylib)/;
+
 /** @throws HOST_RUNTIME_MISSING when the package or its library for this platform is not installed */
 export async function hostIdentity(wanted: 'own' | 'standard'): Promise<ToolchainIdentity> {
-  const { version } = await installedRuntime();
-  const operators = wanted === 'own' && productVariants().variants.length > 0 ? OPERATORS : '';
+  const { version, library } = await installedRuntime();
+  const operators = wanted === 'own' && library !== undefined && productVariants().variants.length > 0 ? OPERATORS : '';
   const machine = [`${process.platform}-${process.arch}`, await cpuClass(), operators].filter((part) => part !== '').join(' ');
   return { name: 'host', version: `onnxruntime ${version}`, machine, operators };
 }
 
-/** Version of onnxruntime-node and the folder of its libraries for this platform. @throws HOST_RUNTIME_MISSING */
-export async function installedRuntime(): Promise<{ readonly version: string; readonly folder: string }> {
+/** What onnxruntime-node holds for this platform. */
+export interface InstalledRuntime {
+  readonly version: string;
+  /** The shared library beside the binding; undefined on platforms whose library goes by another name. */
+  readonly library: string | undefined;
+}
+
+/** @throws HOST_RUNTIME_MISSING */
+export async function installedRuntime(): Promise<InstalledRuntime> {
   const manifest = manifestPath();
   const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
   const folder = join(dirname(manifest), 'bin');
-  const variants = await readdir(folder).catch((): string[] => []);
-  const folders = variants.map((variant) => join(folder, variant, process.platform, process.arch));
-  const present = await Promise.all(folders.map((path) => access(join(path, 'onnxruntime_binding.node')).then(() => path, () => undefined)));
-  const found = present.find((path) => path !== undefined);
-  if (found !== undefined) return { version, folder: found };
+  for (const variant of await readdir(folder).catch((): string[] => [])) {
+    const own = join(folder, variant, process.platform, process.arch);
+    const files = await readdir(own).catch((): string[] => []);
+    const library = files.find((file) => SHARED_LIBRARY.test(file));
+    if (files.includes('onnxruntime_binding.node')) return { version, library: library === undefined ? undefined : join(own, library) };
+  }
   throw hostError('HOST_RUNTIME_MISSING', {
     what: `onnxruntime-node ${version} has no library for ${process.platform}-${process.arch}`,
     evidence: { path: folder },

@@ -1,6 +1,5 @@
 /** Which binding opens sessions: our addon, which brings operators of our own, or onnxruntime-node, which knows the standard ones. */
-import { join } from 'node:path';
-import { type OnnxData, type OnnxFeed, type OnnxSessionOptions, openOnnxRuntime } from '@tundish/native';
+import { type OnnxData, type OnnxFeed, type OnnxRuntime, type OnnxSessionOptions, openOnnxRuntime } from '@tundish/native';
 import { installedRuntime } from './identity.js';
 import { OPERATOR_DOMAIN } from './operator-domain.js';
 
@@ -24,9 +23,6 @@ export type SessionOptions = Omit<OnnxSessionOptions, 'operators'>;
 /** Field 1 of an OperatorSetIdProto that names our domain: a string of 7 bytes. */
 const DOMAIN_IMPORT = Buffer.from(`\x0a\x07${OPERATOR_DOMAIN}`);
 
-/** Shared library of ONNX Runtime as onnxruntime-node names it on each platform. */
-const LIBRARIES: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: 'libonnxruntime.so.1', darwin: 'libonnxruntime.1.dylib' };
-
 /** Warnings and below are not for users: every initializer that folding leaves unused would be one. */
 const ERRORS_ONLY = 3;
 
@@ -37,10 +33,12 @@ export function openBinding(): Promise<OnnxBinding> {
 }
 
 async function chooseBinding(): Promise<OnnxBinding> {
-  const library = LIBRARIES[process.platform];
-  const opened = library === undefined ? undefined : openOnnxRuntime(join((await installedRuntime()).folder, library));
-  if (opened === undefined || !('runtime' in opened)) return nodeBinding();
-  const { runtime } = opened;
+  const { library } = await installedRuntime();
+  const opened = library === undefined ? { reason: 'ONNX Runtime has no library for it on this platform' } : openOnnxRuntime(library);
+  return 'runtime' in opened ? addonBinding(opened.runtime) : nodeBinding(opened.reason);
+}
+
+function addonBinding(runtime: OnnxRuntime): OnnxBinding {
   return {
     open: async (model, options) => {
       const session = runtime.createSession(model, { ...options, operators: importsOperators(model) });
@@ -49,7 +47,8 @@ async function chooseBinding(): Promise<OnnxBinding> {
   };
 }
 
-async function nodeBinding(): Promise<OnnxBinding> {
+/** @param reason why the addon does not open sessions */
+async function nodeBinding(reason: string): Promise<OnnxBinding> {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
   const tensorOf = ({ data, dims }: OnnxFeed): InstanceType<typeof Tensor> => {
     if (data instanceof Float32Array) return new Tensor('float32', data, dims);
@@ -58,6 +57,7 @@ async function nodeBinding(): Promise<OnnxBinding> {
   };
   return {
     open: async (model, { threads, optimize, arena, saveAs, entries }) => {
+      if (importsOperators(model)) throw new Error(`the graph has operators of domain ${OPERATOR_DOMAIN}, and the addon that brings them cannot be used: ${reason}`);
       const session = await InferenceSession.create(model, {
         executionProviders: ['cpu'],
         graphOptimizationLevel: optimize ? 'basic' : 'disabled',

@@ -10,7 +10,7 @@ import type { SessionSpec, SessionUse } from './worker-protocol.js';
 const DISABLED_OPTIMIZERS = ['DoubleQDQPairsRemover', 'QDQPropagationTransformer', 'MatMulAddFusion', 'TransposeOptimizer'];
 
 /** Constants of this many bytes and more go to the data file; smaller ones (shapes, scales) stay in the graph. */
-const EXTERNAL_FROM_BYTES = 1024;
+export const EXTERNAL_FROM_BYTES = 1024;
 
 /** Somewhat longer than the operations between two that are computed by all threads. */
 const SPIN_MICROSECONDS = '50';

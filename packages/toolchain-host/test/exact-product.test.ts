@@ -1,11 +1,14 @@
 /** Products of codes become operators of our own: which ones do, over which bytes, and that their codes are those of the exact sums. */
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DataType, type Encodings, type Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
+import { DataType, type Encodings, Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
+import { ensureAddon } from '../../../native/test/built-addon.js';
 import { hostReference, hostToolchain } from '../src/index.js';
 import { lowerModel } from '../src/lowering/lower-graph.js';
-import { compileModels, encodingsOf, modelOf, placed, seeded, uint16 } from './small-graph.js';
+import { compileModels, encodingsOf, modelOf, placed, seeded, temporaryFolder, uint16 } from './small-graph.js';
 
+ensureAddon();
 const int = (value: number) => ({ type: 'int', value }) as const;
 const ops = (model: Model): string[] => model.graph.sortedNodes().map(({ opType }) => opType);
 const random = seeded(21);
@@ -142,20 +145,60 @@ describe('what stays with ONNX Runtime', () => {
   });
 });
 
-it('a compiled part holds the weights once, as quantize wrote them, and computes the same', async () => {
+describe('a compiled part', async () => {
   const weight = lpbq(512, 256, 32);
-  const models = [1, 8].map((rows) => linearModel(rows, 256, weight));
+  const file = join(temporaryFolder(), 'block-0.weights');
+  const models = [1, 8].map((rows) => linearModel(rows, 256, weight)).map((model) => inFile(model, file));
   const encodings = encodingsOf({ x: X, y: uint16(1 / 64) }, weight.parameters);
-  const { graphs, files } = await compileModels(models, encodings, (location) => location, { operators: 'own' });
-  const onDisk = placed(files);
-  const { size } = statSync(onDisk.get('part1_of_1.data') as string);
-  expect(size).toBeGreaterThanOrEqual(weight.bytes);
-  expect(size).toBeLessThan(weight.bytes + 3 * 4096);
-  const executable = await hostToolchain().open({ graphs, files: onDisk, threads: 2 });
-  const x = codesOf(8 * 256);
-  const all = (await executable.run('ar1_cl2_1_of_1', new Map([['x', x]]))).get('y') as Uint16Array;
-  const first = (await executable.run('ar1_cl1_1_of_1', new Map([['x', x.slice(0, 256)]]))).get('y') as Uint16Array;
-  await executable.close();
-  expect(first).toEqual(all.slice(0, 512));
-  expect(all).toEqual(await run(lowerModel(models[1] as Model, encodings, 'g', true).model, new Map([['x', x]])));
+  const resolve = (): string => file;
+  const { graphs, files } = await compileModels(models, encodings, resolve, { operators: 'own' });
+  const onDisk = placed(files, resolve);
+
+  it('refers to the weight files that quantize wrote, and adds no byte to them', () => {
+    expect([...onDisk.keys()].sort()).toEqual(['ar1_cl1_1_of_1.onnx', 'ar1_cl2_1_of_1.onnx', 'block-0.weights']);
+    expect(files.at(-1)).toEqual({ name: 'block-0.weights', content: { location: 'block-0.weights' } });
+    for (const graph of ['ar1_cl1_1_of_1.onnx', 'ar1_cl2_1_of_1.onnx']) expect(statSync(onDisk.get(graph) as string).size).toBeLessThan(4096);
+  });
+
+  it('computes what the lowered graph computes, one row at a time or eight', async () => {
+    const executable = await hostToolchain().open({ graphs, files: onDisk, threads: 2 });
+    const x = codesOf(8 * 256);
+    const all = (await executable.run('ar1_cl2_1_of_1', new Map([['x', x]]))).get('y') as Uint16Array;
+    const first = (await executable.run('ar1_cl1_1_of_1', new Map([['x', x.slice(0, 256)]]))).get('y') as Uint16Array;
+    await executable.close();
+    expect(first).toEqual(all.slice(0, 512));
+    expect(all).toEqual(await run(lowerModel(linearModel(8, 256, weight), encodings, 'g', true).model, new Map([['x', x]])));
+  });
+
+  it('is not compiled without a weight file that it would refer to', async () => {
+    await expect(compileModels(models, encodings, () => join(file, 'gone'), { operators: 'own' })).rejects.toThrow(/HOST_FILE_MISSING.*block-0.weights/);
+  });
+});
+
+/** The model with its constants of 1 kB and more moved into `file`. */
+function inFile(model: Model, file: string): Model {
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  for (const value of model.graph.initializers) {
+    const { tensor } = value;
+    if (tensor?.kind !== 'inline' || tensor.data.byteLength < 1024) continue;
+    value.tensor = { kind: 'external', dtype: tensor.dtype, dims: tensor.dims, location: 'block-0.weights', offset, length: tensor.data.byteLength };
+    parts.push(tensor.data);
+    offset += tensor.data.byteLength;
+  }
+  writeFileSync(file, Buffer.concat(parts));
+  return model;
+}
+
+it('operands that do not go together fail the run with their reason, and nothing is read past its end', async () => {
+  const grids = { x_scale: 1, x_zero: 0, y_scale: 1, y_zero: 0 };
+  const attributes = Object.fromEntries(Object.entries(grids).map(([name, value]) => [name, name.endsWith('scale') ? { type: 'float', value } as const : int(value)]));
+  const graph = new Graph('g');
+  const x = graph.addInput('x', DataType.UINT16, [2, 64]);
+  const inputs = [x, graph.addInitializer('W', inlineTensor(DataType.UINT8, [8, 16], new Uint8Array(128))), graph.addInitializer('S', floatTensor(new Float32Array(8))), graph.addInitializer('B', inlineTensor(DataType.UINT8, [8, 1], new Uint8Array(8)))];
+  const y = graph.addNode({ opType: 'CodeLinear', domain: 'tundish', inputs, outputs: ['y'], attributes }).output();
+  [y.dtype, y.shape] = [DataType.UINT16, [2, 8]];
+  graph.outputs.push(y);
+  const model: Model = { irVersion: 11, opsetImports: new Map([['', 23], ['tundish', 1]]), producerName: 'test', metadata: new Map(), graph };
+  await expect(run(model, new Map([['x', new Uint16Array(128)]]))).rejects.toThrow(/HOST_RUN_FAILED[^]*as many columns as x/);
 });

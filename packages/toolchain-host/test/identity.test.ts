@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { ensureAddon } from '../../../native/test/built-addon.js';
 import { hostToolchain } from '../src/index.js';
 
 const PROGRAM = `
@@ -24,6 +25,8 @@ it('is read from files, and convert works without the library', async () => {
   const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { dependencies: Record<string, string> };
   expect(JSON.parse(stdout)).toEqual({ version: `onnxruntime ${manifest.dependencies['onnxruntime-node']}`, loaded: [] });
 });
+
+ensureAddon();
 
 it('names what the bytes of compile depend on', async () => {
   const { name, machine, operators } = await hostToolchain().identity();

@@ -37,11 +37,12 @@ export function encodingsOf(activations: Record<string, PerTensorEncoding>, para
 }
 
 /** Files of a result on disk, by name. */
-export function placed(files: readonly ProducedFile[]): Map<string, string> {
+export function placed(files: readonly ProducedFile[], resolve: (location: string) => string = (location) => location): Map<string, string> {
   const folder = temporaryFolder();
   return new Map(
     files.map(({ name, content }) => {
       if ('path' in content) return [name, content.path];
+      if ('location' in content) return [name, resolve(content.location)];
       const path = join(folder, name);
       writeFileSync(path, content.bytes);
       return [name, path];

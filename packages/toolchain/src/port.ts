@@ -63,11 +63,14 @@ export interface GraphIo {
   readonly outputs: readonly IoTensor[];
 }
 
-/** A file made by a toolchain: small ones as bytes, large ones already on disk (the caller moves them into the store). */
+/**
+ * A file of a result: small ones as bytes, large ones already on disk (the caller moves them into the store), and weight files
+ * of the request that are part of the result as they are.
+ */
 export interface ProducedFile {
   /** Relative name, unique inside the result, for example `part1.data`. */
   readonly name: string;
-  readonly content: { readonly bytes: Uint8Array } | { readonly path: string };
+  readonly content: { readonly bytes: Uint8Array } | { readonly path: string } | { readonly location: string };
 }
 
 export interface ToolchainContext {

@@ -31,6 +31,6 @@ export function buildWatch({ trace, events, maxMemory }: WatchWords, folder: str
 
 function memoryOf(text: string): number {
   const bytes = parseByteCount(text);
-  if (bytes !== undefined) return bytes;
-  throw cliError('CLI_USAGE', { what: `${printable(text)} is no amount of memory`, fix: 'write a number above 0 with its unit, as 6GB or 512MiB' });
+  if (bytes !== undefined && bytes > 0) return bytes;
+  throw cliError('CLI_USAGE', { what: `${printable(text)} is no amount of memory`, fix: 'write a size above 0, as 6GB or 512MiB' });
 }

@@ -1,9 +1,8 @@
 /** The summary of one run: what each stage did, in the order of the pipeline. */
-import { formatBytes, formatSeconds } from '@tundish/diagnostics';
+import { formatBytes, formatSeconds, textTable } from '@tundish/diagnostics';
 import type { Lock } from '@tundish/recipe/lock';
 import type { Unit } from '@tundish/stages/lock';
 import type { StageRun } from '@tundish/stages/pipeline';
-import { formatTable } from './format-table.js';
 
 export interface ContainerSummary {
   /** Relative to the workspace. */
@@ -54,7 +53,7 @@ export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<s
   const ran = all.filter(({ status }) => status === 'run').length;
   const bytes = all.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
   const total = ['total', `${ran} run, ${rows.length - ran} cached`, formatSeconds(wallSeconds), formatBytes(bytes)];
-  return formatTable(['stage', 'result', 'time', 'written'], [...rows, total], [false, false, true, true]);
+  return textTable(['stage', 'result', 'time', 'written'], [...rows, total], [false, false, true, true]);
 }
 
 /** `run`, `run (12 of 18 blocks from cache)`, or `cached (store)`. */

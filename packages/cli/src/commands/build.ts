@@ -4,7 +4,7 @@ import type { Lock } from '@tundish/recipe/lock';
 import { type Observer, type StageRun, type UnitRun, beginEventFile, beginTraceFile, buildModel, eventFile, eventLines, stageRun, traceFile } from '@tundish/stages/pipeline';
 import { materializeContainer } from '@tundish/stages/lock';
 import type { BuildWatch } from '../build/build-watch.js';
-import { currentLock } from '../build/current-lock.js';
+import { refreshedLock } from '../build/refreshed-lock.js';
 import { type ContainerSummary, containerLines, memoryLines, summaryTable, taskOf } from '../build/summary.js';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
 import { type Io, ioReporter } from '../io.js';
@@ -27,7 +27,7 @@ export async function buildCommand(options: BuildOptions, io: Io): Promise<void>
   const startedAt = Date.now();
   const reporter = buildReporter(options, io);
   try {
-    const lock = await currentLock({ workspaceRoot, modelRoot, frozen: options.frozenLock, reporter, signal });
+    const lock = await refreshedLock({ workspaceRoot, modelRoot, frozen: options.frozenLock, reporter, signal });
     const cacheRoot = cacheRootOf(workspaceRoot);
     const runs = await buildModel({
       workspaceRoot, modelRoot, cacheRoot, adapters, reporter, signal, threads, startedAt,

@@ -26,7 +26,7 @@ export async function announceCode(workspaceRoot: string, models: readonly { rea
   for (const { root, lock } of models) {
     const { name } = lock.stages.convert.toolchain;
     const { machine, operators } = await adapters.toolchain(name).identity();
-    const known: Partial<Record<StageName, string>> = { quantize: `${machineAlone(machine, operators)} ${kernels}`, convert: built ? operators : '', compile: built ? machine : machineAlone(machine, operators) };
+    const known: Partial<Record<StageName, string>> = { quantize: `${machineAlone(machine, operators)} ${kernels}`, convert: built ? operators : '', compile: `${built ? machine : machineAlone(machine, operators)} ${kernels}` };
     for (const stage of STAGE_NAMES) {
       const code = await digests.digest(stageModules(stage, name, adapters));
       process.env[codeVariable(root, stage)] = `${code} ${known[stage] ?? ''}`.trim();

@@ -4,7 +4,7 @@ import { convertArCl } from '@tundish/transform';
 import { stageError } from '../errors.js';
 import { ACTIVATIONS_FILE, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
-import { ADAPTATION_FILE } from '../load/stage.js';
+import { ADAPTATION_FILE } from '../stage-files.js';
 import type { Stage, StageFile } from '../stage.js';
 
 /** One pair: tokens a pass, positions of attention. */

@@ -15,8 +15,11 @@ export class CodeDigests {
   readonly #resolver = new ModuleResolver();
   readonly #modules = new Map<string, Module>();
 
-  /** @param cacheRoot where digests of unchanged files are remembered */
-  constructor(cacheRoot: string) {
+  /**
+   * @param cacheRoot where digests of unchanged files are remembered
+   * @param remember false for a look that writes nothing
+   */
+  constructor(cacheRoot: string, private readonly remember = true) {
     this.#memo = new ModuleMemo(cacheRoot);
   }
 
@@ -44,8 +47,8 @@ export class CodeDigests {
   }
 
   /** Writes what is new to disk; without it later processes read the files again. */
-  save(): Promise<void> {
-    return this.#memo.save();
+  async save(): Promise<void> {
+    if (this.remember) await this.#memo.save();
   }
 
   /** Several stages share most of their modules: each is looked at, and its imports resolved, once. */

@@ -1,8 +1,9 @@
 /** compile: all graphs of one part become what the target executes, over one copy of their weights. */
 import { type CellId, type GraphIo, graphName } from '@tundish/toolchain';
-import { IO_FILE, producedFiles } from '../convert/stage.js';
 import { stageError } from '../errors.js';
 import { jsonFile, readJson } from '../graph-files.js';
+import { producedFiles } from '../produced-files.js';
+import { GRAPHS_FILE, IO_FILE } from '../stage-files.js';
 import type { Stage, StageInput } from '../stage.js';
 
 export interface CompileOptions {
@@ -14,8 +15,6 @@ export interface CompileOptions {
   /** The compile section of the recipe. */
   readonly compile: Readonly<Record<string, unknown>>;
 }
-
-export const GRAPHS_FILE = 'graphs.json';
 
 export const compile: Stage<CompileOptions> = {
   name: 'compile',
@@ -40,7 +39,7 @@ export const compile: Stage<CompileOptions> = {
       resolve: (location) => resolveIn(converted, location),
       options: options.compile,
     });
-    return { files: [...producedFiles(result.files), jsonFile(GRAPHS_FILE, result.graphs)], facts: { graphs: result.graphs.map(({ name }) => name), machine: request.toolchain?.machine ?? '' } };
+    return { files: [...producedFiles(result.files, converted.flatMap(({ manifest }) => manifest.externals)), jsonFile(GRAPHS_FILE, result.graphs)], facts: { graphs: result.graphs.map(({ name }) => name), machine: request.toolchain?.machine ?? '' } };
   },
   ensures: ({ facts }, { options }) => {
     const made = JSON.stringify(facts?.['graphs']);

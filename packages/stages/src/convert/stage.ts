@@ -3,16 +3,11 @@ import { type GraphIo, graphName } from '@tundish/toolchain';
 import { stageError } from '../errors.js';
 import { jsonFile, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
+import { producedFiles } from '../produced-files.js';
 import { readEncodings } from '../read-encodings.js';
-import { MEDIA, type Stage, type StageFile, type StageRequest } from '../stage.js';
+import { IO_FILE } from '../stage-files.js';
+import type { Stage, StageRequest } from '../stage.js';
 import type { CellOptions } from '../transform/stage.js';
-
-export const IO_FILE = 'io.json';
-
-/** Files that a toolchain returned, as files of the stage. */
-export function producedFiles(files: readonly { readonly name: string; readonly content: { readonly bytes: Uint8Array } | { readonly path: string } }[]): StageFile[] {
-  return files.map(({ name, content }) => ({ name, mediaType: name.endsWith('.onnx') ? MEDIA.onnx : MEDIA.weights, ...content }));
-}
 
 export const convert: Stage<CellOptions & { readonly toolchainName: string }> = {
   name: 'convert',
@@ -28,7 +23,7 @@ export const convert: Stage<CellOptions & { readonly toolchainName: string }> = 
       ...(encodings === undefined ? {} : { encodings }),
       options: {},
     });
-    return { files: [...producedFiles(result.files), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };
+    return { files: [...producedFiles(result.files, input.manifest.externals), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };
   },
   ensures: ({ files }, { options }) => {
     const io = files.find((file) => file.name === IO_FILE);

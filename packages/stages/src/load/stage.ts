@@ -4,6 +4,7 @@ import { openCheckpoint, ropeFrequencies, type Checkpoint } from '@tundish/check
 import { loadTokenizer } from '@tundish/tokenizer';
 import { stageError } from '../errors.js';
 import { graphFile, jsonFile } from '../graph-files.js';
+import { ADAPTATION_FILE, MODEL_FILE } from '../stage-files.js';
 import type { Stage, StageContext, StageFile, StageRequest, StageResult } from '../stage.js';
 
 /** Facts of the model that later stages need and the graph does not say. */
@@ -18,9 +19,6 @@ export interface ModelFacts {
 }
 
 export type LoadOptions = Readonly<Record<string, never>>;
-
-export const ADAPTATION_FILE = 'adaptation.json';
-export const MODEL_FILE = 'model.json';
 
 export const load: Stage<LoadOptions> = {
   name: 'load',

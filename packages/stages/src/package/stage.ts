@@ -4,12 +4,12 @@ import { type FileDigest, type GenieFacts, MANIFEST_FILE, composeManifest, flatS
 import type { GraphIo } from '@tundish/toolchain';
 import { type StageManifest, manifestDigest, sha256 } from '@tundish/store';
 import { join } from 'node:path';
-import { GRAPHS_FILE } from '../compile/stage.js';
 import { stageError } from '../errors.js';
 import { readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
 import { CARRIED_FILES } from '../key-inputs.js';
-import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts } from '../load/stage.js';
+import type { ModelFacts } from '../load/stage.js';
+import { ADAPTATION_FILE, GRAPHS_FILE, MODEL_FILE } from '../stage-files.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageInput, type StageRequest, type StageResult } from '../stage.js';
 import { FLOAT_MASK } from '@tundish/quantize';
 import { generationDefaults, ropeScaling } from './defaults.js';
@@ -85,7 +85,7 @@ function configurationFiles(request: Request, facts: ModelFacts, { dims }: Adapt
     rope: { theta: facts.ropeConfig.theta, rotaryDim: dims.headDim, scaling: ropeScaling(facts.ropeConfig) },
     generation: generationDefaults(facts, options.generation),
     seed: 42,
-    contextBinaries: parts.map(({ files }) => (files.find(({ name }) => !name.endsWith('.onnx')) ?? files[0])?.path ?? ''),
+    contextBinaries: parts.map(({ files }) => (files.find(({ name }) => /\.(bin|data)$/.test(name)) ?? files[0])?.path ?? ''),
     tokenizer: TOKENIZER,
   };
   const versions = { [options.toolchain.name]: options.toolchain.version };

@@ -34,15 +34,19 @@ const SCALE_TEXT = { block: 9, row: 66 };
 /** Values of one block that are alive at once while every one of them is looked at, in rows of the hidden size, of the MLP, and of the scores. */
 const LIVE = { hidden: 12, intermediate: 4, scores: 5 };
 
-/** @param lock whose cells the model can have */
-export function estimateNeeds(lock: Lock, shapes: ModelShapes): Estimates {
+/**
+ * @param lock whose cells the model can have
+ * @param readsCodes whether the toolchain multiplies codes where quantize wrote them: compile then neither packs nor writes them
+ */
+export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boolean): Estimates {
   const { quantize, compile } = lock.stages;
   const bytes = weightBytes(quantize.options, shapes);
   const count = Object.keys(lock.parts).length;
   const parts = planParts(shapes.blocks.length, count, { embedding: bytes.embedding, layers: bytes.blocks, head: bytes.head }).map(({ from, to }, index) =>
     sum(bytes.blocks.slice(from, to)) + (index === 0 ? bytes.embedding : 0) + (index === count - 1 ? bytes.head : 0));
   const largest = Math.max(...parts);
-  const packed = compile.options.prepack ? 2 : 1;
+  const stays = readsCodes && quantize.options !== 'none' && quantize.options.activations !== 'none';
+  const copies = stays ? 0 : compile.options.prepack ? 2 : 1;
   const graphs = shapes.blocks.length * lock.stages.arcl.options.ar.length * lock.stages.arcl.options.cl.length * GRAPH_OF_BLOCK;
   const light = (disk: number): StageNeeds => ({ memory: PROCESS, disk, scratch: 0 });
   return {
@@ -55,7 +59,7 @@ export function estimateNeeds(lock: Lock, shapes: ModelShapes): Estimates {
       transform: light(graphs),
       convert: light(graphs),
       // The engine maps the weights, packs copies of them, and writes both.
-      compile: { memory: PROCESS + ENGINE + largest * (1 + packed), disk: sum(parts) * packed + graphs, scratch: largest * packed },
+      compile: { memory: PROCESS + ENGINE + largest * (1 + copies), disk: sum(parts) * copies + graphs, scratch: largest * copies },
       package: light(MB),
     },
   };

@@ -53,11 +53,13 @@ export async function preflight(request: PreflightRequest): Promise<Preflight> {
 }
 
 /** What each stage will need; undefined when the checkpoint is not on this machine yet, or lacks blocks. */
-export async function estimatesOf(request: Pick<PreflightRequest, 'layout' | 'lock' | 'cacheRoot' | 'hubCache'>): Promise<Estimates | undefined> {
+export async function estimatesOf(request: Pick<PreflightRequest, 'layout' | 'lock' | 'cacheRoot' | 'hubCache' | 'adapters'>): Promise<Estimates | undefined> {
   const folder = await sourceFolder(request);
   if (folder === undefined) return undefined;
   const shapes = await readShapes(folder, Object.keys(request.lock.source.files));
-  return shapes.blocks.length === shapes.config.numHiddenLayers ? estimateNeeds(request.lock, shapes) : undefined;
+  if (shapes.blocks.length !== shapes.config.numHiddenLayers) return undefined;
+  const { operators } = await request.adapters.toolchain(request.lock.stages.compile.toolchain.name).identity();
+  return estimateNeeds(request.lock, shapes, operators !== '');
 }
 
 function limitFindings({ parts, stages }: Lock, toolchain: Toolchain, estimates: Estimates | undefined): Finding[] {

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { locateCheckpoint } from '@tundish/checkpoint';
 import { silentReporter } from '@tundish/diagnostics';
 import type { Lock } from '@tundish/recipe/lock';
-import { importFolder } from '../import-source.js';
+import { importName } from '../import-name.js';
 import type { ModelLayout } from '../layout.js';
 
 /** Absolute; undefined when it is not on this machine. */
@@ -14,7 +14,7 @@ export async function sourceFolder({ lock: { source }, layout, cacheRoot, hubCac
 
   async function candidate(): Promise<string | undefined> {
     if (source.kind === 'folder') return resolve(layout.root, source.location);
-    if (source.kind === 'gguf') return importFolder(cacheRoot, { gguf: source.file.sha256, importer: source.importer, options: source.import });
+    if (source.kind === 'gguf') return join(cacheRoot, 'imports', importName({ gguf: source.file.sha256, importer: source.importer, options: source.import }));
     const located = locateCheckpoint(`${source.location}@${source.revision}`, { baseFolder: layout.root, cacheFolder: hubCache, reporter: silentReporter, offline: true });
     return located.then((found) => found.folder, () => undefined);
   }

@@ -13,9 +13,9 @@ const VARIANTS: readonly Variant[] = [{ quantized: false, parts: 1 }, { quantize
 /** Long enough that two tensors of random codes do not share it. */
 const WINDOW = 64;
 
-async function bytesByName(result: ConvertResult | CompileResult): Promise<Map<string, string>> {
+async function bytesByName(result: ConvertResult | CompileResult, { weights }: Workbench): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const { name, content } of result.files) files.set(name, Buffer.from(await contentOf(content)).toString('base64'));
+  for (const { name, content } of result.files) files.set(name, Buffer.from(await contentOf(content, weights)).toString('base64'));
   return files;
 }
 
@@ -38,7 +38,7 @@ export const BUILD_CASES: readonly Case[] = [
   }],
   ['convert writes no weight bytes', async (bench) => {
     const { files } = await bench.convert({ ar: 4, cl: 16, part: 1, parts: 1 }, { quantized: true, parts: 1 });
-    const written = Buffer.concat(await Promise.all(files.map(({ content }) => contentOf(content))));
+    const written = Buffer.concat(await Promise.all(files.map(({ content }) => contentOf(content, bench.weights))));
     const weights = bench.weights.bytes;
     const names = [...layerMatrices(0).map(([name]) => name), 'lm_head.weight', 'model.embed_tokens.weight'];
     for (const { offset, length } of names.map((name) => bench.weights.range(name))) {
@@ -48,7 +48,7 @@ export const BUILD_CASES: readonly Case[] = [
   ['convert gives the same bytes each time', async (bench) => {
     const cell = { ar: 4, cl: 32, part: 1, parts: 1 };
     const [first, second] = [await bench.convert(cell, { quantized: true, parts: 1 }), await bench.convert(cell, { quantized: true, parts: 1 })];
-    assert.deepEqual(await bytesByName(second), await bytesByName(first));
+    assert.deepEqual(await bytesByName(second, bench), await bytesByName(first, bench));
   }],
   ['gives each graph the inputs and outputs of the contract', async (bench) => {
     for (const variant of VARIANTS) {
@@ -62,13 +62,13 @@ export const BUILD_CASES: readonly Case[] = [
   ['compile gives the same bytes each time, in whatever folder', async (bench) => {
     const variant: Variant = { quantized: true, parts: 2 };
     const again = await bench.compile(await bench.context(), variant, 2);
-    assert.deepEqual(await bytesByName(again), await bytesByName((await bench.part(variant, 2)).result));
+    assert.deepEqual(await bytesByName(again, bench), await bytesByName((await bench.part(variant, 2)).result, bench));
   }],
   ['compile keeps weights that its graphs share once', async (bench) => {
     const variant: Variant = { quantized: true, parts: 1 };
-    const all = await totalBytes((await bench.part(variant, 1)).result.files);
+    const all = await totalBytes((await bench.part(variant, 1)).result.files, bench.weights);
     let apart = 0;
-    for (const size of SIZES) apart += await totalBytes((await bench.compile(await bench.context(), variant, 1, [size])).files);
+    for (const size of SIZES) apart += await totalBytes((await bench.compile(await bench.context(), variant, 1, [size])).files, bench.weights);
     const weights = [...layerMatrices(0), ...layerMatrices(1)].reduce((sum, [name]) => sum + bench.weights.range(name).length, 0);
     assert.ok(apart - all >= (SIZES.length - 1) * weights, `${SIZES.length} graphs take ${all} bytes together and ${apart} apart`);
   }],

@@ -1,5 +1,5 @@
 /** Takes a toolchain through convert, compile and open in temporary folders, as the stages do. */
-import { mkdtemp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
@@ -59,7 +59,7 @@ export class Workbench {
     const graphs: { io: GraphIo; files: Map<string, string> }[] = [];
     for (const size of sizes) {
       const { io, files } = await this.convert({ ...size, part, parts: variant.parts }, variant);
-      graphs.push({ io, files: await place(files, await this.folder()) });
+      graphs.push({ io, files: await place(files, await this.folder(), this.weights) });
     }
     return this.toolchain.compile(context, { part, parts: variant.parts, graphs, resolve: resolve ?? (await this.weightFile()), options: {} });
   }
@@ -71,7 +71,7 @@ export class Workbench {
     if (known !== undefined) return known;
     const made = (async () => {
       const result = await this.compile(await this.context(), variant, part);
-      return { result, files: await place(result.files, await this.folder()) };
+      return { result, files: await place(result.files, await this.folder(), this.weights) };
     })();
     this.#compiled.set(key, made);
     return made;
@@ -88,25 +88,26 @@ export class Workbench {
 }
 
 /** Puts the files of a result into a folder, under names that have nothing to do with their own, as a store would. */
-export async function place(files: readonly ProducedFile[], folder: string): Promise<Map<string, string>> {
+async function place(files: readonly ProducedFile[], folder: string, weights: TinyWeights): Promise<Map<string, string>> {
   const placed = new Map<string, string>();
   for (const [i, { name, content }] of files.entries()) {
     const path = join(folder, `${i % 16}`, `blob-${i}`);
     await mkdir(join(folder, `${i % 16}`), { recursive: true });
-    await writeFile(path, await contentOf(content));
+    await writeFile(path, await contentOf(content, weights));
     placed.set(name, path);
   }
   return placed;
 }
 
-export async function contentOf(content: ProducedFile['content']): Promise<Uint8Array> {
+export async function contentOf(content: ProducedFile['content'], weights: TinyWeights): Promise<Uint8Array> {
+  if ('location' in content) return weights.bytes;
   return 'bytes' in content ? content.bytes : readFile(content.path);
 }
 
 /** Bytes of all files of a result. */
-export async function totalBytes(files: readonly ProducedFile[]): Promise<number> {
+export async function totalBytes(files: readonly ProducedFile[], weights: TinyWeights): Promise<number> {
   let total = 0;
-  for (const { content } of files) total += 'bytes' in content ? content.bytes.byteLength : (await stat(content.path)).size;
+  for (const { content } of files) total += (await contentOf(content, weights)).byteLength;
   return total;
 }
 

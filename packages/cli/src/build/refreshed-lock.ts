@@ -8,7 +8,7 @@ import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
 import { cliError } from '../errors.js';
 import { toolchainNamed } from '../toolchains.js';
 
-export interface CurrentLockRequest {
+export interface RefreshedLockRequest {
   readonly workspaceRoot: string;
   readonly modelRoot: string;
   /** A lock that the recipe has left behind is an error, not rewritten. */
@@ -18,7 +18,7 @@ export interface CurrentLockRequest {
 }
 
 /** @throws CLI_LOCK_STALE, and the errors of recipes and checkpoints */
-export async function currentLock({ workspaceRoot, modelRoot, frozen, reporter, signal }: CurrentLockRequest): Promise<Lock> {
+export async function refreshedLock({ workspaceRoot, modelRoot, frozen, reporter, signal }: RefreshedLockRequest): Promise<Lock> {
   const path = modelLayout(workspaceRoot, modelRoot).lock;
   const lock = await resolveLock({
     workspaceRoot, modelRoot, reporter, signal,

@@ -1,0 +1,80 @@
+/** inspect: says what a file, a folder or a unit of a model is and holds, from headers alone. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { printable } from '@tundish/diagnostics';
+import { cacheRootOf } from '../environment.js';
+import { cliError } from '../errors.js';
+import { type Description, descriptionJson, descriptionText } from '../inspect/description.js';
+import type { Io } from '../io.js';
+
+export interface InspectOptions {
+  /** A path, `MODEL:STAGE`, `MODEL/SUBJECT:STAGE` or the name of a model. */
+  readonly subject: string;
+  readonly workspaceRoot: string;
+  readonly json: boolean;
+}
+
+/** @throws CLI_INSPECT_* and the errors of each format */
+export async function inspectCommand(options: InspectOptions, io: Io): Promise<void> {
+  const description = await describe(options);
+  io.out(options.json ? descriptionJson(description) : descriptionText(description));
+}
+
+async function describe({ subject, workspaceRoot }: InspectOptions): Promise<Description> {
+  const path = resolve(subject);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() === true) return describeFile(path, found.size);
+  const place = { workspaceRoot, cacheRoot: cacheRootOf(workspaceRoot) };
+  if (found?.isDirectory() === true) return describeFolder(path, place);
+  if (found !== undefined) throw cliError('CLI_INSPECT_UNKNOWN', { what: `${printable(subject)} is neither a file nor a folder`, evidence: { path } });
+  if (/[/\\]/.test(subject) && !subject.includes(':')) throw missing(subject, path);
+  const { describeModel, describeTarget } = await import('../inspect/describe-target.js');
+  if (subject.includes(':')) return describeTarget(subject, place);
+  const { findModels } = await import('@tundish/stages/workspace');
+  const model = findModels(workspaceRoot).find(({ name }) => name === subject);
+  if (model === undefined) throw missing(subject, path);
+  return describeModel(model, place);
+}
+
+async function describeFolder(path: string, place: { readonly workspaceRoot: string; readonly cacheRoot: string }): Promise<Description> {
+  const { findModels } = await import('@tundish/stages/workspace');
+  const model = findModels(place.workspaceRoot).find(({ root }) => resolve(place.workspaceRoot, root) === path);
+  if (model !== undefined) return (await import('../inspect/describe-target.js')).describeModel(model, place);
+  return (await import('../inspect/describe-folder.js')).describeFolder(path);
+}
+
+/** The first bytes decide where a format has a mark; ONNX has none, so that its name counts too. */
+async function describeFile(path: string, size: number): Promise<Description> {
+  const start = firstBytes(path);
+  const extension = extname(path).toLowerCase();
+  const text = start.toString('latin1');
+  if (extension === '.gguf' || text.startsWith('GGUF')) return (await import('../inspect/describe-weights.js')).describeGguf(path);
+  if (extension === '.safetensors' || isSafetensors(start, size)) return (await import('../inspect/describe-weights.js')).describeSafetensors(path);
+  if (extension === '.onnx' || start[0] === 0x08) return (await import('../inspect/describe-onnx.js')).describeOnnx(path);
+  if (extension === '.json' || extension === '.encodings' || /^\s*\{/.test(text)) return (await import('../inspect/describe-json.js')).describeJson(path, size);
+  throw cliError('CLI_INSPECT_UNKNOWN', {
+    what: `${printable(path)} is a file that inspect does not know`,
+    why: size === 0 ? 'it is empty' : `it begins with the bytes ${start.subarray(0, 8).toString('hex')}`,
+    evidence: { path },
+    fix: 'inspect reads stage.json, builder_cache_info.json, recipe.lock.json, manifest.json, encodings, ONNX, safetensors and GGUF',
+  });
+}
+
+function firstBytes(path: string): Buffer {
+  const start = Buffer.alloc(64);
+  const descriptor = openSync(path, 'r');
+  try {
+    return start.subarray(0, readSync(descriptor, start, 0, start.length, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The length of a header that fits into the file, and the brace that begins it. */
+function isSafetensors(start: Buffer, size: number): boolean {
+  return start.length > 8 && start[8] === 0x7b && start.readBigUInt64LE(0) <= BigInt(size);
+}
+
+function missing(subject: string, path: string): Error {
+  return cliError('CLI_INSPECT_MISSING', { what: `there is no ${printable(subject)}`, why: 'it is no path, and no model of the workspace has this name', evidence: { path }, fix: 'give a path, MODEL or MODEL:STAGE' });
+}

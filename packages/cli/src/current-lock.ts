@@ -1,0 +1,28 @@
+/** The lock that a build would use now: the recipe resolved as `nx run` resolves it, with nothing written. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Reporter } from '@tundish/diagnostics';
+import { type Lock, lockDifferences, parseLock } from '@tundish/recipe/lock';
+import { modelLayout, resolveLock } from '@tundish/stages/lock';
+import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
+import { toolchainNamed } from './toolchains.js';
+
+export interface CurrentLock {
+  readonly lock: Lock;
+  /** Dotted paths of the fields of recipe.lock.json that a build would write anew; undefined when there is no such file. */
+  readonly stale: readonly string[] | undefined;
+}
+
+/** A model that has a lock and no recipe is built from the lock. @throws the errors of recipes, checkpoints and locks */
+export async function currentLock(workspaceRoot: string, modelRoot: string, reporter: Reporter, signal: AbortSignal): Promise<CurrentLock> {
+  const layout = modelLayout(workspaceRoot, modelRoot);
+  const onDisk = existsSync(layout.lock) ? parseLock(readFileSync(layout.lock), layout.lock) : undefined;
+  if (onDisk !== undefined && !existsSync(layout.recipe)) return { lock: onDisk, stale: [] };
+  const lock = await resolveLock({
+    workspaceRoot, modelRoot, reporter, signal, readOnly: true,
+    cacheRoot: cacheRootOf(workspaceRoot),
+    hubCache: hubCacheOf(),
+    hub: { ...hubAccess(), offline: true },
+    toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
+  });
+  return { lock, stale: onDisk === undefined ? undefined : lockDifferences(onDisk, lock).map(({ path }) => path) };
+}

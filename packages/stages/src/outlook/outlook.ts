@@ -1,0 +1,90 @@
+/** What a build would do, unit by unit, and why: found with the same keys, with nothing run and nothing written. */
+import { type LeafDifference, type StageManifest, leafDifferences } from '@tundish/store';
+import type { Pipeline } from '../pipeline.js';
+import { type Unit, inputsOf, unitName, unitsOf } from '../plan.js';
+import { type LastEntry, lastEntries } from './last-entries.js';
+import { type Prediction, predictor } from './predict.js';
+
+/**
+ * `cached`: the store has the result. `run`: it has not. `open`: inputs are made first; when they come out as they did last time
+ * the store has the result, else the unit runs.
+ */
+export type UnitState = 'cached' | 'run' | 'open';
+
+export interface UnitOutlook {
+  readonly unit: Unit;
+  readonly name: string;
+  readonly state: UnitState;
+  /** One sentence. */
+  readonly why: string;
+  /** Fields of the key that differ from the last build's; own options before results of other units. Values are canonical JSON. */
+  readonly differences: readonly LeafDifference[];
+  /** Folder of the entry that serves the unit, or would. */
+  readonly entry: string | null;
+  /** Folder of the entry that the key is compared with, and when it was made. */
+  readonly last: { readonly path: string; readonly createdAt: string } | null;
+  /** What running it would cost; null for a cached unit. */
+  readonly prediction: Prediction | null;
+}
+
+/** A result that a unit has, or had last time. */
+interface Known {
+  readonly manifest: StageManifest | undefined;
+  readonly certain: boolean;
+}
+
+/** All units, producers before consumers. */
+export async function buildOutlook(pipeline: Pipeline): Promise<UnitOutlook[]> {
+  const units = unitsOf(pipeline.lock);
+  const last = lastEntries(pipeline.location.cacheRoot, pipeline.layout.model, units);
+  const predict = predictor(pipeline.lock, last);
+  const known = new Map<string, Known>();
+  const outlooks: UnitOutlook[] = [];
+  for (const unit of units) {
+    const name = unitName(unit);
+    const { outlook, manifest } = await outlookOf(pipeline, unit, known, last.units.get(name));
+    known.set(name, { manifest, certain: outlook.state === 'cached' });
+    const mostRecent = last.units.get(name);
+    outlooks.push({
+      unit, name, ...outlook,
+      last: mostRecent === undefined ? null : { path: mostRecent.path, createdAt: mostRecent.sidecar.created_at },
+      prediction: outlook.state === 'cached' ? null : predict(unit),
+    });
+  }
+  return outlooks;
+}
+
+type Found = Pick<UnitOutlook, 'state' | 'why' | 'differences' | 'entry'>;
+
+async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<string, Known>, last: LastEntry | undefined): Promise<{ readonly outlook: Found; readonly manifest: StageManifest | undefined }> {
+  const inputs = inputsOf(pipeline.lock, unit).map((input) => [unitName(input), known.get(unitName(input))] as const);
+  const unmade = inputs.filter(([, input]) => input?.manifest === undefined).map(([name]) => name);
+  if (unmade.length > 0) {
+    return { outlook: { state: 'run', why: `first needs ${listed(unmade)}, never made here`, differences: [], entry: null }, manifest: last?.manifest };
+  }
+  const pending = inputs.filter(([, input]) => input?.certain === false).map(([name]) => name);
+  const { key, entry, manifest } = await pipeline.explain(unit, new Map(inputs.map(([name, input]) => [name, input?.manifest as StageManifest])));
+  const differences = last === undefined ? [] : ownFirst(leafDifferences(new Map(Object.entries(last.sidecar.config)), new Map(Object.entries(key.fields))));
+  if (manifest === undefined) return { outlook: { state: 'run', why: whyRun(differences, last, pending), differences, entry: null }, manifest: last?.manifest };
+  if (pending.length === 0) return { outlook: { state: 'cached', why: 'nothing changed', differences, entry }, manifest };
+  return { outlook: { state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached`, differences, entry }, manifest };
+}
+
+function whyRun(differences: readonly LeafDifference[], last: LastEntry | undefined, pending: readonly string[]): string {
+  const [first] = differences;
+  const upstream = pending.length === 0 ? '' : `; ${listed(pending)} is made first`;
+  if (last === undefined) return `never built here${upstream}`;
+  if (first === undefined) return `the result of the last build is gone or damaged${upstream}`;
+  const more = differences.length === 1 ? '' : ` and ${differences.length - 1} more`;
+  return `${first.path}: ${first.before ?? 'absent'} -> ${first.after ?? 'absent'}${more}${upstream}`;
+}
+
+/** An option says more than the digest of a result that it changed. */
+function ownFirst(differences: readonly LeafDifference[]): LeafDifference[] {
+  const isUpstream = ({ path }: LeafDifference): boolean => path.startsWith('upstream');
+  return [...differences.filter((difference) => !isUpstream(difference)), ...differences.filter(isUpstream)];
+}
+
+function listed(names: readonly string[]): string {
+  return names.length <= 2 ? names.join(' and ') : `${names[0]} and ${names.length - 1} others`;
+}

@@ -1,0 +1,68 @@
+/** What a unit will cost: from its last run, from a run of the same stage, or from the size of the checkpoint. */
+import type { Lock } from '@tundish/recipe/lock';
+import { type Unit, unitName } from '../plan.js';
+import type { LastEntries, LastEntry } from './last-entries.js';
+
+export interface Prediction {
+  readonly seconds: number;
+  /** Bytes of new files; what is handed on from an earlier unit counts nothing. */
+  readonly bytes: number;
+  readonly peakRssBytes: number;
+  /** Where the figures are from; those of `checkpoint size` are good for an order of magnitude. */
+  readonly basis: 'last run' | 'another run of the stage' | 'checkpoint size';
+}
+
+export function predictor(lock: Lock, { units, stages }: LastEntries): (unit: Unit) => Prediction {
+  const makers = new Map<string, string>();
+  // Entries come in the order of the stages: the first one that has a file made it.
+  for (const { manifest } of units.values()) {
+    for (const { sha256 } of manifest.outputs) if (!makers.has(sha256)) makers.set(sha256, manifest.stage);
+  }
+  const measured = ({ sidecar, manifest }: LastEntry): Omit<Prediction, 'basis'> => ({
+    seconds: sidecar.wall_seconds,
+    bytes: manifest.outputs.reduce((sum, { sha256, size }) => ((makers.get(sha256) ?? manifest.stage) === manifest.stage ? sum + size : sum), 0),
+    peakRssBytes: sidecar.peak_rss_bytes,
+  });
+  return (unit) => {
+    const own = units.get(unitName(unit));
+    if (own !== undefined) return { ...measured(own), basis: 'last run' };
+    const other = stages.get(unit.stage);
+    return other === undefined ? estimated(lock, unit) : { ...measured(other), basis: 'another run of the stage' };
+  };
+}
+
+/** Of a process that has loaded the code of a stage. */
+const BASE_RSS = 250e6;
+/** Graphs: a few hundred kilobytes a decoder block in a model of 1B. */
+const GRAPH_BYTES = 1e6;
+/** Two cores with AVX-512: seconds for a byte of 16-bit weights, and floating-point operations a second of calibration. */
+const QUANTIZE_SECONDS_PER_BYTE = 12e-9;
+const COMPILE_SECONDS_PER_BYTE = 8e-9;
+const CALIBRATION_FLOPS = 1e11;
+/** 4-bit codes, block scales and 16-bit embeddings against 16-bit weights. */
+const QUANTIZED_SHARE = 0.35;
+
+function estimated(lock: Lock, { stage }: Unit): Prediction {
+  const weights = Object.entries(lock.source.files).reduce((sum, [name, { size }]) => (name.endsWith('.safetensors') ? sum + size : sum), 0);
+  const parts = Math.max(1, Object.keys(lock.parts).length);
+  const quantized = lock.stages.quantize.options === 'none' ? weights : weights * QUANTIZED_SHARE;
+  const basis = 'checkpoint size';
+  switch (stage) {
+    case 'quantize':
+      if (lock.stages.quantize.options === 'none') break;
+      return { seconds: 1 + weights * QUANTIZE_SECONDS_PER_BYTE + calibrationSeconds(lock, weights), bytes: quantized, peakRssBytes: BASE_RSS + weights * QUANTIZED_SHARE, basis };
+    case 'compile':
+      return { seconds: 1 + (quantized / parts) * COMPILE_SECONDS_PER_BYTE, bytes: quantized / parts, peakRssBytes: BASE_RSS + quantized / parts, basis };
+    default:
+      break;
+  }
+  return { seconds: 1, bytes: GRAPH_BYTES, peakRssBytes: BASE_RSS, basis };
+}
+
+/** Every token passes once: two operations a weight. */
+function calibrationSeconds({ stages }: Lock, weightBytes: number): number {
+  const { options } = stages.quantize;
+  if (options === 'none' || options.activations === 'none') return 0;
+  const { windows, windowLength } = options.calibration;
+  return (windows * windowLength * weightBytes) / CALIBRATION_FLOPS;
+}
