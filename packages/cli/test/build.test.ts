@@ -33,6 +33,12 @@ describe('tundish build', () => {
     expect(readdirSync(model('')).sort()).toEqual(['checkpoint', 'recipe.lock.json', 'recipe.yaml']);
   });
 
+  it('is told so by plan beforehand', () => {
+    const plan = spawnSync(process.execPath, [repository('packages/cli/bin/tundish.js'), 'plan', 'tiny', '--json'], { cwd: root, encoding: 'utf8', env: { ...process.env, TUNDISH_MAX_MEMORY: '100MB' } });
+    const { findings } = JSON.parse(plan.stdout) as { readonly findings: readonly { readonly severity: string; readonly code: string }[] };
+    expect(findings.map(({ severity, code }) => `${severity} ${code}`)).toContain('error PREFLIGHT_MAX_MEMORY');
+  });
+
   it('builds, prints the table of an Nx run, and writes the files that options and environment ask for', () => {
     const { status, stdout, stderr } = build(['--trace', 'out/build.trace', '--max-memory', '6GB'], { TUNDISH_EVENTS: 'build.jsonl' });
     expect([status, stderr]).toEqual([0, '']);

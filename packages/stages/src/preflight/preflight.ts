@@ -8,11 +8,9 @@ import type { ModelLayout } from '../layout.js';
 import { checkPin } from '../pinned-tool.js';
 import { unitsOf } from '../plan.js';
 import type { Adapters } from '../stage.js';
-import { type Estimates, estimateNeeds } from './estimates.js';
+import type { Estimates } from './estimates.js';
 import { type MachineRoom, machineRoom } from './machine.js';
 import { overLimit, smallerBuild } from './over-limit.js';
-import { readShapes } from './shapes.js';
-import { sourceFolder } from './source-folder.js';
 
 export interface PreflightRequest {
   readonly layout: ModelLayout;
@@ -54,6 +52,8 @@ export async function preflight(request: PreflightRequest): Promise<Preflight> {
 
 /** What each stage will need; undefined when the checkpoint is not on this machine yet, or lacks blocks. */
 export async function estimatesOf(request: Pick<PreflightRequest, 'layout' | 'lock' | 'cacheRoot' | 'hubCache' | 'adapters'>): Promise<Estimates | undefined> {
+  // Loaded here: the plugin and every hit load this package, and few of them look.
+  const [{ sourceFolder }, { readShapes }, { estimateNeeds }] = await Promise.all([import('./source-folder.js'), import('./shapes.js'), import('./estimates.js')]);
   const folder = await sourceFolder(request);
   if (folder === undefined) return undefined;
   const shapes = await readShapes(folder, Object.keys(request.lock.source.files));
