@@ -103,7 +103,7 @@ export class NxWorkspace {
   ran(since: readonly string[]): Ran {
     const folder = join(this.root, '.tundish/runs');
     const fresh = this.runs().filter((name) => !since.includes(name));
-    const records = fresh.flatMap((run) => readdirSync(join(folder, run)).map((file) => JSON.parse(readFileSync(join(folder, run, file), 'utf8')) as { task: string; status: 'run' | 'cached' }));
+    const records = fresh.flatMap((run) => readdirSync(join(folder, run)).filter((file) => file.endsWith('.json')).map((file) => JSON.parse(readFileSync(join(folder, run, file), 'utf8')) as { task: string; status: 'run' | 'cached' }));
     return Object.fromEntries(records.map(({ task, status }) => [task.replace(/^[^:/]+[:/]/, ''), status]).sort());
   }
 

@@ -1,5 +1,6 @@
 /** Values of options: what a word must look like, and what it means. */
 import { InvalidArgumentError, Option } from 'commander';
+import { parseByteCount } from './build/byte-count.js';
 
 export function wholeNumber(text: string): number {
   const value = Number(text);
@@ -17,14 +18,11 @@ export function realNumber(text: string): number {
   return value;
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 };
-
 /** `20GB`, `500 MB`, `1.5GiB`, or bytes alone. */
 export function byteCount(text: string): number {
-  const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text) ?? [];
-  const factor = UNITS[(unit ?? '?').toLowerCase()];
-  if (number === undefined || factor === undefined) throw new InvalidArgumentError('It must be a size such as 20GB or 512MiB.');
-  return Math.floor(Number(number) * factor);
+  const bytes = parseByteCount(text);
+  if (bytes === undefined) throw new InvalidArgumentError('It must be a size such as 20GB or 512MiB.');
+  return bytes;
 }
 
 export function threadsOption(): Option {

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Terminal } from '@tundish/diagnostics';
+import type { WatchWords } from './build/build-watch.js';
 
 /** Root of the store and the action cache. TUNDISH_CACHE_ROOT moves it out of the workspace. */
 export function cacheRootOf(workspaceRoot: string): string {
@@ -20,6 +21,12 @@ export function hubCacheOf(): string {
 export function hubAccess(): { readonly token?: string; readonly offline: boolean } {
   const { HF_TOKEN: token, HF_HUB_OFFLINE: offline } = process.env;
   return { offline: offline === '1' || offline === 'true', ...(token === undefined || token === '' ? {} : { token }) };
+}
+
+/** Where the events of a build go and how much memory it may have, unless options say: TUNDISH_TRACE, TUNDISH_EVENTS, TUNDISH_MAX_MEMORY. */
+export function watchWordsOf(): WatchWords {
+  const { TUNDISH_TRACE: trace, TUNDISH_EVENTS: events, TUNDISH_MAX_MEMORY: maxMemory } = process.env;
+  return { trace, events, maxMemory };
 }
 
 /** The terminal behind a stream; undefined for a pipe, a file and TERM=dumb. Colour needs NO_COLOR unset, and FORCE_COLOR or TERM that allow it. */

@@ -4,6 +4,7 @@ import { declareErrors } from '@tundish/diagnostics';
 export const cliError = declareErrors({
   CLI_USAGE: 'A command was called with words that it does not take.',
   CLI_PARITY_TENSOR: 'A golden file lacks a tensor, or has one of another shape.',
+  CLI_LOCK_STALE: 'A lock that may not be rewritten does not match its recipe.',
   CLI_EVALUATE_TEXT: 'The evaluation text is missing.',
   CLI_CHAT_TEMPLATE: 'A container without a chat template was asked to chat.',
   CLI_INSPECT_MISSING: 'What inspect was asked about is no path and no model.',

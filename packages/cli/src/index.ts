@@ -1,4 +1,6 @@
 /** The commands as functions, for the Nx executors. */
+export { buildCommand } from './commands/build.js';
+export type { BuildOptions } from './commands/build.js';
 export { chatCommand } from './commands/chat.js';
 export type { ChatAnswer, ChatOptions } from './commands/chat.js';
 export { evaluateCommand } from './commands/evaluate.js';

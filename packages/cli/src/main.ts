@@ -4,7 +4,9 @@ import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { Command, CommanderError } from 'commander';
 import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
+import type { WatchWords } from './build/build-watch.js';
 import { CHAT_HELP } from './chat-command.js';
+import type { BuildOptions } from './commands/build.js';
 import type { ChatOptions } from './commands/chat.js';
 import type { EvaluateOptions } from './commands/evaluate.js';
 import type { GenerateOptions } from './commands/generate.js';
@@ -54,12 +56,40 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .addHelpText('after', HELP_TAIL);
+  addBuild(program, io, signal);
   addGenerate(program, io, signal);
   addChat(program, io, signal, done);
   addEvaluate(program, io, signal);
   addParity(program, io, signal, done);
   addStoreVerbs(program, io, signal, done);
   return program;
+}
+
+function addBuild(program: Command, io: Io, signal: AbortSignal): void {
+  program
+    .command('build')
+    .description('Builds a model without Nx, over the same cache: what one of them built is a hit for the other.')
+    .argument('<model>', 'folder of the model project, for example models/llama32')
+    .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
+    .option('--frozen-lock', 'refuse to build when recipe.lock.json does not match its recipe, instead of writing it', false)
+    .option('--trace <file>', 'write a trace for chrome://tracing and Perfetto; else TUNDISH_TRACE')
+    .option('--events <file>', 'write events as JSON lines, - for stderr; else TUNDISH_EVENTS')
+    .option('--max-memory <size>', 'refuse to build what is expected to need more memory, for example 6GB; else TUNDISH_MAX_MEMORY')
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON object: container, and each unit with its figures', false)
+    .addHelpText('after', '\nExample:\n  npx tundish build models/llama32 --trace build.trace --max-memory 6GB')
+    .action(async (model: string, { workspace, trace, events, maxMemory, ...options }: BuildFlags) => {
+      const [{ buildCommand }, { buildWatch }, { watchWordsOf }] = await Promise.all([import('./commands/build.js'), import('./build/build-watch.js'), import('./environment.js')]);
+      const { trace: t, events: e, maxMemory: m } = watchWordsOf();
+      const watch = buildWatch({ trace: trace ?? t, events: events ?? e, maxMemory: maxMemory ?? m }, process.cwd());
+      await buildCommand({ ...options, ...watch, ...placeOf(workspace, model), signal }, io);
+    });
+}
+
+/** A model folder may be given as seen from the workspace. */
+function placeOf(workspace: string, model: string): { readonly workspaceRoot: string; readonly modelRoot: string } {
+  const workspaceRoot = resolve(workspace);
+  return { workspaceRoot, modelRoot: relative(workspaceRoot, resolve(workspace, model)) };
 }
 
 function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
@@ -106,7 +136,7 @@ function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
     .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --blocks')
     .action(async (model: string, { workspace, ...options }: EvaluateFlags) => {
       const { evaluateCommand } = await import('./commands/evaluate.js');
-      await evaluateCommand({ ...options, workspaceRoot: resolve(workspace), modelRoot: relative(resolve(workspace), resolve(workspace, model)), signal }, io);
+      await evaluateCommand({ ...options, ...placeOf(workspace, model), signal }, io);
     });
 }
 
@@ -125,6 +155,8 @@ function addParity(program: Command, io: Io, signal: AbortSignal, done: (code: n
       done(await parityCommand({ ...options, checkpoint, signal }, io));
     });
 }
+
+type BuildFlags = Pick<BuildOptions, 'frozenLock' | 'threads' | 'json'> & WatchWords & { readonly workspace: string };
 
 type GenerateFlags = Omit<GenerateOptions, 'container' | 'signal'>;
 

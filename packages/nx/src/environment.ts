@@ -1,6 +1,9 @@
 /** Everything that the plugin reads from the environment. */
 import { availableParallelism } from 'node:os';
+import { type BuildWatch, type WatchWords, buildWatch } from '@tundish/cli/summary';
+import { watchWordsOf } from '@tundish/cli/environment';
 import { isCI } from 'nx/src/utils/is-ci.js';
+import { nxError } from './errors.js';
 
 export { cacheRootOf, hubAccess, hubCacheOf } from '@tundish/cli/environment';
 
@@ -33,6 +36,21 @@ export function announceRun(run: RunIdentity): void {
 export function claimStreams(): void {
   process.env['NX_TUI'] = 'false';
   process.env['NX_NATIVE_COMMAND_RUNNER'] = 'false';
+}
+
+const WATCH = 'TUNDISH_RUN_WATCH';
+
+/** Gives all tasks what the command line of this run asks for. Always set: the daemon keeps one process for many runs. */
+export function announceWatch(words: WatchWords): void {
+  process.env[WATCH] = JSON.stringify(words);
+}
+
+/** Of this task: what the command line says, else the environment. @throws CLI_USAGE, NX_EVENTS_STREAM */
+export function taskWatch(workspaceRoot: string): BuildWatch {
+  const announced = JSON.parse(process.env[WATCH] ?? '{}') as WatchWords;
+  const watch = buildWatch({ ...watchWordsOf(), ...announced }, workspaceRoot);
+  if (watch.events !== '-') return watch;
+  throw nxError('NX_EVENTS_STREAM', { what: 'the events of an Nx run cannot go to a stream', why: 'Nx keeps what a task prints, and prints it again when the task is cached', fix: 'name a file: TUNDISH_EVENTS=FILE' });
 }
 
 /** The run that this task belongs to; undefined when the executor was not started by `nx run`. */

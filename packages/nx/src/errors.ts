@@ -11,4 +11,5 @@ export const nxError = declareErrors({
   NX_TOOLCHAIN_UNKNOWN: 'The lock names a toolchain that this version does not have.',
   NX_UNEXPECTED: 'A defect of Tundish: the message and the stack say where.',
   NX_CANCELLED: 'A task was stopped before it was done.',
+  NX_EVENTS_STREAM: 'The events of an Nx run are asked for on a stream.',
 });

@@ -1,6 +1,6 @@
 /** The entry that nx.json names: infers the projects of each model, and keeps their locks in step with their recipes. */
 import type { CreateNodes, CreateNodesResultArray, PreTasksExecution } from '@nx/devkit';
-import { announceRun, claimStreams, inContinuousIntegration } from './environment.js';
+import { announceRun, announceWatch, claimStreams, inContinuousIntegration, taskWatch } from './environment.js';
 import { readLockFile } from './lock/lock-file.js';
 import type { Interest } from './lock/refresh-locks.js';
 import { findModelFolders, matchesModelsGlob, modelFolder } from './model-folders.js';
@@ -9,6 +9,7 @@ import type { Plan } from './plan/stage-target.js';
 import { PLUGIN_NAME, modelsGlobOf } from './plugin-options.js';
 import type { TundishPluginOptions } from './plugin-options.js';
 import { pruneRuns } from './run/run-record.js';
+import { watchWords } from './run/watch-words.js';
 
 export const name = PLUGIN_NAME;
 
@@ -53,6 +54,9 @@ export const preTasksExecution: PreTasksExecution<TundishPluginOptions> = async 
   announceRun({ id, startedAt: Date.now() });
   if (models.some((model) => talksWith(model, argv.slice(2)))) claimStreams();
   pruneRuns(workspaceRoot);
+  announceWatch(models.some((model) => compiles(model, argv.slice(2))) ? watchWords(argv.slice(2)) : {});
+  const { beginWatch } = await import('./run/watching-observers.js');
+  await beginWatch(taskWatch(workspaceRoot));
   const { assertLocksAreCurrent, refreshLocks } = await import('./lock/refresh-locks.js');
   const interest = (model: ModelFolder): Interest => interestIn(model, argv.slice(2));
   if (inContinuousIntegration()) await assertLocksAreCurrent(workspaceRoot, models, interest);
@@ -69,4 +73,9 @@ function interestIn(model: ModelFolder, words: readonly string[]): Interest {
 function talksWith(model: ModelFolder, words: readonly string[]): boolean {
   if (words.some((word) => /^--tui(=true)?$/.test(word))) return false;
   return words.includes(`${model.name}:chat`) || (words[0] === 'chat' && words.includes(model.name));
+}
+
+/** `nx run NAME:compile` and `nx compile NAME`: options of other targets are not ours to read. */
+function compiles(model: ModelFolder, words: readonly string[]): boolean {
+  return words.includes(`${model.name}:compile`) || (words[0] === 'compile' && words.includes(model.name));
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { CreateNodesResult } from '@nx/devkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createNodes, preTasksExecution } from '../src/plugin.js';
-import { summaryTable } from '../src/run/summary.js';
+import { summaryTable } from '@tundish/cli/summary';
 import { readLockFile } from '../src/lock/lock-file.js';
 import { workspaceWithModel, writeFiles } from './temporary-workspace.js';
 

@@ -3,9 +3,10 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { describe, expect, it } from 'vitest';
-import { currentRun } from '../src/environment.js';
+import { currentRun, taskWatch } from '../src/environment.js';
 import { refusalOf, stateVariable } from '../src/lock/model-state.js';
 import { preTasksExecution } from '../src/plugin.js';
+import { claimPreflight, readRecords, writeRecord } from '../src/run/run-record.js';
 import { emptyFolder, workspaceWithModel, writeFiles } from './temporary-workspace.js';
 
 const MODEL = 'models/tiny';
@@ -114,5 +115,33 @@ describe('preTasksExecution', () => {
       await before(root, 'run', command);
       expect(streams(), command.join(' ')).toEqual(['false', 'false']);
     }
+  });
+});
+
+describe('what a run is asked beside its recipe', () => {
+  it('comes from the command line of the umbrella or from the environment, begins files anew, and is forgotten by the next run', async () => {
+    const root = workspaceWithModel(RECIPE);
+    process.env['TUNDISH_EVENTS'] = 'run.jsonl';
+    writeFiles(root, { 'run.jsonl': 'an earlier run\n', 'deep/run.trace': 'an earlier run\n' });
+    await before(root, 'run', ['run', 'tiny:compile', '--trace=deep/run.trace', '--max-memory', '6GB']);
+    expect(taskWatch(root)).toEqual({ trace: join(root, 'deep/run.trace'), events: join(root, 'run.jsonl'), maxMemory: 6e9 });
+    expect(readFileSync(join(root, 'run.jsonl'), 'utf8')).toBe('');
+    expect(JSON.parse(`${readFileSync(join(root, 'deep/run.trace'), 'utf8')}]`)).toHaveLength(1);
+    await before(root, 'next', ['run', 'other:test', '--trace=mine']);
+    expect(taskWatch(root)).toEqual({ events: join(root, 'run.jsonl') });
+  });
+
+  it('is refused before any task when it cannot be done', async () => {
+    const root = workspaceWithModel(RECIPE);
+    await expect(before(root, 'run', ['run', 'tiny:compile', '--events=-'])).rejects.toMatchObject({ code: 'NX_EVENTS_STREAM' });
+    await expect(before(root, 'run', ['run', 'tiny:compile', '--max-memory=much'])).rejects.toMatchObject({ code: 'CLI_USAGE' });
+  });
+
+  it('is looked at by one task of a run for each model', () => {
+    const root = emptyFolder();
+    const run = { id: '7', startedAt: 1000 };
+    expect(['a', 'a', 'b'].map((model) => claimPreflight(root, run, model))).toEqual([true, false, true]);
+    writeRecord(root, run, { task: 'a:load', status: 'run', seconds: 0, cpuSeconds: 0, peakRssBytes: 0, bytesWritten: 0, outputs: 0 });
+    expect([...readRecords(root, run).keys()]).toEqual(['a:load']);
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Lock } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
 import { pruneRuns, readRecords, writeRecord } from '../src/run/run-record.js';
-import { summaryTable } from '../src/run/summary.js';
+import { summaryTable } from '@tundish/cli/summary';
 import { emptyFolder } from './temporary-workspace.js';
 
 const cell = (ar: number, cl: number): Lock['cells'][string] => ({ ar, cl, part: 1, parts: 1 });

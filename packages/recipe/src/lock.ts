@@ -67,6 +67,8 @@ const lockSchema = z.strictObject({
   custom: z.record(text, customLock).optional(),
   evaluate: z.strictObject({ text: text.nullable(), windowLength: positive }),
   generation: z.strictObject({ maxTokens: positive }),
+  /** Modules that are told of the build; absent when there are none. No target and no key reads it. */
+  observers: z.array(text).min(1).optional(),
 });
 
 /** A lock file; see the fields' own types below for the slice that each stage reads. */

@@ -56,6 +56,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     ...customOf(request.custom ?? []),
     evaluate: { text: evaluationText(recipe) ?? null, windowLength: recipe.evaluate.windowLength },
     generation: recipe.generation,
+    ...(recipe.observers.length === 0 ? {} : { observers: recipe.observers }),
   };
 }
 

@@ -84,6 +84,7 @@ export const recipeSchema = z.strictObject({
     })
     .prefault({})
     .describe('How quality is measured.'),
+  observers: z.array(z.string().min(1)).default([]).describe('Modules that are told of the build while it runs: a TypeScript or JavaScript file, relative to the recipe, or a package. They change no result and no key.'),
   generation: z.strictObject({ maxTokens: count('Tokens generated when the command does not say.', 1, 1_048_576).default(256) }).prefault({}).describe('Defaults of text generation.'),
 });
 

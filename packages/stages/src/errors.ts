@@ -27,4 +27,11 @@ export const stageError = declareErrors({
   STAGE_CUSTOM_FAILED: 'A custom stage threw an error; nothing was kept.',
   STAGE_CUSTOM_RESULT: 'A custom stage gave something that is no graph with its weights; nothing was kept.',
   STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
+  PREFLIGHT_BLOCK_SIZE: 'The toolchain cannot compile the block size that the recipe asks for.',
+  PREFLIGHT_GRAPHS: 'A part would hold more graphs than the toolchain takes.',
+  PREFLIGHT_PART_SIZE: 'A part would be larger than the toolchain takes.',
+  PREFLIGHT_MEMORY: 'A stage needs more memory than this machine has, or has free.',
+  PREFLIGHT_MAX_MEMORY: 'A stage needs more memory than --max-memory allows.',
+  PREFLIGHT_DISK: 'The build will write more than the disk of the cache has left.',
+  PREFLIGHT_SOURCE: 'The checkpoint is not on this machine, or not whole, so that nothing can be said of what the build needs.',
 });

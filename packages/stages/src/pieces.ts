@@ -1,6 +1,8 @@
 /** Pieces of a stage's work with keys of their own: a stage that is killed loses one of them at most. */
 import { silentReporter } from '@tundish/diagnostics';
 import { type ActionCache, type ActionInfo, type ActionInputs, type StageManifest, type Store, actionKey } from '@tundish/store';
+import type { Observation } from './observe/observation.js';
+import { cpuSecondsSince, peakRss } from './observe/process-usage.js';
 import { publishResult } from './publish.js';
 import type { Piece, PieceRequest, StageFile } from './stage.js';
 
@@ -12,6 +14,10 @@ export interface PieceOwner {
   readonly by: Pick<ActionInputs, 'code' | 'tool' | 'profile'>;
   /** The main thing that the unit read. */
   readonly source: string;
+  readonly stage: string;
+  /** Name of the unit. */
+  readonly unit: string;
+  readonly observation: Observation;
 }
 
 /** How many pieces of a unit were there already. */
@@ -32,6 +38,12 @@ export class Pieces {
   }
 
   async piece(request: PieceRequest, make: (scratch: string) => Promise<readonly StageFile[]>): Promise<Piece> {
+    const { observation, stage, unit } = this.owner;
+    const { manifest } = await observation.around({ level: 'piece', stage, name: `${unit}/${request.name}` }, () => this.#find(request, make));
+    return this.#pieceOf(manifest);
+  }
+
+  async #find(request: PieceRequest, make: (scratch: string) => Promise<readonly StageFile[]>): Promise<{ readonly status: 'run' | 'cached'; readonly manifest: StageManifest }> {
     const { store, cache, by } = this.owner;
     const { operation, name, options, digests } = request;
     const { code, tool, profile } = by;
@@ -40,9 +52,10 @@ export class Pieces {
     this.#total += 1;
     if (found !== undefined) {
       this.#cached += 1;
-      return this.#pieceOf(found);
+      return { status: 'cached', manifest: found };
     }
     const began = performance.now();
+    const cpu = process.cpuUsage();
     const createdAt = new Date().toISOString();
     const manifest = await store.withScratch(async (scratch) => publishResult(store, { name: operation, subject: name, result: { files: await make(scratch) }, scratch, reporter: silentReporter }));
     const info: ActionInfo = {
@@ -52,9 +65,10 @@ export class Pieces {
       ...(tool === undefined ? {} : { tool }),
       inputs: digests,
       wallSeconds: (performance.now() - began) / 1000,
-      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+      cpuSeconds: cpuSecondsSince(cpu),
+      peakRssBytes: peakRss(),
     };
-    return this.#pieceOf(await cache.publish(operation, key, { manifest, info }));
+    return { status: 'run', manifest: await cache.publish(operation, key, { manifest, info }) };
   }
 
   #pieceOf(manifest: StageManifest): Piece {

@@ -11,8 +11,14 @@ import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
 import { keyInputs, upstreamDigests } from './key-inputs.js';
 import { type ModelLayout, modelLayout } from './layout.js';
+import type { Observer } from './observe/event.js';
+import { Observation, type Span } from './observe/observation.js';
+import { cpuSecondsSince, peakRss } from './observe/process-usage.js';
+import { recipeObservers } from './observe/recipe-observers.js';
 import { type Unit, inputsOf, roleOf, unitName } from './plan.js';
 import { type PieceCount, Pieces } from './pieces.js';
+import { checkPin } from './pinned-tool.js';
+import { FirstWork } from './preflight/first-work.js';
 import { publishResult } from './publish.js';
 import { Source } from './source.js';
 import type { Adapters, Stage, StageContext, StageInput, StageRequest, StageResult } from './stage.js';
@@ -35,6 +41,14 @@ export interface PipelineRequest {
   readonly threads: number;
   /** True when earlier results are in place because Nx ran or restored them; else they are looked up or made. */
   readonly inputsInPlace?: boolean;
+  /** Memory that no stage may need, bytes: one that is expected to need more is refused before any work. In no key. */
+  readonly maxMemory?: number;
+  /** Whether this pipeline looks before its first work whether the build can succeed; absent: yes. Of many processes of one run one does. */
+  readonly preflight?: () => boolean;
+  /** Who is told what happens, until `close`; those that the recipe names are added. Absent: nobody, also none of the recipe. */
+  readonly observers?: readonly Observer[];
+  /** Start of the run that this pipeline is part of, milliseconds since 1970; absent: now. It is in events only. */
+  readonly startedAt?: number;
 }
 
 /** What became of one unit. */
@@ -42,15 +56,21 @@ export interface UnitRun {
   readonly unit: Unit;
   readonly status: 'run' | 'cached';
   readonly seconds: number;
+  /** Of the whole process in that time, all threads included. */
+  readonly cpuSeconds: number;
+  /** Largest resident memory of the process until then. */
+  readonly peakRssBytes: number;
   /** Bytes of new content that went to disk. */
   readonly bytesWritten: number;
   readonly manifest: StageManifest;
+  /** Of a unit that ran: what it was expected to need before it did. */
+  readonly expectedRssBytes?: number;
   /** Of a unit that ran in pieces with keys of their own. */
   readonly pieces?: PieceCount;
 }
 
 /** A result in the store, and whether it was there. */
-type Produced = Pick<UnitRun, 'status' | 'manifest' | 'pieces'>;
+type Produced = Pick<UnitRun, 'status' | 'manifest' | 'expectedRssBytes' | 'pieces'>;
 
 /** A model's units over one store. */
 export class Pipeline {
@@ -62,14 +82,19 @@ export class Pipeline {
   readonly #code: CodeDigests;
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
+  readonly #observation: Observation;
+  readonly #firstWork: FirstWork;
 
-  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, remember = true) {
+  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, { observers = [], remember = true }: { readonly observers?: readonly Observer[]; readonly remember?: boolean }) {
     this.layout = layout;
     this.lock = lock;
     this.store = openStore(request.cacheRoot);
     this.#cache = openActionCache(this.store, layout.model);
     this.#source = new Source(request, layout, lock);
     this.#code = new CodeDigests(request.cacheRoot, remember);
+    const { startedAt = Date.now(), reporter } = request;
+    this.#firstWork = new FirstWork({ ...request, layout, lock });
+    this.#observation = new Observation({ observers, model: layout.model, startedAt, stored: () => this.store.bytesWritten, reporter });
   }
 
   /** @throws STAGE_LOCK_MISSING and the errors of `parseLock` */
@@ -78,12 +103,14 @@ export class Pipeline {
     const bytes = await readFile(layout.lock).catch((cause: unknown) => {
       throw stageError('STAGE_LOCK_MISSING', { what: `${layout.model} has no recipe.lock.json`, evidence: { path: layout.lock }, fix: 'write it from the recipe: npx nx g @tundish/nx:lock', cause });
     });
-    return new Pipeline(request, layout, parseLock(bytes, layout.lock));
+    const lock = parseLock(bytes, layout.lock);
+    const observers = request.observers === undefined ? [] : [...request.observers, ...(await recipeObservers(lock.observers ?? [], layout.root, request.reporter))];
+    return new Pipeline(request, layout, lock, { observers });
   }
 
   /** The pipeline of a lock that is not on disk, of a recipe as it is now: to `explain` units, with nothing written. */
   static withLock(request: PipelineRequest, lock: Lock): Pipeline {
-    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock, false);
+    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock, { remember: false });
   }
 
   /** Runs a unit, or finds its result; each unit at most once per pipeline. */
@@ -94,6 +121,16 @@ export class Pipeline {
     const started = this.#runOnce(unit);
     this.#done.set(name, started);
     return started;
+  }
+
+  /** Shows observers the units that `work` runs as one stage. */
+  observeStage<T extends { readonly status: 'run' | 'cached' }>(stage: string, work: (reporter: Reporter) => Promise<T>): Promise<T> {
+    return this.#observation.around({ level: 'stage', stage, name: stage }, (span) => work(span.reporter(this.request.reporter)));
+  }
+
+  /** Ends the observers. */
+  close(): Promise<void> {
+    return this.#observation.close();
   }
 
   /** Units that were run again because the store had lost files of theirs. */
@@ -155,19 +192,22 @@ export class Pipeline {
 
   async #runOnce(unit: Unit): Promise<UnitRun> {
     const began = performance.now();
+    const cpu = process.cpuUsage();
     const written = this.store.bytesWritten;
     const result = await this.#make(unit);
     await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
-    return { unit, ...result, seconds: (performance.now() - began) / 1000, bytesWritten: this.store.bytesWritten - written };
+    return { unit, ...result, seconds: (performance.now() - began) / 1000, cpuSeconds: cpuSecondsSince(cpu), peakRssBytes: peakRss(), bytesWritten: this.store.bytesWritten - written };
   }
 
-  async #make(unit: Unit): Promise<Produced> {
-    const inputs = new Map<string, StageInput>();
-    for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
-    return this.#produce(unit, inputs);
+  #make(unit: Unit): Promise<Produced> {
+    return this.#observation.around({ level: 'unit', stage: unit.stage, name: unitName(unit) }, async (span) => {
+      const inputs = new Map<string, StageInput>();
+      for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
+      return this.#produce(unit, inputs, span);
+    });
   }
 
-  async #produce(unit: Unit, results: ReadonlyMap<string, StageInput>): Promise<Produced> {
+  async #produce(unit: Unit, results: ReadonlyMap<string, StageInput>, span: Span): Promise<Produced> {
     const request = await this.#request(unit, results);
     const made = await this.#stage(unit);
     const keyed = await this.#keyInputs(unit, request, made);
@@ -176,13 +216,15 @@ export class Pipeline {
     if (found !== undefined) return { status: 'cached', manifest: found };
     const stage = await made.load();
     stage.requires(request);
+    const expected = await this.#firstWork.before(unit.stage);
     const source = sourceOf(results, this.lock);
-    const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source });
+    const reporter = span.reporter(this.request.reporter);
+    const pieces = new Pieces({ store: this.store, cache: this.#cache, by: keyed, source, stage: unit.stage, unit: unitName(unit), observation: this.#observation });
     const [began, cpu] = [performance.now(), process.cpuUsage()];
     const createdAt = new Date().toISOString();
     const manifest = await this.store.withScratch(async (scratch) => {
-      const result = await this.#runStage(stage, request, scratch, pieces);
-      return publishResult(this.store, { name: stage.name, subject: unit.subject, result, scratch, reporter: this.request.reporter });
+      const result = await this.#runStage(stage, request, { scratch, pieces, reporter });
+      return publishResult(this.store, { name: stage.name, subject: unit.subject, result, scratch, reporter });
     });
     const published = await this.#cache.publish(unit.stage, key, {
       manifest,
@@ -195,10 +237,13 @@ export class Pipeline {
         request: replayRequest(unit, request.options, this.lock),
         wallSeconds: (performance.now() - began) / 1000,
         cpuSeconds: cpuSecondsSince(cpu),
-        peakRssBytes: process.resourceUsage().maxRSS * 1024,
+        peakRssBytes: peakRss(),
+        ...(expected === undefined ? {} : { expectedRssBytes: expected }),
+        ...(this.request.maxMemory === undefined ? {} : { maxMemoryBytes: this.request.maxMemory }),
       },
     });
-    return { status: 'run', manifest: published, ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
+    this.#firstWork.after(unit.stage, peakRss());
+    return { status: 'run', manifest: published, ...(expected === undefined ? {} : { expectedRssBytes: expected }), ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
   }
 
   async #request(unit: Unit, results: ReadonlyMap<string, StageInput>): Promise<StageRequest<unknown>> {
@@ -214,8 +259,8 @@ export class Pipeline {
     return keyInputs(unit.stage, request, { adapters: this.request.adapters, code: this.#code, modules });
   }
 
-  async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, scratch: string, pieces: Pieces): Promise<StageResult> {
-    const { signal, reporter, adapters, threads } = this.request;
+  async #runStage(stage: Stage<unknown>, request: StageRequest<unknown>, { scratch, pieces, reporter }: Workplace): Promise<StageResult> {
+    const { signal, adapters, threads } = this.request;
     const context: StageContext = {
       signal, reporter, adapters, threads, scratch,
       checkpoint: () => this.#source.folder(),
@@ -234,18 +279,17 @@ export class Pipeline {
     if (unit.stage !== 'convert' && unit.stage !== 'compile') return undefined;
     const pin = this.lock.stages[unit.stage].toolchain;
     const identity = await this.request.adapters.toolchain(pin.name).identity();
-    if (identity.version === pin.version) return identity;
-    throw stageError('STAGE_TOOL_DIFFERS', {
-      what: `${this.layout.model} is pinned to ${pin.name} ${pin.version}; installed is ${identity.version}`,
-      evidence: { path: this.layout.lock },
-      fix: 'install the pinned version, or write the lock again: npx nx g @tundish/nx:lock',
-    });
+    const differs = checkPin(this.layout, pin, identity);
+    if (differs !== undefined) throw differs;
+    return identity;
   }
 }
 
-function cpuSecondsSince(before: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1e6;
+/** What one run of a stage works with. */
+interface Workplace {
+  readonly scratch: string;
+  readonly pieces: Pieces;
+  readonly reporter: Reporter;
 }
 
 function sourceOf(inputs: ReadonlyMap<string, StageInput>, lock: Lock): string {

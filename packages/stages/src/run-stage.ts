@@ -17,6 +17,10 @@ export interface StageRun {
   /** `cached` when the store had every result. */
   readonly status: 'run' | 'cached';
   readonly seconds: number;
+  /** Of the whole process, all threads included. */
+  readonly cpuSeconds: number;
+  /** Largest resident memory of the process until the end of the stage. */
+  readonly peakRssBytes: number;
   readonly bytesWritten: number;
   readonly outputs: number;
   /** Of a stage that ran in pieces with keys of their own: how many there were, and how many the store had. */
@@ -25,33 +29,54 @@ export interface StageRun {
 
 /** Runs the units of one Nx task: all pairs of `arcl` and of custom stages behind it, one unit of any other stage. */
 export async function runStage(request: RunStageRequest): Promise<StageRun> {
-  const pipeline = await Pipeline.open(request);
-  const allPairs = request.subject === undefined && placeOf(pipeline.lock, request.stage) === 'arcl';
-  const units: Unit[] = allPairs
-    ? pairsOf(pipeline.lock).map((subject) => ({ stage: request.stage, subject }))
-    : [{ stage: request.stage, subject: request.subject ?? null }];
-  const runs: UnitRun[] = [];
-  // A single unit tells its own progress; around it this would hide that.
-  const report = (): void => void (units.length > 1 && request.reporter.progress({ work: request.stage, label: 'pairs', done: runs.length, total: units.length }));
-  for (const unit of units) {
-    report();
-    runs.push(await pipeline.run(unit));
+  const pipeline = await Pipeline.open({ observers: [], ...request });
+  const { stage } = request;
+  try {
+    const allPairs = request.subject === undefined && placeOf(pipeline.lock, stage) === 'arcl';
+    const units: Unit[] = allPairs ? pairsOf(pipeline.lock).map((subject) => ({ stage, subject })) : [{ stage, subject: request.subject ?? null }];
+    const { runs } = await runUnits(pipeline, stage, units);
+    if (allPairs) await forgetOtherPairs(pipeline, stage);
+    return stageRun(runs, pipeline.store.bytesWritten);
+  } finally {
+    await pipeline.close();
   }
-  report();
-  if (allPairs) await forgetOtherPairs(pipeline, request.stage);
-  return {
-    status: runs.some(({ status }) => status === 'run') ? 'run' : 'cached',
-    seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0),
-    bytesWritten: pipeline.store.bytesWritten,
-    outputs: runs.reduce((sum, { manifest }) => sum + manifest.outputs.length, 0),
-    ...piecesOf(runs),
-  };
 }
 
-function piecesOf(runs: readonly UnitRun[]): Pick<StageRun, 'pieces'> {
+/** Runs units of one stage after each other; observers see them as one stage. */
+function runUnits(pipeline: Pipeline, stage: string, units: readonly Unit[]): Promise<{ readonly status: 'run' | 'cached'; readonly runs: readonly UnitRun[] }> {
+  return pipeline.observeStage(stage, async (reporter) => {
+    const runs: UnitRun[] = [];
+    // A single unit tells its own progress; around it this would hide that.
+    const report = (): void => void (units.length > 1 && reporter.progress({ work: stage, label: LABELS[stage] ?? 'cells', done: runs.length, total: units.length }));
+    for (const unit of units) {
+      report();
+      runs.push(await pipeline.run(unit));
+    }
+    report();
+    return { runs, status: statusOf(runs) };
+  });
+}
+
+function statusOf(runs: readonly UnitRun[]): 'run' | 'cached' {
+  return runs.some(({ status }) => status === 'run') ? 'run' : 'cached';
+}
+
+/** What is being counted while a stage runs several units. */
+const LABELS: Readonly<Partial<Record<string, string>>> = { arcl: 'pairs', compile: 'parts' };
+
+/** What units of one stage did together. @param bytesWritten by all of them, and by units that had to run again for them */
+export function stageRun(runs: readonly UnitRun[], bytesWritten: number): StageRun {
+  const sum = (of: (run: UnitRun) => number): number => runs.reduce((total, run) => total + of(run), 0);
   const counts = runs.flatMap(({ pieces }) => pieces ?? []);
-  if (counts.length === 0) return {};
-  return { pieces: { cached: counts.reduce((sum, { cached }) => sum + cached, 0), total: counts.reduce((sum, { total }) => sum + total, 0) } };
+  return {
+    status: statusOf(runs),
+    seconds: sum(({ seconds }) => seconds),
+    cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds),
+    peakRssBytes: Math.max(0, ...runs.map(({ peakRssBytes }) => peakRssBytes)),
+    bytesWritten,
+    outputs: sum(({ manifest }) => manifest.outputs.length),
+    ...(counts.length === 0 ? {} : { pieces: { cached: counts.reduce((total, { cached }) => total + cached, 0), total: counts.reduce((total, count) => total + count.total, 0) } }),
+  };
 }
 
 /** Nx caches the folder of all pairs as one output: manifests of pairs that the recipe no longer has must not be in it. */
@@ -63,8 +88,13 @@ async function forgetOtherPairs({ layout, lock }: Pipeline, stage: string): Prom
 
 /** Runs every unit that the container needs, without Nx: same keys, same cache. */
 export async function buildModel(request: Omit<PipelineRequest, 'inputsInPlace'>): Promise<UnitRun[]> {
-  const pipeline = await Pipeline.open({ ...request, inputsInPlace: false });
-  const runs: UnitRun[] = [];
-  for (const unit of unitsOf(pipeline.lock)) runs.push(await pipeline.run(unit));
-  return runs;
+  const pipeline = await Pipeline.open({ observers: [], ...request, inputsInPlace: false });
+  try {
+    const units = unitsOf(pipeline.lock);
+    const runs: UnitRun[] = [];
+    for (const stage of new Set(units.map((unit) => unit.stage))) runs.push(...(await runUnits(pipeline, stage, units.filter((unit) => unit.stage === stage))).runs);
+    return runs;
+  } finally {
+    await pipeline.close();
+  }
 }

@@ -11,6 +11,8 @@ export interface SourceRequest {
   readonly hubCache: string;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
+  /** False where nothing may be written: digests of files are then not kept for the next time. */
+  readonly remember?: boolean;
   /** Access to the hub, should the checkpoint have left the cache. */
   readonly hub?: { readonly token?: string; readonly offline?: boolean };
 }
@@ -66,7 +68,7 @@ export class Source {
         fix: 'restore the file, or write the lock again: npx nx g @tundish/nx:lock',
       });
     }
-    await digests.save();
+    if (this.request.remember !== false) await digests.save();
     this.#found = folder;
     return folder;
   }

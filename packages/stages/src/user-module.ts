@@ -11,6 +11,6 @@ import { pathToFileURL } from 'node:url';
  */
 export async function loadUserModule(path: string, from: string): Promise<Readonly<Record<string, unknown>>> {
   const { createJiti } = await import('jiti');
-  const jiti = createJiti(pathToFileURL(join(from, 'recipe.yaml')).href, { fsCache: false, moduleCache: false });
+  const jiti = createJiti(pathToFileURL(join(from, 'recipe.yaml')).href, { fsCache: false, moduleCache: false, interopDefault: false });
   return jiti.import(path);
 }

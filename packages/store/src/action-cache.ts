@@ -33,6 +33,10 @@ export interface ActionInfo {
   readonly cpuSeconds?: number;
   /** The largest resident set of this process until then. */
   readonly peakRssBytes: number;
+  /** What it was expected to be, from shapes alone; absent for what is no stage, and when shapes were not known. */
+  readonly expectedRssBytes?: number;
+  /** The limit that the user set for the build. */
+  readonly maxMemoryBytes?: number;
 }
 
 export interface ActionResult {

@@ -33,6 +33,10 @@ const sidecarSchema = z.object({
   /** Absent in entries of older versions. */
   cpu_seconds: z.number().optional(),
   peak_rss_bytes: z.number(),
+  /** What the peak was expected to be; absent for pieces of a stage and in entries of older versions. */
+  expected_rss_bytes: z.number().optional(),
+  /** The limit of the build that made the entry; absent without one. */
+  max_memory_bytes: z.number().optional(),
 });
 
 /** The content of builder_cache_info.json; field names as users of the vendor's builder know them. */
@@ -54,6 +58,8 @@ export function sidecarOf(operation: string, key: string, manifestSha256: string
     wall_seconds: info.wallSeconds,
     ...(info.cpuSeconds === undefined ? {} : { cpu_seconds: info.cpuSeconds }),
     peak_rss_bytes: info.peakRssBytes,
+    ...(info.expectedRssBytes === undefined ? {} : { expected_rss_bytes: info.expectedRssBytes }),
+    ...(info.maxMemoryBytes === undefined ? {} : { max_memory_bytes: info.maxMemoryBytes }),
   };
 }
 

@@ -15,7 +15,7 @@ import { codeOf, listing, temporaryRoots } from './temporary-root.js';
 const newRoot = temporaryRoots();
 const INPUTS: ActionInputs = { stage: 'quantize', code: sha256('code'), options: { bits: 4, list: [1, 2] }, upstream: { 'stage.load': sha256('load') }, tool: { name: 'host', version: '1' }, profile: 'avx512' };
 const { key: KEY, fields: FIELDS } = actionKey(INPUTS);
-const INFO: ActionInfo = { source: 'models/llama32/out/load/stage.json', config: FIELDS, createdAt: '2026-01-02T03:04:05.000Z', inputs: INPUTS.upstream, wallSeconds: 1.5, peakRssBytes: 1000 };
+const INFO: ActionInfo = { source: 'models/llama32/out/load/stage.json', config: FIELDS, createdAt: '2026-01-02T03:04:05.000Z', inputs: INPUTS.upstream, wallSeconds: 1.5, cpuSeconds: 2.5, peakRssBytes: 1000, expectedRssBytes: 1500 };
 
 async function fill(): Promise<{ store: Store; cache: ActionCache; manifest: StageManifest; entry: string }> {
   const store = openStore(newRoot());
@@ -58,7 +58,7 @@ describe('publish', () => {
     const [output] = manifest.outputs;
     expect(output && statSync(join(entry, output.name)).ino).toBe(output && statSync(store.pathOf(output)).ino);
     expect(JSON.parse(readFileSync(join(entry, 'builder_cache_info.json'), 'utf8'))).toMatchObject({
-      operation: 'quantize', source: INFO.source, config: FIELDS, hash: KEY, created_at: INFO.createdAt, tool: null, inputs: INFO.inputs, outputs: { 'sub/graph.onnx': output?.sha256 }, wall_seconds: 1.5, peak_rss_bytes: 1000,
+      operation: 'quantize', source: INFO.source, config: FIELDS, hash: KEY, created_at: INFO.createdAt, tool: null, inputs: INFO.inputs, outputs: { 'sub/graph.onnx': output?.sha256 }, wall_seconds: 1.5, cpu_seconds: 2.5, peak_rss_bytes: 1000, expected_rss_bytes: 1500,
     });
     expect(await cache.lookup('quantize', KEY)).toEqual(manifest);
     expect(listing(join(store.root, 'tmp'))).toEqual([]);

@@ -16,7 +16,7 @@ const JOBS = {
       const blob = await store.putBytes(content(i));
       const key = sha256(`key ${i}`);
       const manifest = { schema: 1, stage: 'compile', subject: null, outputs: [{ name: 'part.bin', ...blob, mediaType: 'x/y' }], externals: [], facts: { process: process.pid } };
-      const info = { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, peakRssBytes: 0 };
+      const info = { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, cpuSeconds: 0, peakRssBytes: 0 };
       const agreed = await cache.publish('compile', key, { manifest, info });
       keys.push([key, agreed.facts.process]);
     }

@@ -1,11 +1,14 @@
 /** plan: which units a build would run, why, and what that would cost; runs nothing and writes nothing. */
 import { formatBytes, formatSeconds, printable, textTable } from '@tundish/diagnostics';
-import type { Prediction, UnitOutlook, UnitState } from '@tundish/stages/pipeline';
+import { modelLayout, placeOf } from '@tundish/stages/lock';
+import { type Finding, type Prediction, type UnitOutlook, type UnitState, preflight } from '@tundish/stages/pipeline';
 import { findModel } from '@tundish/stages/workspace';
+import { buildWatch } from '../build/build-watch.js';
 import { freeBytes } from '../doctor/machine.js';
-import { cacheRootOf } from '../environment.js';
+import { cacheRootOf, hubCacheOf, watchWordsOf } from '../environment.js';
 import type { Io } from '../io.js';
 import { type ModelOutlook, modelOutlook } from '../model-outlook.js';
+import { adapters } from '../toolchains.js';
 
 export interface PlanOptions {
   /** Folder or name of a model. */
@@ -27,9 +30,22 @@ interface Totals {
 export async function planCommand({ model, workspaceRoot, json, signal }: PlanOptions, io: Io): Promise<void> {
   const { root, name } = findModel(workspaceRoot, model);
   const outlook = await modelOutlook(workspaceRoot, root, signal, io);
+  const findings = await findingsOf(workspaceRoot, root, outlook);
   const totals = { run: totalOf(outlook.units, ['run']), atMost: totalOf(outlook.units, ['run', 'open']) };
-  if (json) io.out(`${JSON.stringify({ model: name, staleLockFields: outlook.stale ?? null, units: outlook.units.map(asJson), totals }, null, 2)}\n`);
-  else io.out(describe(outlook, totals, freeBytes(cacheRootOf(workspaceRoot))));
+  if (json) io.out(`${JSON.stringify({ model: name, staleLockFields: outlook.stale ?? null, units: outlook.units.map(asJson), totals, findings: findings.map(({ severity, problem }) => ({ severity, ...problem.toJSON() })) }, null, 2)}\n`);
+  else io.out(`${describe(outlook, totals, freeBytes(cacheRootOf(workspaceRoot)))}${findings.map(({ severity, problem }) => `\n${severity}: ${problem.message}\n`).join('')}`);
+}
+
+/** What preflight of the build would find; a build that is all hits has none. */
+async function findingsOf(workspaceRoot: string, modelRoot: string, { lock, units }: ModelOutlook): Promise<readonly Finding[]> {
+  const first = units.find(({ state }) => state !== 'cached');
+  if (first === undefined) return [];
+  const { maxMemory } = buildWatch(watchWordsOf(), workspaceRoot);
+  const { findings } = await preflight({
+    layout: modelLayout(workspaceRoot, modelRoot), lock, adapters, from: placeOf(lock, first.unit.stage) ?? 'load',
+    cacheRoot: cacheRootOf(workspaceRoot), hubCache: hubCacheOf(), ...(maxMemory === undefined ? {} : { maxMemory }),
+  });
+  return findings;
 }
 
 function asJson({ unit, name, ...outlook }: UnitOutlook): object {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ContainerSummary } from '@tundish/cli/summary';
 import { streamReporter } from '@tundish/cli/progress-reporter';
 import { cacheRootOf, hubAccess, hubCacheOf, threadsOf } from '../environment.js';
 
@@ -9,15 +10,6 @@ export interface ContainerRequest {
   readonly workspaceRoot: string;
   readonly modelRoot: string;
   readonly signal: AbortSignal;
-}
-
-export interface ContainerSummary {
-  /** Relative to the workspace. */
-  readonly folder: string;
-  readonly bytes: number;
-  readonly files: number;
-  /** Set when steps had to run again: Nx had their manifests, and this store not their files. */
-  readonly rebuilt?: { readonly steps: number; readonly bytesWritten: number };
 }
 
 interface PackagedFile {

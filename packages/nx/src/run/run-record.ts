@@ -1,5 +1,5 @@
 /** What each task of a run leaves for the summary: a task without a record was answered by Nx's own cache. */
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunIdentity } from '../environment.js';
 import type { StageRun } from '@tundish/stages';
@@ -17,11 +17,24 @@ export function writeRecord(workspaceRoot: string, run: RunIdentity, record: Run
   writeFileSync(join(folder, `${encodeURIComponent(record.task)}.json`), JSON.stringify(record));
 }
 
+/** True for the first task of the run that is about to work on the model: it looks whether the build can succeed, and no other does. */
+export function claimPreflight(workspaceRoot: string, run: RunIdentity, model: string): boolean {
+  const folder = runFolder(workspaceRoot, run);
+  mkdirSync(folder, { recursive: true });
+  try {
+    closeSync(openSync(join(folder, `preflight ${encodeURIComponent(model)}`), 'wx'));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
 /** The records of a run by task. */
 export function readRecords(workspaceRoot: string, run: RunIdentity): Map<string, RunRecord> {
   const folder = runFolder(workspaceRoot, run);
   const records = new Map<string, RunRecord>();
-  for (const file of listIfThere(folder)) {
+  for (const file of listIfThere(folder).filter((name) => name.endsWith('.json'))) {
     const record = JSON.parse(readFileSync(join(folder, file), 'utf8')) as RunRecord;
     records.set(record.task, record);
   }

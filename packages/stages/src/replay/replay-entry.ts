@@ -55,7 +55,7 @@ export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayRe
   const [name, recorded] = replayable(entry, sidecar);
   const cacheRoot = dirname(dirname(entry));
   const store = openStore(cacheRoot);
-  const source = new Source({ ...request, cacheRoot }, { root: request.modelFolder }, { source: recorded.checkpoint });
+  const source = new Source({ ...request, cacheRoot, remember: false }, { root: request.modelFolder }, { source: recorded.checkpoint });
   const toolchain = sidecar.tool === null ? undefined : await request.adapters.toolchain(sidecar.tool.name).identity();
   const inputs = await inputsOf(sidecar, entry, recorded, source, store);
   const stageRequest: StageRequest<unknown> = { options: recorded.options, subject: recorded.subject, inputs, source: source.files, toolchain };

@@ -1,10 +1,11 @@
 /** Runs one stage of one model, cell or part; all work is in @tundish/stages. */
 import type { ExecutorContext } from '@nx/devkit';
+import { describeResult } from '@tundish/cli/summary';
 import { progressReporter } from '@tundish/cli/progress-reporter';
 import { formatBytes, formatSeconds } from '@tundish/diagnostics';
-import { cacheRootOf, currentRun, hubAccess, hubCacheOf, threadsOf } from '../../environment.js';
-import { writeRecord } from '../../run/run-record.js';
-import { describeResult } from '../../run/summary.js';
+import { cacheRootOf, currentRun, hubAccess, hubCacheOf, taskWatch, threadsOf } from '../../environment.js';
+import { claimPreflight, writeRecord } from '../../run/run-record.js';
+import { watchingObservers } from '../../run/watching-observers.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
 
@@ -22,6 +23,8 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
     // Also on a terminal no bar: Nx puts one in front of the task, stores every byte, and replays them on a cache hit.
     const reporter = progressReporter((text) => void process.stdout.write(text));
     const [{ runStage }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../../adapters.js')]);
+    const run = currentRun();
+    const watch = taskWatch(workspaceRoot);
     const result = await runStage({
       workspaceRoot,
       modelRoot: options.model,
@@ -35,8 +38,10 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
       signal,
       threads: threadsOf(),
       inputsInPlace: true,
+      observers: await watchingObservers(watch),
+      ...(watch.maxMemory === undefined ? {} : { maxMemory: watch.maxMemory }),
+      ...(run === undefined ? {} : { startedAt: run.startedAt, preflight: () => claimPreflight(workspaceRoot, run, options.model) }),
     }).finally(() => reporter.close());
-    const run = currentRun();
     if (run !== undefined) writeRecord(workspaceRoot, run, { task: `${context.projectName}:${context.targetName}`, ...result });
     console.log(`${options.stage}${options.subject === undefined ? '' : ` ${options.subject}`}: ${describeResult(result)}, ${formatSeconds(result.seconds)}, ${formatBytes(result.bytesWritten)} written, ${result.outputs} files`);
   });

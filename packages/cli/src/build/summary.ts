@@ -1,13 +1,27 @@
 /** The summary of one run: what each stage did, in the order of the pipeline. */
 import { formatBytes, formatSeconds, textTable } from '@tundish/diagnostics';
 import type { Lock, StageName } from '@tundish/recipe/lock';
-import { customStagesAfter } from '@tundish/stages/lock';
-import type { ContainerSummary } from './container.js';
-import type { RunRecord } from './run-record.js';
+import { type Unit, customStagesAfter, placeOf } from '@tundish/stages/lock';
+import type { StageRun } from '@tundish/stages/pipeline';
+
+export interface ContainerSummary {
+  /** Relative to the workspace. */
+  readonly folder: string;
+  readonly bytes: number;
+  readonly files: number;
+  /** Set when steps had to run again: Nx had their manifests, and this store not their files. */
+  readonly rebuilt?: { readonly steps: number; readonly bytesWritten: number };
+}
 
 interface Row {
   readonly label: string;
   readonly task: string;
+}
+
+/** The task of Nx that runs a unit: `llama32:arcl` runs all pairs, `llama32/part1of2:compile` one part. */
+export function taskOf(lock: Lock, { stage, subject }: Unit): string {
+  const project = lock.model;
+  return subject === null || placeOf(lock, stage) === 'arcl' ? `${project}:${stage}` : `${project}/${subject}:${stage}`;
 }
 
 /** One row per task of the model, in the order in which they can run. */
@@ -31,7 +45,7 @@ function inOrder<T>(items: Readonly<Record<string, T>>, numbers: (item: T) => re
  * @param records of the run; a row without one was a cache hit of Nx, which runs nothing
  * @param wallSeconds from the start of the run until now; stages run in parallel, so it is no sum
  */
-export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<string, RunRecord>, wallSeconds: number): string[] {
+export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<string, StageRun>, wallSeconds: number): string[] {
   const rows = pipelineRows(project, lock).map(({ label, task }) => {
     const record = records.get(task);
     if (record === undefined) return [label, 'cached (Nx)', '', '0 B'];
@@ -45,9 +59,16 @@ export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<s
 }
 
 /** `run`, `run (12 of 18 blocks from cache)`, or `cached (store)`. */
-export function describeResult({ status, pieces }: Pick<RunRecord, 'status' | 'pieces'>): string {
+export function describeResult({ status, pieces }: Pick<StageRun, 'status' | 'pieces'>): string {
   if (status === 'cached') return 'cached (store)';
   return pieces === undefined || pieces.cached === 0 ? 'run' : `run (${pieces.cached} of ${pieces.total} blocks from cache)`;
+}
+
+/** Where there is a limit: the task that came nearest to it. */
+export function memoryLines(records: ReadonlyMap<string, StageRun>, maxMemory: number | undefined): string[] {
+  const [most] = [...records].filter(([, { status }]) => status === 'run').sort(([, a], [, b]) => b.peakRssBytes - a.peakRssBytes);
+  if (maxMemory === undefined || most === undefined) return [];
+  return [`memory: ${formatBytes(most[1].peakRssBytes)} at the end of ${most[0]}, limit ${formatBytes(maxMemory)}`];
 }
 
 /** What a person does next. */

@@ -1,0 +1,104 @@
+/** What each stage will need of memory and disk, from shapes and options alone: upper estimates, which docs/commands.md calls declared. */
+import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
+import { planParts } from '@tundish/transform';
+import type { ModelShapes } from './shapes.js';
+
+/** Bytes that one stage needs. */
+export interface StageNeeds {
+  /** Largest resident memory of its process. */
+  readonly memory: number;
+  /** New content in the store. */
+  readonly disk: number;
+  /** What it writes beside that and removes again. */
+  readonly scratch: number;
+}
+
+export interface Estimates {
+  readonly stages: Readonly<Record<StageName, StageNeeds>>;
+  /** Bytes of the weights of each compiled part, in the form of the toolchain, without packed copies. */
+  readonly parts: readonly number[];
+}
+
+const MB = 1e6;
+/** Node.js with the code of the stages, graphs and a tokenizer. */
+const PROCESS = 200 * MB;
+/** ONNX Runtime with a session open. */
+const ENGINE = 60 * MB;
+/** Weights are read in chunks of 4Mi elements: as stored, as float32, and their codes; some of each await collection. */
+const CHUNKS = 8 * 4 * 4 * 1024 * 1024;
+/** One ONNX graph of one decoder block, with operations for each head. */
+const GRAPH_OF_BLOCK = 0.1 * MB;
+const FLOAT32 = 4;
+/** Bytes of text that a scale takes in the record of its block and in two encodings files: an integer of a block, a number of a row. */
+const SCALE_TEXT = { block: 9, row: 66 };
+/** Values of one block that are alive at once while every one of them is looked at, in rows of the hidden size, of the MLP, and of the scores. */
+const LIVE = { hidden: 12, intermediate: 4, scores: 5 };
+
+/**
+ * @param lock whose cells the model can have
+ * @param readsCodes whether the toolchain multiplies codes where quantize wrote them: compile then neither packs nor writes them
+ */
+export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boolean): Estimates {
+  const { quantize, compile } = lock.stages;
+  const bytes = weightBytes(quantize.options, shapes);
+  const count = Object.keys(lock.parts).length;
+  const parts = planParts(shapes.blocks.length, count, { embedding: bytes.embedding, layers: bytes.blocks, head: bytes.head }).map(({ from, to }, index) =>
+    sum(bytes.blocks.slice(from, to)) + (index === 0 ? bytes.embedding : 0) + (index === count - 1 ? bytes.head : 0));
+  const largest = Math.max(...parts);
+  const stays = readsCodes && quantize.options !== 'none' && quantize.options.activations !== 'none';
+  const copies = stays ? 0 : compile.options.prepack ? 2 : 1;
+  const graphs = shapes.blocks.length * lock.stages.arcl.options.ar.length * lock.stages.arcl.options.cl.length * GRAPH_OF_BLOCK;
+  const light = (disk: number): StageNeeds => ({ memory: PROCESS, disk, scratch: 0 });
+  return {
+    parts,
+    stages: {
+      load: light(shapes.blocks.length * GRAPH_OF_BLOCK),
+      optimize: light(shapes.blocks.length * GRAPH_OF_BLOCK),
+      quantize: quantizeNeeds(quantize.options, shapes, bytes),
+      arcl: light(graphs),
+      transform: light(graphs),
+      convert: light(graphs),
+      // The engine maps the weights, packs copies of them, and writes both.
+      compile: { memory: PROCESS + ENGINE + largest * (1 + copies), disk: sum(parts) * copies + graphs, scratch: largest * copies },
+      package: light(MB),
+    },
+  };
+}
+
+interface WeightBytes {
+  readonly embedding: number;
+  readonly blocks: readonly number[];
+  readonly head: number;
+}
+
+/** LPBQ: codes of 4 bits and a byte a block; int8 for the head; 8 or 16 bits for the table. In floating point as in the checkpoint. */
+function weightBytes(options: LockStages['quantize']['options'], { embedding, blocks, head, sourceBytes, config }: ModelShapes): WeightBytes {
+  if (options === 'none') {
+    const stored = embedding + sum(blocks) + head - (config.tieWordEmbeddings ? embedding : 0);
+    const width = stored === 0 ? 0 : sourceBytes / stored;
+    return { embedding: embedding * width, blocks: blocks.map((elements) => elements * width), head: head * width };
+  }
+  const { weights, lmHead, embedding: table } = options;
+  const width = weights.bits / 8 + 1 / weights.blockSize;
+  return { embedding: embedding * (table.bits / 8), blocks: blocks.map((elements) => elements * width), head: head * (lmHead.bits / 8) };
+}
+
+function quantizeNeeds(options: LockStages['quantize']['options'], { config, blocks }: ModelShapes, bytes: WeightBytes): StageNeeds {
+  if (options === 'none') return { memory: PROCESS, disk: blocks.length * GRAPH_OF_BLOCK, scratch: 0 };
+  const segments = [bytes.embedding, ...bytes.blocks, bytes.head];
+  const { hiddenSize, intermediateSize, numAttentionHeads, vocabSize } = config;
+  const scales = sum(blocks) * (SCALE_TEXT.block / options.weights.blockSize + SCALE_TEXT.row / hiddenSize) + vocabSize * SCALE_TEXT.row;
+  const codes = sum(segments) + scales + blocks.length * GRAPH_OF_BLOCK;
+  if (!('calibration' in options)) return { memory: PROCESS + CHUNKS, disk: codes, scratch: 0 };
+  const { windows, windowLength } = options.calibration;
+  const block = LIVE.hidden * hiddenSize + LIVE.intermediate * intermediateSize + LIVE.scores * numAttentionHeads * (windowLength + 1);
+  // The head's logits and their quantized twin; a block's values. One window at a time.
+  const activations = windowLength * FLOAT32 * Math.max(block, 2 * vocabSize);
+  // What leaves the embedding and each block is kept for the block behind it.
+  const kept = windows * windowLength * hiddenSize * FLOAT32 * (blocks.length + 1);
+  return { memory: PROCESS + ENGINE + CHUNKS + 2 * Math.max(...segments) + activations, disk: codes + kept, scratch: 0 };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,123 @@
+/** What is refused before any work, by which evidence, and what is measured afterwards. */
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { recordingReporter } from '@tundish/diagnostics';
+import { type Lock } from '@tundish/recipe';
+import { hostReference, hostToolchain } from '@tundish/toolchain-host';
+import type { ToolchainLimits } from '@tundish/toolchain';
+import { describe, expect, test } from 'vitest';
+import { type Adapters, type Preflight, type PreflightRequest, buildModel, modelLayout, preflight } from '../src/index.js';
+import { estimateNeeds } from '../src/preflight/estimates.js';
+import { readShapes } from '../src/preflight/shapes.js';
+import { FLOAT_RECIPE, QUANTIZED_RECIPE, Workspace, repositoryPath } from './workspace.js';
+
+const adapters = (limits: ToolchainLimits = {}): Adapters => ({ toolchain: () => ({ ...hostToolchain(), limits: () => limits }), reference: () => hostReference() });
+
+async function look(workspace: Workspace, lock: Lock, change: Partial<PreflightRequest> = {}): Promise<Preflight> {
+  return preflight({ layout: modelLayout(workspace.root, workspace.model), lock, cacheRoot: workspace.cacheRoot, hubCache: workspace.path('hub'), adapters: adapters(), ...change });
+}
+
+function codes({ findings }: Preflight): string[] {
+  return findings.map(({ severity, problem }) => `${severity} ${problem.code}`);
+}
+
+describe('preflight', () => {
+  const workspace = Workspace.make(QUANTIZED_RECIPE);
+
+  test('finds nothing wrong with a build that works', async () => {
+    const result = await look(workspace, await workspace.lock());
+    expect(codes(result)).toEqual([]);
+    expect(result.room.memoryAvailable).toBeGreaterThan(0);
+    expect(result.room.memoryTotal).toBeGreaterThanOrEqual(result.room.memoryAvailable);
+    expect(result.room.diskAvailable).toBeGreaterThan(0);
+  });
+
+  test('holds the recipe against the limits of the toolchain, all at once', async () => {
+    const lock = await workspace.lock();
+    const { findings, ...rest } = await look(workspace, lock, { adapters: adapters({ partBytes: 1000, graphsPerPart: 1, lpbqBlockSizes: [32, 64] }) });
+    expect(codes({ findings, ...rest })).toEqual(['error PREFLIGHT_BLOCK_SIZE', 'error PREFLIGHT_GRAPHS', 'error PREFLIGHT_GRAPHS', 'error PREFLIGHT_PART_SIZE']);
+    expect(findings.at(-1)?.problem.fix).toMatch(/^write graphs: \{ parts: \d+ \} or more$/);
+  });
+
+  test('holds versions against each other, memory against a limit, and a disk against what will be written', async () => {
+    const lock = await workspace.lock();
+    const toolchain = { name: 'host', version: 'onnxruntime 0.1.0' };
+    const pinned = { ...lock, stages: { ...lock.stages, compile: { ...lock.stages.compile, toolchain } } };
+    expect(codes(await look(workspace, pinned))).toEqual(['error STAGE_TOOL_DIFFERS']);
+    const limited = await look(workspace, lock, { maxMemory: 220e6 });
+    expect(codes(limited)).toEqual(['error PREFLIGHT_MAX_MEMORY', 'error PREFLIGHT_MAX_MEMORY']);
+    expect(limited.findings[0]?.problem.what).toMatch(/^quantize needs about \d+ MB of memory, the limit of this build is 220 MB$/);
+    // What is done already can no longer need memory or disk.
+    expect(codes(await look(workspace, lock, { maxMemory: 220e6, from: 'package' }))).toEqual([]);
+    const options = lock.stages.quantize.options as Extract<Lock['stages']['quantize']['options'], { readonly calibration: unknown }>;
+    const endless = { ...lock, stages: { ...lock.stages, quantize: { options: { ...options, calibration: { ...options.calibration, windows: 1e12 } } } } };
+    expect(codes(await look(workspace, endless))).toEqual(['error PREFLIGHT_DISK']);
+    const wide = { ...lock, stages: { ...lock.stages, quantize: { options: { ...options, calibration: { ...options.calibration, windowLength: 1e6 } } } } };
+    expect(codes(await look(workspace, wide))).toContain('error PREFLIGHT_MEMORY');
+  });
+
+  test('says so when the checkpoint is not there, and reads headers only', async () => {
+    const absent = Workspace.make(FLOAT_RECIPE);
+    const lock = await absent.lock();
+    rmSync(absent.path('checkpoint/config.json'));
+    expect(codes(await look(absent, lock))).toEqual(['warning PREFLIGHT_SOURCE']);
+  });
+
+  test('knows the shapes of a model of a hundred billion parameters in less than a second', async () => {
+    const large = Workspace.make(FLOAT_RECIPE);
+    const lock = await large.lock();
+    // Sparse: the header says what is there, and no byte behind it is on the disk.
+    const header = JSON.stringify({ 'model.layers.0.mlp.down_proj.weight': { dtype: 'BF16', shape: [1e6, 1e5], data_offsets: [0, 2e11] } });
+    mkdirSync(large.path('sparse'));
+    copyFileSync(large.path('checkpoint/config.json'), large.path('sparse/config.json'));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    large.write('sparse/model.safetensors', `${length.toString('latin1')}${header}`);
+    truncateSync(large.path('sparse/model.safetensors'), 8 + header.length + 2e11);
+    const began = performance.now();
+    const shapes = await readShapes(large.path('sparse'), ['config.json', 'model.safetensors']);
+    expect(shapes).toMatchObject({ blocks: [1e11], sourceBytes: 2e11 });
+    expect(estimateNeeds(lock, { ...shapes, blocks: [5e10, 5e10] }, false).stages.compile.disk).toBeGreaterThan(4e11);
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
+  test('estimates at least what a build of a trained model writes and needs', async () => {
+    const bundled = Workspace.make(QUANTIZED_RECIPE.replace('windows: 2, windowLength: 8', 'windows: 4, windowLength: 64').replace('cl: [32]', 'cl: [128]').replace('calibration.txt', 'checkpoint/calibration.txt'), repositoryPath('models/llama32/checkpoint'));
+    const lock = await bundled.lock();
+    const { stages } = estimateNeeds(lock, await readShapes(bundled.path('checkpoint'), Object.keys(lock.source.files)), (await hostToolchain().identity()).operators !== '');
+    const runs = await buildModel(bundled.request());
+    for (const stage of ['quantize', 'compile'] as const) {
+      const own = runs.filter(({ unit }) => unit.stage === stage);
+      const written = own.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+      expect(stages[stage].disk, stage).toBeGreaterThan(written * 0.9);
+      expect(stages[stage].disk, stage).toBeLessThan(written * 3);
+    }
+    const whole = runs.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+    expect(Object.values(stages).reduce((sum, { disk }) => sum + disk, 0)).toBeGreaterThan(whole * 0.9);
+  });
+});
+
+describe('a build', () => {
+  test('that cannot succeed ends before its first work, and leaves nothing behind', async () => {
+    const workspace = Workspace.make(QUANTIZED_RECIPE);
+    await workspace.lock();
+    for (const preflight of [() => true, () => false]) await expect(buildModel(workspace.request({ maxMemory: 100e6, preflight }))).rejects.toMatchObject({ code: 'PREFLIGHT_MAX_MEMORY' });
+    expect(workspace.leftovers()).toEqual({ entries: [], temporary: [], manifests: [] });
+  });
+
+  test('of hits needs nothing, whatever the limit; its keys know no limit, and its entries say what was expected and what was', async () => {
+    const workspace = Workspace.make(FLOAT_RECIPE);
+    await workspace.lock();
+    const { warnings, ...reporter } = recordingReporter();
+    const limited = await buildModel(workspace.request({ maxMemory: 300e6, reporter }));
+    expect(limited.every(({ status }) => status === 'run')).toBe(true);
+    const peak = Math.max(...limited.map(({ peakRssBytes }) => peakRssBytes));
+    expect(warnings.some((line) => line.includes('more than the limit of 300 MB'))).toBe(peak > 300e6);
+    const entry = workspace.leftovers().entries.find((name) => name.startsWith('compile_')) as string;
+    const info = JSON.parse(readFileSync(`${workspace.cacheRoot}/tiny/${entry}/builder_cache_info.json`, 'utf8')) as Record<string, number>;
+    expect(info).toMatchObject({ max_memory_bytes: 300e6, expected_rss_bytes: expect.any(Number), cpu_seconds: expect.any(Number) });
+    expect(info['peak_rss_bytes']).toBeGreaterThan(10e6);
+    const again = await buildModel(workspace.request({ maxMemory: 1 }));
+    expect(again.every(({ status }) => status === 'cached')).toBe(true);
+    expect(statSync(workspace.path('out/package/stage.json')).size).toBeGreaterThan(0);
+  });
+});
