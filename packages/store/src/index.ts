@@ -12,6 +12,8 @@ export type { FileDigests } from './file-digests.js';
 export { MANIFEST_SCHEMA, decodeManifest, encodeManifest, manifestDigest, readManifest } from './manifest.js';
 export type { BlobRef, StageExternal, StageManifest, StageOutput } from './manifest.js';
 export { placeFolder } from './place-folder.js';
+export { uniqueSuffix } from './process-mark.js';
 export { isSha256, sha256, sha256File } from './sha256.js';
 export { openStore } from './store.js';
 export type { PutFileOptions, Store } from './store.js';
+export { removeAbandoned } from './temporary-folder.js';

@@ -5,9 +5,10 @@ import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat, u
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
-import { uniqueSuffix, writeThenPlace, writeThenRename } from './durable-write.js';
+import { writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import type { BlobRef } from './manifest.js';
+import { uniqueSuffix } from './process-mark.js';
 import { isSealed, resealed, sealedTime } from './seal.js';
 import { isSha256, sha256, sha256File, sha256Handle } from './sha256.js';
 import { prepareTemporaryFolder } from './temporary-folder.js';
