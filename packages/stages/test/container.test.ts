@@ -73,7 +73,7 @@ describe('what the stages of the bundled checkpoint write', () => {
   test('manifests name no place, no time and no key', () => {
     for (const [path, text] of workspace.manifests()) {
       expect(text, path).not.toContain(workspace.root);
-      expect(Object.keys(JSON.parse(text) as object).sort(), path).toEqual(['externals', 'facts', 'outputs', 'schema', 'stage', 'subject']);
+      expect(Object.keys(JSON.parse(text) as object).sort(), path).toEqual(['digest', 'externals', 'facts', 'outputs', 'schema', 'stage', 'subject']);
     }
   });
 

@@ -13,6 +13,7 @@ export const storeError = declareErrors({
   STORE_SOURCE_NOT_A_FILE: 'A path that must be a regular file is something else',
   STORE_MANIFEST_READ: 'A stage manifest is missing or is not JSON',
   STORE_MANIFEST_INVALID: 'A stage manifest does not have the expected form',
+  STORE_MANIFEST_CHANGED: 'A stage manifest was changed after it was written',
   STORE_MANIFEST_SCHEMA: 'A stage manifest was written by another version of Tundish',
   STORE_ACTION_NAME: 'A model or operation name cannot be the name of a cache folder',
   STORE_ACTION_CONTENDED: 'A cache entry kept being replaced by other processes',
