@@ -1,7 +1,7 @@
 /** Puts the container of a packaged model where people look for it: hard links into the store, rebuilt on demand. */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type StageManifest, openStore, placeFolder, readManifest, removeAbandoned, sha256File, uniqueSuffix } from '@tundish/store';
+import { type StageManifest, makeFolder, openStore, placeFolder, readManifest, removeAbandoned, sha256File, uniqueSuffix } from '@tundish/store';
 import { modelLayout } from './layout.js';
 
 export interface MaterializeRequest {
@@ -29,7 +29,7 @@ export async function materializeContainer(request: MaterializeRequest): Promise
   const store = openStore(request.cacheRoot);
   if (await isCurrent(layout.container, manifest, store)) return { folder: layout.container, bytes };
   const parent = dirname(layout.container);
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   await removeAbandoned(parent, `${basename(layout.container)}.`);
   const scratch = `${layout.container}.${uniqueSuffix()}`;
   try {

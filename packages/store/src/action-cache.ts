@@ -8,6 +8,7 @@ import type { ToolIdentity } from './action-key.js';
 import { canonicalJson } from './canonical-json.js';
 import { writeThenRename } from './durable-write.js';
 import { diskError, storeError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 import { decodeManifest, encodeManifest } from './manifest.js';
 import type { StageManifest } from './manifest.js';
 import { placeFolder } from './place-folder.js';
@@ -111,7 +112,7 @@ class FolderActionCache implements ActionCache {
       return await this.#store.withScratch(async (scratch) => {
         const built = join(scratch, 'entry');
         await this.#build(built, operation, key, result);
-        await mkdir(this.#folder, { recursive: true });
+        await makeFolder(this.#folder);
         return (await placeFolder(built, entry, scratch, () => this.lookup(operation, key))) ?? result.manifest;
       });
     } catch (error) {

@@ -1,8 +1,9 @@
 /** Writing files so that a reader sees the old content or the new, never a part, also after a crash. */
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { diskError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 import { uniqueSuffix } from './process-mark.js';
 import { removeAbandoned } from './temporary-folder.js';
 
@@ -43,7 +44,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   try {
     const folder = dirname(path);
     const prefix = `.${basename(path)}.`;
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await removeAbandoned(folder, prefix);
     await writeThenRename(join(folder, `${prefix}${uniqueSuffix()}`), path, 0o644, (file) => file.writeFile(bytes));
   } catch (error) {

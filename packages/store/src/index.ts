@@ -9,6 +9,7 @@ export { writeFileAtomic } from './durable-write.js';
 export { diskError } from './errors.js';
 export { openFileDigests } from './file-digests.js';
 export type { FileDigests } from './file-digests.js';
+export { makeFolder } from './make-folder.js';
 export { MANIFEST_SCHEMA, decodeManifest, encodeManifest, manifestDigest, readManifest } from './manifest.js';
 export type { BlobRef, StageExternal, StageManifest, StageOutput } from './manifest.js';
 export { placeFolder } from './place-folder.js';

@@ -1,12 +1,13 @@
 /** Content-addressed blobs: `blobs/sha256/ab/<hex>`, immutable, each written at most once. */
 import { existsSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, link, lstat, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
 import { writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 import type { BlobRef } from './manifest.js';
 import { uniqueSuffix } from './process-mark.js';
 import { isSealed, resealed, sealedTime } from './seal.js';
@@ -111,7 +112,7 @@ class BlobStore implements Store {
   async link(ref: BlobRef, destination: string): Promise<void> {
     const path = this.pathOf(ref);
     try {
-      await mkdir(dirname(destination), { recursive: true });
+      await makeFolder(dirname(destination));
       await link(path, destination).catch(async (error: unknown) => {
         if (!LINK_IMPOSSIBLE.has(errnoOf(error) ?? '')) throw error;
         await copyInto(path, destination);
@@ -210,7 +211,7 @@ class BlobStore implements Store {
   }
 
   async #makeRoom(ref: BlobRef): Promise<void> {
-    await mkdir(dirname(this.#blobPath(ref)), { recursive: true });
+    await makeFolder(dirname(this.#blobPath(ref)));
   }
 
   /**

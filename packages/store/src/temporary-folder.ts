@@ -1,6 +1,7 @@
 /** The folder for incomplete files, and the removal of what killed processes left there and elsewhere. */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from './make-folder.js';
 import { makerOf } from './process-mark.js';
 
 /** Whether a process of another machine still runs cannot be asked, so what it writes is left alone while it is young. */
@@ -8,7 +9,7 @@ const ABANDONED_MS = 60 * 60 * 1000;
 
 /** Makes the folder and removes what ended processes left in it. */
 export async function prepareTemporaryFolder(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await removeAbandoned(folder, '');
   return folder;
 }
