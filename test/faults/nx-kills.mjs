@@ -1,0 +1,104 @@
+/** SIGKILL to a whole `nx run`, or to Nx alone, whose tasks must then end by themselves. */
+import { spawn } from 'node:child_process';
+import { readFileSync, readdirSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { REPOSITORY, addNx, differences, leftovers, makeWorkspace, partialResults, results } from './workspace.mjs';
+
+const NX = join(REPOSITORY, 'node_modules/nx/dist/bin/nx.js');
+/** Tasks that were told to stop have this long. */
+const END_MS = 60_000;
+/** Nx runs two tasks at once: each may be cut off. */
+const PARALLEL = 2;
+
+/** Kills until a run finishes, at most `count` times. */
+export async function nxKills({ count, random, whole }) {
+  const workspace = makeWorkspace();
+  addNx(workspace);
+  const faults = [];
+  const done = new Set();
+  let ran = 0;
+  let kills = 0;
+  const first = await nxRun(workspace, ['generate', '@tundish/nx:lock'], {});
+  if (first.code !== 0) throw new Error(first.output);
+  // Measured on this machine at this moment by a run that is not disturbed.
+  const reference = makeWorkspace();
+  addNx(reference);
+  const { seconds, code, output } = await nxRun(reference, ['run', 'tiny:compile'], {});
+  if (code !== 0) throw new Error(output);
+  const tasks = recordsOf(reference).length;
+  for (;;) {
+    const killed = kills < count;
+    const attempt = await nxRun(workspace, ['run', 'tiny:compile'], killed ? { afterMs: (0.3 + 0.7 * random()) * seconds * 1000, all: kills % 2 === 0 } : {});
+    const records = recordsOf(workspace).filter(({ status, run }) => status === 'run' && !done.has(run));
+    const again = records.filter(({ task }) => done.has(task));
+    faults.push(...again.map(({ task }) => `${task} was finished and ran again`), ...partialResults(workspace, whole.results));
+    for (const { task, run } of records) done.add(task).add(run);
+    ran += records.length;
+    if (attempt.signal !== 'SIGKILL') {
+      if (attempt.code !== 0) throw new Error(attempt.output);
+      break;
+    }
+    kills += 1;
+  }
+  faults.push(...differences(results(workspace), whole.results), ...leftovers(workspace));
+  return { faults, found: `${kills} kills; ${ran} tasks finished by a run, ${tasks} in one build; at most ${PARALLEL} cut off a kill; equal digests` };
+}
+
+/** What finished tasks say of themselves; `run` names the record itself. */
+function recordsOf({ root }) {
+  const folder = join(root, '.tundish/runs');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap((run) => readdirSync(join(folder, run)).map((file) => ({ ...JSON.parse(readFileSync(join(folder, run, file), 'utf8')), run: `${run}/${file}` })));
+}
+
+async function nxRun({ root, folder }, args, { afterMs, all }) {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(NX_|npm_|TUNDISH_|CI$|FORCE_COLOR)/.test(name));
+  const env = { ...Object.fromEntries(kept), CI: 'false', NO_COLOR: '1', NX_TUI: 'false', NX_DAEMON: 'false', NX_CACHE_DIRECTORY: join(folder, 'nx/cache'), NX_WORKSPACE_DATA_DIRECTORY: join(folder, 'nx/data') };
+  const started = performance.now();
+  const child = spawn(process.execPath, [NX, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const ended = new Promise((resolve) => void child.on('exit', (code, signal) => resolve({ code, signal })));
+  let below = [];
+  const timer = afterMs === undefined ? undefined : setTimeout(() => {
+    below = descendantsOf(child.pid);
+    child.kill('SIGKILL');
+    if (all) for (const pid of below) endProcess(pid);
+  }, afterMs);
+  const { code, signal } = await ended;
+  clearTimeout(timer);
+  await allEnded(below);
+  return { code, signal, output, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Every process below another, as the kernel has them. */
+function descendantsOf(pid) {
+  const parents = new Map();
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const status = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      parents.set(Number(entry), Number(status.slice(status.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  const below = [pid];
+  for (const parent of below) for (const [child, of] of parents) if (of === parent) below.push(child);
+  return below.slice(1);
+}
+
+function endProcess(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
+async function allEnded(pids) {
+  const deadline = performance.now() + END_MS;
+  while (pids.some((pid) => existsSync(`/proc/${pid}`))) {
+    if (performance.now() > deadline) throw new Error('tasks of a killed Nx go on');
+    await new Promise((resolve) => void setTimeout(resolve, 50));
+  }
+}
