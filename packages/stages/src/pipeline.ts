@@ -60,6 +60,7 @@ export class Pipeline {
   readonly #code: CodeDigests;
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
+  #tidied: Promise<void> | undefined;
 
   private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock) {
     this.layout = layout;
@@ -152,6 +153,8 @@ export class Pipeline {
   async #runOnce(unit: Unit): Promise<UnitRun> {
     const began = performance.now();
     const written = this.store.bytesWritten;
+    // A run that finds everything needs no scratch folder, and would leave those of killed runs where they are.
+    await (this.#tidied ??= this.store.removeAbandoned());
     const result = await this.#make(unit);
     await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
     return { unit, ...result, seconds: (performance.now() - began) / 1000, bytesWritten: this.store.bytesWritten - written };

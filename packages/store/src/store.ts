@@ -12,7 +12,7 @@ import type { BlobRef } from './manifest.js';
 import { uniqueSuffix } from './process-mark.js';
 import { isSealed, resealed, sealedTime } from './seal.js';
 import { isSha256, sha256, sha256File, sha256Handle } from './sha256.js';
-import { prepareTemporaryFolder } from './temporary-folder.js';
+import { prepareTemporaryFolder, removeAbandoned } from './temporary-folder.js';
 
 /** Errors of link(2) after which a copy is the answer: other device, no links on this file system, too many links. */
 const LINK_IMPOSSIBLE = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
@@ -45,6 +45,8 @@ export interface Store {
   link(ref: BlobRef, destination: string): Promise<void>;
   /** @throws STORE_BLOB_CORRUPT when the bytes do not have the digest */
   verify(ref: BlobRef, signal?: AbortSignal): Promise<void>;
+  /** Removes what killed processes of this machine left; a store that cannot be written is left as it is. */
+  removeAbandoned(): Promise<void>;
   /** Runs `use` with a new empty folder on the file system of the store; the folder is removed afterwards, also after a failure. */
   withScratch<T>(use: (folder: string) => Promise<T>): Promise<T>;
 }
@@ -124,6 +126,10 @@ class BlobStore implements Store {
 
   async verify(ref: BlobRef, signal?: AbortSignal): Promise<void> {
     this.#checkDigest(ref, await sha256File(this.pathOf(ref), signal));
+  }
+
+  async removeAbandoned(): Promise<void> {
+    await removeAbandoned(join(this.root, 'tmp'), '').catch(() => undefined);
   }
 
   async withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {

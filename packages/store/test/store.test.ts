@@ -189,7 +189,7 @@ describe('scratch folders', () => {
     const [left] = listing(join(root, 'tmp')) as [string];
     const partial = join(root, `.notes.json.${left}`);
     await writeFile(partial, '{');
-    await openStore(root).withScratch(() => Promise.resolve());
+    await openStore(root).removeAbandoned();
     expect(listing(join(root, 'tmp'))).toEqual([]);
     await writeFileAtomic(join(root, 'notes.json'), '{}');
     expect(existsSync(partial)).toBe(false);
