@@ -39,7 +39,7 @@ try {
   console.log(`one build: ${whole.units} units, ${whole.blocks} blocks of quantize, ${whole.operations} changes of the file system, ${whole.seconds.toFixed(1)} s; seed ${values.seed}\n`);
   const cases = {
     [`kill -9: ${count} times, a build at random moments`]: () => killRow(whole),
-    [`kill -9: up to ${nxCount} times, nx run and its tasks`]: () => nxKills({ count: nxCount, random, whole }),
+    [`kill -9: ${nxCount} times, nx run with or without its tasks`]: () => nxKills({ count: nxCount, random, whole }),
     ...diskCases(whole),
     ...damageCases(whole, random),
     ...concurrentCases(whole),

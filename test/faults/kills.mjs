@@ -2,6 +2,9 @@
 import { build, buildOrThrow, ranIn } from './build.mjs';
 import { differences, entriesOf, leftovers, makeWorkspace, partialResults, results } from './workspace.mjs';
 
+/** A build takes a part of its time before the lock is written, from where moments count: four fifths are left. */
+const SHARE_AFTER_LOCK = 0.8;
+
 /** A build that nothing disturbed: the measure of all others. */
 export async function uninterrupted() {
   const workspace = makeWorkspace();
@@ -23,7 +26,7 @@ export async function kills({ count, random, whole }) {
     const done = new Set();
     for (let finished = false; !finished; ) {
       const blocksThere = blocksIn(workspace);
-      const moment = total.kills >= count ? {} : total.attempts % 2 === 0 ? { afterMs: random() * whole.seconds * 800 } : { atOperation: 1 + Math.floor(random() * whole.operations) };
+      const moment = total.kills >= count ? {} : total.attempts % 2 === 0 ? { afterMs: random() * SHARE_AFTER_LOCK * whole.seconds * 1000 } : { atOperation: 1 + Math.floor(random() * whole.operations) };
       const attempt = await build(workspace, moment);
       finished = !attempt.killed;
       total.attempts += 1;

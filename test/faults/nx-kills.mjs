@@ -7,41 +7,46 @@ import { REPOSITORY, addNx, differences, leftovers, makeWorkspace, partialResult
 const NX = join(REPOSITORY, 'node_modules/nx/dist/bin/nx.js');
 /** Tasks that were told to stop have this long. */
 const END_MS = 60_000;
-/** Nx runs two tasks at once: each may be cut off. */
-const PARALLEL = 2;
 
-/** Kills until a run finishes, at most `count` times. */
+/** Kills `count` times: a run again and again until it finishes, then one in a new workspace. Every second time Nx alone. */
 export async function nxKills({ count, random, whole }) {
+  // Measured on this machine at this moment by a run that is not disturbed.
+  const { workspace: reference, seconds } = await undisturbed();
+  const tasks = recordsOf(reference).length;
+  const total = { kills: 0, builds: 0, ran: 0, faults: [] };
+  while (total.kills < count) {
+    const workspace = await lockedWorkspace();
+    const done = new Set();
+    for (let finished = false; !finished; ) {
+      const moment = total.kills < count ? { afterMs: (0.2 + 0.6 * random()) * seconds * 1000, all: total.kills % 2 === 0 } : {};
+      const attempt = await nxRun(workspace, ['run', 'tiny:compile'], moment);
+      finished = attempt.signal !== 'SIGKILL';
+      if (finished && attempt.code !== 0) throw new Error(attempt.output);
+      if (!finished) total.kills += 1;
+      const fresh = recordsOf(workspace).filter(({ status, run }) => status === 'run' && !done.has(run));
+      total.faults.push(...fresh.filter(({ task }) => done.has(task)).map(({ task }) => `${task} was finished and ran again`), ...partialResults(workspace, whole.results));
+      for (const { task, run } of fresh) done.add(task).add(run);
+      total.ran += fresh.length;
+    }
+    total.builds += 1;
+    total.faults.push(...differences(results(workspace), whole.results), ...leftovers(workspace));
+  }
+  return { faults: total.faults, found: `${total.kills} kills of ${total.builds} builds, equal digests; no task that had finished ran again: ${total.ran} run to their end, ${total.builds * tasks} without kills` };
+}
+
+async function undisturbed() {
+  const workspace = await lockedWorkspace();
+  const { seconds, code, output } = await nxRun(workspace, ['run', 'tiny:compile'], {});
+  if (code !== 0) throw new Error(output);
+  return { workspace, seconds };
+}
+
+async function lockedWorkspace() {
   const workspace = makeWorkspace();
   addNx(workspace);
-  const faults = [];
-  const done = new Set();
-  let ran = 0;
-  let kills = 0;
-  const first = await nxRun(workspace, ['generate', '@tundish/nx:lock'], {});
-  if (first.code !== 0) throw new Error(first.output);
-  // Measured on this machine at this moment by a run that is not disturbed.
-  const reference = makeWorkspace();
-  addNx(reference);
-  const { seconds, code, output } = await nxRun(reference, ['run', 'tiny:compile'], {});
+  const { code, output } = await nxRun(workspace, ['generate', '@tundish/nx:lock'], {});
   if (code !== 0) throw new Error(output);
-  const tasks = recordsOf(reference).length;
-  for (;;) {
-    const killed = kills < count;
-    const attempt = await nxRun(workspace, ['run', 'tiny:compile'], killed ? { afterMs: (0.3 + 0.7 * random()) * seconds * 1000, all: kills % 2 === 0 } : {});
-    const records = recordsOf(workspace).filter(({ status, run }) => status === 'run' && !done.has(run));
-    const again = records.filter(({ task }) => done.has(task));
-    faults.push(...again.map(({ task }) => `${task} was finished and ran again`), ...partialResults(workspace, whole.results));
-    for (const { task, run } of records) done.add(task).add(run);
-    ran += records.length;
-    if (attempt.signal !== 'SIGKILL') {
-      if (attempt.code !== 0) throw new Error(attempt.output);
-      break;
-    }
-    kills += 1;
-  }
-  faults.push(...differences(results(workspace), whole.results), ...leftovers(workspace));
-  return { faults, found: `${kills} kills; ${ran} tasks finished by a run, ${tasks} in one build; at most ${PARALLEL} cut off a kill; equal digests` };
+  return workspace;
 }
 
 /** What finished tasks say of themselves; `run` names the record itself. */

@@ -26,6 +26,7 @@ export const storeError = declareErrors({
 const FAULTS: Readonly<Record<string, { readonly code: Parameters<typeof storeError>[0]; readonly why: string; readonly fix: string }>> = {
   ENOSPC: { code: 'STORE_DISK_FULL', why: 'no space is left on the disk', fix: 'free space, or move the cache to a larger disk' },
   EDQUOT: { code: 'STORE_DISK_FULL', why: 'the disk quota is used up', fix: 'free space, or move the cache to another disk' },
+  EFBIG: { code: 'STORE_IO', why: 'the file would be larger than this process or this file system allows', fix: 'raise the limit (ulimit -f), or move the cache to a file system that takes larger files' },
   EROFS: { code: 'STORE_READ_ONLY', why: 'the file system is mounted read-only', fix: 'move the cache to a folder that can be written' },
   EACCES: { code: 'STORE_NO_PERMISSION', why: 'permission denied', fix: 'give this user read and write permission, or move the cache to a folder of yours' },
   EPERM: { code: 'STORE_NO_PERMISSION', why: 'operation not permitted', fix: 'give this user read and write permission, or move the cache to a folder of yours' },
