@@ -2,17 +2,30 @@
 import { readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Disk space of all files below the folders, each inode once: hard links are not content. */
+/** Disk space of everything below the folders, as du counts it: folders too, each inode once, since hard links are not content. */
 export function bytesBelow(...folders) {
-  const inodes = new Map();
+  return sum(contentBelow(...folders).values());
+}
+
+/** Disk space of what is in `after` and was not in `before`; a file that was replaced is new. Both are of `contentBelow`. */
+export function newBytes(after, before) {
+  return sum([...after].filter(([file]) => !before.has(file)).map(([, bytes]) => bytes));
+}
+
+/** Disk space by inode and time of the last write. */
+export function contentBelow(...folders) {
+  const found = new Map();
   for (const folder of folders) {
     for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const { ino, blocks } = statSync(join(entry.parentPath, entry.name));
-      inodes.set(ino, blocks * 512);
+      const { ino, mtimeNs, blocks } = statSync(join(entry.parentPath, entry.name), { bigint: true });
+      found.set(`${ino} ${mtimeNs}`, Number(blocks) * 512);
     }
   }
-  return [...inodes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  return found;
+}
+
+function sum(counts) {
+  return [...counts].reduce((total, count) => total + count, 0);
 }
 
 /** Refuses before anything is written. */

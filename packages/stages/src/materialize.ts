@@ -1,7 +1,7 @@
 /** Puts the container of a packaged model where people look for it: hard links into the store, rebuilt on demand. */
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type StageManifest, openStore, readManifest, sha256File } from '@tundish/store';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type StageManifest, makeFolder, openStore, placeFolder, readManifest, removeAbandoned, sha256File, uniqueSuffix } from '@tundish/store';
 import { modelLayout } from './layout.js';
 
 export interface MaterializeRequest {
@@ -28,18 +28,16 @@ export async function materializeContainer(request: MaterializeRequest): Promise
   const bytes = manifest.outputs.reduce((sum, { size }) => sum + size, 0);
   const store = openStore(request.cacheRoot);
   if (await isCurrent(layout.container, manifest, store)) return { folder: layout.container, bytes };
-  const building = `${layout.container}.${process.pid}`;
-  await rm(building, { recursive: true, force: true });
+  const parent = dirname(layout.container);
+  await makeFolder(parent);
+  await removeAbandoned(parent, `${basename(layout.container)}.`);
+  const scratch = `${layout.container}.${uniqueSuffix()}`;
   try {
-    for (const output of manifest.outputs) {
-      const destination = join(building, output.name);
-      await mkdir(dirname(destination), { recursive: true });
-      await store.link(output, destination);
-    }
-    await rm(layout.container, { recursive: true, force: true });
-    await rename(building, layout.container);
+    const built = join(scratch, 'built');
+    for (const output of manifest.outputs) await store.link(output, join(built, output.name));
+    await placeFolder(built, layout.container, scratch, async () => ((await isCurrent(layout.container, manifest, store)) ? true : undefined));
   } finally {
-    await rm(building, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true });
   }
   return { folder: layout.container, bytes };
 }

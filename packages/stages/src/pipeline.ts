@@ -84,6 +84,7 @@ export class Pipeline {
   readonly #rebuilt = new Set<string>();
   readonly #observation: Observation;
   readonly #firstWork: FirstWork;
+  #tidied: Promise<void> | undefined;
 
   private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, { observers = [], remember = true }: { readonly observers?: readonly Observer[]; readonly remember?: boolean }) {
     this.layout = layout;
@@ -194,6 +195,8 @@ export class Pipeline {
     const began = performance.now();
     const cpu = process.cpuUsage();
     const written = this.store.bytesWritten;
+    // A run that finds everything needs no scratch folder, and would leave those of killed runs where they are.
+    await (this.#tidied ??= this.store.removeAbandoned());
     const result = await this.#make(unit);
     await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
     return { unit, ...result, seconds: (performance.now() - began) / 1000, cpuSeconds: cpuSecondsSince(cpu), peakRssBytes: peakRss(), bytesWritten: this.store.bytesWritten - written };

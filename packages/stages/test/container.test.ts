@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { partFiles, readContainer, verifyContainer } from '@tundish/container';
 import { decodeModel } from '@tundish/graph';
+import { uniqueSuffix } from '@tundish/store';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type UnitRun, materializeContainer } from '../src/index.js';
 import { Workspace, filesBelow, ran, repositoryPath } from './workspace.js';
@@ -72,7 +73,7 @@ describe('what the stages of the bundled checkpoint write', () => {
   test('manifests name no place, no time and no key', () => {
     for (const [path, text] of workspace.manifests()) {
       expect(text, path).not.toContain(workspace.root);
-      expect(Object.keys(JSON.parse(text) as object).sort(), path).toEqual(['externals', 'facts', 'outputs', 'schema', 'stage', 'subject']);
+      expect(Object.keys(JSON.parse(text) as object).sort(), path).toEqual(['digest', 'externals', 'facts', 'outputs', 'schema', 'stage', 'subject']);
     }
   });
 
@@ -163,8 +164,9 @@ describe('putting the container in place', () => {
     }],
     ['a file that does not belong there', (folder) => writeFileSync(join(folder, 'part_1_of_2', 'old.onnx'), '')],
     ['a folder that a killed process left beside it', (folder) => {
-      mkdirSync(`${folder}.${process.pid}`);
-      linkSync(join(folder, 'config.json'), join(`${folder}.${process.pid}`, 'config.json'));
+      const left = `${folder}.${uniqueSuffix().replace(/^\d+/, String(2 ** 22 + 1))}`;
+      mkdirSync(left);
+      linkSync(join(folder, 'config.json'), join(left, 'config.json'));
       rmSync(join(folder, 'config.json'));
     }],
   ])('repairs %s', async (_what, damage) => {
@@ -173,7 +175,17 @@ describe('putting the container in place', () => {
     await materializeContainer(request());
     await verifyContainer(await readContainer(folder));
     expect(filesBelow(folder)).toEqual(run('package').manifest.outputs.map(({ name }) => name).sort());
-    expect(filesBelow(join(folder, '..')).every((name) => name.startsWith('container/'))).toBe(true);
+    expect(readdirSync(join(folder, '..'))).toEqual(['container']);
+  });
+
+  test('succeeds for all that do it at once', async () => {
+    const { folder } = await materializeContainer(request());
+    for (let round = 0; round < 5; round++) {
+      rmSync(join(folder, 'config.json'));
+      await Promise.all([1, 2, 3].map(() => materializeContainer(request())));
+      await verifyContainer(await readContainer(folder));
+    }
+    expect(readdirSync(join(folder, '..'))).toEqual(['container']);
   });
 
   test('before package has run is an error that names the file', async () => {

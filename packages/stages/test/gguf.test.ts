@@ -26,7 +26,7 @@ describe('a GGUF file as a checkpoint', () => {
     expect(workspace.leftovers().temporary).toEqual([]);
   });
 
-  test('is imported once for a content: not after a touch, a copy or a second build; again when the import has lost bytes', async () => {
+  test('is imported once for a content: not after a touch, a copy or a second build; again when the import has lost bytes, or has others', async () => {
     const workspace = workspaceWithFile();
     const first = await workspace.lock();
     const [folder] = imports(workspace) as [string];
@@ -37,6 +37,11 @@ describe('a GGUF file as a checkpoint', () => {
     expect((await workspace.lock()).source.files).toEqual(first.source.files);
     expect(imports(workspace)).toEqual([folder]);
     truncateSync(weights, 100);
+    expect((await workspace.lock()).source.files).toEqual(first.source.files);
+    expect(readFileSync(weights)).toEqual(whole);
+    const flipped = Buffer.from(whole);
+    flipped.writeUInt8(whole.readUInt8(whole.length - 5) ^ 1, whole.length - 5);
+    writeFileSync(weights, flipped);
     expect((await workspace.lock()).source.files).toEqual(first.source.files);
     expect(readFileSync(weights)).toEqual(whole);
   });

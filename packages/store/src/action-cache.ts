@@ -8,6 +8,7 @@ import type { JsonValue } from './canonical-json.js';
 import { writeThenRename } from './durable-write.js';
 import { INFO_FILE, MANIFEST_FILE, STORE_NAMES } from './entry-folders.js';
 import { diskError, errnoOf, storeError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 import { decodeManifest, encodeManifest } from './manifest.js';
 import type { StageManifest } from './manifest.js';
 import { placeFolder } from './place-folder.js';
@@ -120,7 +121,7 @@ class FolderActionCache implements ActionCache {
       return await this.#store.withScratch(async (scratch) => {
         const built = join(scratch, 'entry');
         await this.#build(built, operation, key, result);
-        await mkdir(this.#folder, { recursive: true });
+        await makeFolder(this.#folder);
         return (await placeFolder(built, entry, scratch, () => this.lookup(operation, key))) ?? result.manifest;
       });
     } catch (error) {

@@ -1,9 +1,11 @@
 /** Writing files so that a reader sees the old content or the new, never a part, also after a crash. */
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { diskError } from './errors.js';
+import { makeFolder } from './make-folder.js';
+import { uniqueSuffix } from './process-mark.js';
+import { removeAbandoned } from './temporary-folder.js';
 
 /**
  * Fills a new file, syncs it and lets `place` give it its name. On any failure nothing is left behind.
@@ -34,20 +36,18 @@ export async function writeThenRename(temporary: string, path: string, mode: num
 }
 
 /**
- * Writes a file, making its folder when needed; concurrent writers do not mix.
+ * Writes a file, making its folder when needed; concurrent writers do not mix. What killed writers of this file left is removed.
  *
  * @throws STORE_DISK_FULL, STORE_READ_ONLY, STORE_NO_PERMISSION, STORE_IO
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeThenRename(join(dirname(path), `.${basename(path)}.${uniqueSuffix()}`), path, 0o644, (file) => file.writeFile(bytes));
+    const folder = dirname(path);
+    const prefix = `.${basename(path)}.`;
+    await makeFolder(folder);
+    await removeAbandoned(folder, prefix);
+    await writeThenRename(join(folder, `${prefix}${uniqueSuffix()}`), path, 0o644, (file) => file.writeFile(bytes));
   } catch (error) {
     throw diskError(error, 'write a file', path);
   }
-}
-
-/** Unique among processes and calls; the process id lets a person see who left a file after a kill. */
-export function uniqueSuffix(): string {
-  return `${process.pid}-${randomBytes(6).toString('hex')}`;
 }

@@ -13,6 +13,7 @@ export const storeError = declareErrors({
   STORE_SOURCE_NOT_A_FILE: 'A path that must be a regular file is something else',
   STORE_MANIFEST_READ: 'A stage manifest is missing or is not JSON',
   STORE_MANIFEST_INVALID: 'A stage manifest does not have the expected form',
+  STORE_MANIFEST_CHANGED: 'A stage manifest was changed after it was written',
   STORE_MANIFEST_SCHEMA: 'A stage manifest was written by another version of Tundish',
   STORE_SIDECAR_INVALID: 'The builder_cache_info.json of a cache entry is damaged or of an unknown form',
   STORE_ACTION_NAME: 'A model or operation name cannot be the name of a cache folder',
@@ -26,6 +27,7 @@ export const storeError = declareErrors({
 const FAULTS: Readonly<Record<string, { readonly code: Parameters<typeof storeError>[0]; readonly why: string; readonly fix: string }>> = {
   ENOSPC: { code: 'STORE_DISK_FULL', why: 'no space is left on the disk', fix: 'free space, or move the cache to a larger disk' },
   EDQUOT: { code: 'STORE_DISK_FULL', why: 'the disk quota is used up', fix: 'free space, or move the cache to another disk' },
+  EFBIG: { code: 'STORE_IO', why: 'the file would be larger than this process or this file system allows', fix: 'raise the limit (ulimit -f), or move the cache to a file system that takes larger files' },
   EROFS: { code: 'STORE_READ_ONLY', why: 'the file system is mounted read-only', fix: 'move the cache to a folder that can be written' },
   EACCES: { code: 'STORE_NO_PERMISSION', why: 'permission denied', fix: 'give this user read and write permission, or move the cache to a folder of yours' },
   EPERM: { code: 'STORE_NO_PERMISSION', why: 'operation not permitted', fix: 'give this user read and write permission, or move the cache to a folder of yours' },

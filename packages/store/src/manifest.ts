@@ -61,6 +61,7 @@ const manifestSchema = z
     outputs: z.array(z.strictObject({ name: relativeName.refine((name) => !RESERVED_NAMES.includes(name), 'is a reserved name'), sha256: digest, size, mediaType: z.string().min(1) })),
     externals: z.array(z.strictObject({ location: relativeName, sha256: digest, size })),
     facts: z.record(z.string(), jsonValue),
+    digest: digest.optional(),
   })
   .superRefine((manifest, context) => {
     reportRepeats(manifest.outputs.map((output) => output.name), 'outputs', context);
@@ -76,7 +77,7 @@ function reportRepeats(names: readonly string[], list: string, context: z.Refine
 /**
  * Reads and checks a stage manifest.
  *
- * @throws STORE_MANIFEST_READ, STORE_MANIFEST_SCHEMA, STORE_MANIFEST_INVALID
+ * @throws STORE_MANIFEST_READ, STORE_MANIFEST_SCHEMA, STORE_MANIFEST_INVALID, STORE_MANIFEST_CHANGED
  */
 export function readManifest(path: string): StageManifest {
   let bytes: Uint8Array;
@@ -93,7 +94,7 @@ export function readManifest(path: string): StageManifest {
  * Checks the bytes of a stage manifest.
  *
  * @param path where the bytes come from, for messages
- * @throws STORE_MANIFEST_READ, STORE_MANIFEST_SCHEMA, STORE_MANIFEST_INVALID
+ * @throws STORE_MANIFEST_READ, STORE_MANIFEST_SCHEMA, STORE_MANIFEST_INVALID, STORE_MANIFEST_CHANGED
  */
 export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
   const fix = 'delete the file and run its stage again';
@@ -107,22 +108,34 @@ export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
   if (schema.success && schema.data.schema !== MANIFEST_SCHEMA) {
     throw storeError('STORE_MANIFEST_SCHEMA', { what: `a stage manifest has schema ${schema.data.schema}, this version reads ${MANIFEST_SCHEMA}`, evidence: { path }, fix });
   }
-  return checkManifest(value, { path }, fix);
+  const { manifest, written } = checkManifest(value, { path }, fix);
+  if (written !== undefined && written !== digestOf(manifest)) {
+    throw storeError('STORE_MANIFEST_CHANGED', { what: 'a stage manifest was changed after it was written', why: 'its digest is not that of the rest of the file', evidence: { path }, fix });
+  }
+  return manifest;
 }
 
 /**
- * The bytes of stage.json: canonical JSON with two spaces, outputs sorted by name and externals by location, a final newline.
+ * The bytes of stage.json: canonical JSON with two spaces, outputs sorted by name and externals by location, a final newline. The
+ * field `digest` is the sha256 of the rest, so that a flipped bit loses the manifest instead of naming other files.
  *
  * @throws STORE_MANIFEST_INVALID when `readManifest` would refuse the result
  */
 export function encodeManifest(manifest: StageManifest): Uint8Array {
-  const checked = checkManifest(manifest, {}, 'correct the stage that made it');
-  const sorted = {
-    ...checked,
-    outputs: [...checked.outputs].sort((a, b) => (a.name < b.name ? -1 : 1)),
-    externals: [...checked.externals].sort((a, b) => (a.location < b.location ? -1 : 1)),
+  const checked = sorted(checkManifest(manifest, {}, 'correct the stage that made it').manifest);
+  return new TextEncoder().encode(`${canonicalJson({ ...checked, digest: digestOf(checked) }, 2)}\n`);
+}
+
+function sorted(manifest: StageManifest): StageManifest {
+  return {
+    ...manifest,
+    outputs: [...manifest.outputs].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    externals: [...manifest.externals].sort((a, b) => (a.location < b.location ? -1 : 1)),
   };
-  return new TextEncoder().encode(`${canonicalJson(sorted, 2)}\n`);
+}
+
+function digestOf(manifest: StageManifest): string {
+  return sha256(canonicalJson(sorted(manifest)));
 }
 
 /** sha256 of `encodeManifest`: equal for equal results, whatever order they were listed in. */
@@ -130,9 +143,12 @@ export function manifestDigest(manifest: StageManifest): string {
   return sha256(encodeManifest(manifest));
 }
 
-function checkManifest(value: unknown, evidence: { readonly path?: string }, fix: string): StageManifest {
+function checkManifest(value: unknown, evidence: { readonly path?: string }, fix: string): { readonly manifest: StageManifest; readonly written: string | undefined } {
   const result = manifestSchema.safeParse(value);
-  if (result.success) return result.data;
+  if (result.success) {
+    const { digest: written, ...manifest } = result.data;
+    return { manifest, written };
+  }
   const why = result.error.issues.slice(0, 5).map((issue) => printable(`${issue.path.join('.')}: ${issue.message}`));
   throw storeError('STORE_MANIFEST_INVALID', { what: 'a stage manifest does not have the expected form', why: why.join('; '), evidence, fix });
 }

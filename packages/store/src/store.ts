@@ -1,18 +1,20 @@
 /** Content-addressed blobs: `blobs/sha256/ab/<hex>`, immutable, each written at most once. */
 import { existsSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, link, lstat, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { printable } from '@tundish/diagnostics';
 import { blobPath } from './blob-path.js';
-import { uniqueSuffix, writeThenPlace, writeThenRename } from './durable-write.js';
+import { writeThenPlace, writeThenRename } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 import type { BlobRef } from './manifest.js';
+import { uniqueSuffix } from './process-mark.js';
 import { isSealed, resealed, sealedTime } from './seal.js';
 import { isSha256, sha256, sha256File, sha256Handle } from './sha256.js';
-import { prepareTemporaryFolder } from './temporary-folder.js';
+import { prepareTemporaryFolder, removeAbandoned } from './temporary-folder.js';
 
 /** Errors of link(2) after which a copy is the answer: other device, no links on this file system, too many links. */
 const LINK_IMPOSSIBLE = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
@@ -49,6 +51,8 @@ export interface Store {
   link(ref: BlobRef, destination: string): Promise<void>;
   /** @throws STORE_BLOB_CORRUPT when the bytes do not have the digest */
   verify(ref: BlobRef, signal?: AbortSignal): Promise<void>;
+  /** Removes what killed processes of this machine left; a store that cannot be written is left as it is. */
+  removeAbandoned(): Promise<void>;
   /** Runs `use` with a new empty folder on the file system of the store; the folder is removed afterwards, also after a failure. */
   withScratch<T>(use: (folder: string) => Promise<T>): Promise<T>;
 }
@@ -118,7 +122,7 @@ class BlobStore implements Store {
     for (let attempt = 0; attempt < RETURN_ATTEMPTS && !(await this.#isStill(ref)); attempt++) await wait(RETURN_MS);
     const path = this.pathOf(ref);
     try {
-      await mkdir(dirname(destination), { recursive: true });
+      await makeFolder(dirname(destination));
       await link(path, destination).catch(async (error: unknown) => {
         if (!LINK_IMPOSSIBLE.has(errnoOf(error) ?? '')) throw error;
         await copyInto(path, destination);
@@ -130,6 +134,10 @@ class BlobStore implements Store {
 
   async verify(ref: BlobRef, signal?: AbortSignal): Promise<void> {
     this.#checkDigest(ref, await sha256File(this.pathOf(ref), signal));
+  }
+
+  async removeAbandoned(): Promise<void> {
+    await removeAbandoned(join(this.root, 'tmp'), '').catch(() => undefined);
   }
 
   async withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -226,7 +234,7 @@ class BlobStore implements Store {
   }
 
   async #makeRoom(ref: BlobRef): Promise<void> {
-    await mkdir(dirname(this.#blobPath(ref)), { recursive: true });
+    await makeFolder(dirname(this.#blobPath(ref)));
   }
 
   /**

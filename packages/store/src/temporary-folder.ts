@@ -1,15 +1,16 @@
-/** The folder for incomplete files, and the removal of what killed processes left there. */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+/** The folder for incomplete files, and the removal of what killed processes left there and elsewhere. */
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from './errors.js';
+import { makeFolder } from './make-folder.js';
+import { makerOf } from './process-mark.js';
 
-/** Process ids mean nothing to another machine that shares the folder, so young files are left alone. */
+/** Whether a process of another machine still runs cannot be asked, so what it writes is left alone while it is young. */
 export const ABANDONED_MS = 60 * 60 * 1000;
 
-/** Something in the folder, named `<pid>-...` after the process that made it. */
+/** Something under a name of `uniqueSuffix`, after the process that made it. */
 export interface Temporary {
   readonly path: string;
-  /** An hour old, and its process is gone. */
+  /** Its process has ended; one of another machine is taken to have ended after an hour. */
   readonly abandoned: boolean;
   /** Whether the process runs on this machine. */
   readonly running: boolean;
@@ -19,32 +20,33 @@ export interface Temporary {
 
 /** Makes the folder and removes what is abandoned in it. */
 export async function prepareTemporaryFolder(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  for (const { path, abandoned } of await listTemporaries(folder)) {
+  await makeFolder(folder);
+  await removeAbandoned(folder, '');
+  return folder;
+}
+
+/** Removes what ended processes left in `folder` under names of `prefix` and a `uniqueSuffix`. */
+export async function removeAbandoned(folder: string, prefix: string): Promise<void> {
+  for (const { path, abandoned } of await temporariesIn(folder, await readdir(folder), prefix)) {
     if (abandoned) await rm(path, { recursive: true, force: true });
   }
-  return folder;
 }
 
 /** What lies in the folder; nothing when there is none. */
 export async function listTemporaries(folder: string): Promise<Temporary[]> {
-  const found: Temporary[] = [];
-  for (const name of await readdir(folder).catch((): string[] => [])) {
-    const pid = /^(\d+)-/.exec(name)?.[1];
-    const path = join(folder, name);
-    const entry = pid === undefined ? undefined : await stat(path).catch(() => undefined);
-    if (entry === undefined) continue;
-    const running = isRunning(Number(pid));
-    found.push({ path, running, abandoned: !running && Date.now() - entry.mtimeMs > ABANDONED_MS, since: Math.min(entry.birthtimeMs || entry.mtimeMs, entry.mtimeMs) });
-  }
-  return found;
+  return temporariesIn(folder, await readdir(folder).catch((): string[] => []), '');
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) !== 'ESRCH';
+async function temporariesIn(folder: string, names: readonly string[], prefix: string): Promise<Temporary[]> {
+  const found: Temporary[] = [];
+  for (const name of names) {
+    const maker = name.startsWith(prefix) ? makerOf(name.slice(prefix.length)) : undefined;
+    const path = join(folder, name);
+    const entry = maker === undefined ? undefined : await stat(path).catch(() => undefined);
+    if (maker === undefined || entry === undefined) continue;
+    const { isRunning: running, isOfThisMachine } = maker;
+    const abandoned = !running && (isOfThisMachine || Date.now() - entry.mtimeMs > ABANDONED_MS);
+    found.push({ path, running, abandoned, since: Math.min(entry.birthtimeMs || entry.mtimeMs, entry.mtimeMs) });
   }
+  return found;
 }

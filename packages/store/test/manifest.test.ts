@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { encodeManifest, manifestDigest, readManifest } from '../src/manifest.js';
+import { decodeManifest, encodeManifest, manifestDigest, readManifest } from '../src/manifest.js';
 import type { StageManifest } from '../src/manifest.js';
 import { sha256 } from '../src/sha256.js';
 import { codeOf, temporaryRoots } from './temporary-root.js';
@@ -32,7 +32,7 @@ describe('a manifest', () => {
 
   it('ends with a newline and is indented by two spaces', () => {
     const text = new TextDecoder().decode(encodeManifest(MANIFEST));
-    expect(text).toMatch(/^{\n {2}"externals": \[\n/);
+    expect(text).toMatch(/^{\n {2}"digest": "/);
     expect(text.endsWith('\n}\n')).toBe(true);
   });
 
@@ -54,6 +54,30 @@ describe('a manifest', () => {
     const path = join(newRoot(), 'stage.json');
     writeFileSync(path, content);
     expect(await codeOf(() => readManifest(path))).toBe(code);
+  });
+
+  it('with any bit flipped is refused, or is the same manifest', () => {
+    const path = join(newRoot(), 'stage.json');
+    const bytes = encodeManifest(MANIFEST);
+    for (let at = 0; at < bytes.length; at++) {
+      const flipped = Uint8Array.from(bytes);
+      flipped[at] = (flipped[at] as number) ^ (1 << (at % 8));
+      let read: StageManifest | undefined;
+      try {
+        read = decodeManifest(flipped, path);
+      } catch {
+        continue;
+      }
+      expect(manifestDigest(read)).toBe(manifestDigest(MANIFEST));
+    }
+  });
+
+  it('that was written without a digest is read, and one with another digest is not', () => {
+    const text = new TextDecoder().decode(encodeManifest(MANIFEST));
+    const { digest, ...rest } = JSON.parse(text) as StageManifest & { readonly digest: string };
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(manifestDigest(decodeManifest(Buffer.from(JSON.stringify(rest)), 'stage.json'))).toBe(manifestDigest(MANIFEST));
+    expect(() => decodeManifest(Buffer.from(text.replace('"blocks": 4', '"blocks": 5')), 'stage.json')).toThrow('STORE_MANIFEST_CHANGED');
   });
 
   it('says that a file is missing and what to run', () => {

@@ -65,6 +65,10 @@ const JOBS = {
     process.on('SIGXFSZ', () => undefined);
     report(await attempt(() => store.putBytes(Buffer.alloc(4_000_000, 'x'))));
   },
+  /** Dies with a scratch folder in use. */
+  async killed() {
+    await store.withScratch(async () => process.kill(process.pid, 'SIGKILL'));
+  },
   /** Puts a blob as a user who may not write there. */
   async unprivileged() {
     if (process.getuid() === 0) process.setuid(65534);

@@ -1,8 +1,11 @@
 /** Blobs: written once, never served when damaged, and nothing left behind by a failure. */
+import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { writeFileAtomic } from '../src/durable-write.js';
 import { diskError } from '../src/errors.js';
 import { sha256 } from '../src/sha256.js';
 import { openStore } from '../src/store.js';
@@ -180,14 +183,26 @@ describe('scratch folders', () => {
     expect(listing(join(store.root, 'tmp'))).toEqual([]);
   });
 
-  it('of killed processes are removed after an hour, those of living ones never', async () => {
+  it('of killed processes of this machine are removed by the next that opens the store', async () => {
+    const root = newRoot();
+    await expect(promisify(execFile)(process.execPath, [join(import.meta.dirname, 'store-process.mjs'), 'killed', root])).rejects.toMatchObject({ signal: 'SIGKILL' });
+    const [left] = listing(join(root, 'tmp')) as [string];
+    const partial = join(root, `.notes.json.${left}`);
+    await writeFile(partial, '{');
+    await openStore(root).removeAbandoned();
+    expect(listing(join(root, 'tmp'))).toEqual([]);
+    await writeFileAtomic(join(root, 'notes.json'), '{}');
+    expect(existsSync(partial)).toBe(false);
+  });
+
+  it('of processes of other machines are removed after an hour, those of living ones never', async () => {
     const root = newRoot();
     const gone = 2 ** 22 + 1;
-    const names = [`${gone}-old`, `${gone}-young`, `${process.pid}-old`, 'notes'];
+    const names = [`${gone}-old`, `${gone}-young`, `${gone}-00000000-young`, `${process.pid}-old`, 'notes'];
     for (const name of names) mkdirSync(join(root, 'tmp', name), { recursive: true });
     for (const name of names.filter((each) => !each.endsWith('young'))) utimesSync(join(root, 'tmp', name), 1, 1);
     await openStore(root).withScratch(() => Promise.resolve());
-    expect(listing(join(root, 'tmp'))).toEqual([`${gone}-young`, `${process.pid}-old`, 'notes'].sort());
+    expect(listing(join(root, 'tmp'))).toEqual([`${gone}-young`, `${gone}-00000000-young`, `${process.pid}-old`, 'notes'].sort());
   });
 });
 

@@ -1,5 +1,5 @@
 /** The compile step: ONNX Runtime folds constants and packs what it packs, once; other weights stay the files that they are. */
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import type { CompileRequest, CompileResult, FileResolver, ProducedFile, ToolchainContext } from '@tundish/toolchain';
@@ -19,7 +19,7 @@ import { type Relieved, setWeightsAside } from './weights-aside.js';
  * the CPU (`identity().machine`), and on nothing else. Option `prepack` (true by default) stores packed weights in the layout
  * of the CPU beside their own: a part opens at once and shares their memory, but is larger; results are the same.
  *
- * @throws HOST_FILE_MISSING, HOST_COMPILE_FAILED, HOST_CANCELLED
+ * @throws HOST_FILE_MISSING, HOST_COMPILE_FAILED, HOST_CANCELLED; the error of the system call when the disk is full
  */
 export async function compilePart(context: ToolchainContext, request: CompileRequest): Promise<CompileResult> {
   const { signal, scratch } = context;
@@ -48,6 +48,8 @@ export async function compilePart(context: ToolchainContext, request: CompileReq
 }
 
 const COMPILED = 'graph.onnx';
+/** More than a buffered writer leaves of a disk that was full for it. */
+const ROOM_BYTES = 1 << 20;
 
 /** Where one graph at a time is compiled, and how. */
 interface Place {
@@ -112,7 +114,10 @@ async function compileWithData(job: Job, { thread, shared, place }: Tools): Prom
     const data = join(place.work, place.dataName);
     const size = (await stat(data).catch(() => undefined))?.size ?? 0;
     const needed = neededBytes(readExternalEntries(compiled));
-    if (size < needed) throw failed(job.name, undefined, `its data file has ${size} of ${needed} bytes: the disk may be full`);
+    if (size < needed) {
+      await requireRoom(place);
+      throw failed(job.name, undefined, `its data file has ${size} of ${needed} bytes`);
+    }
     const bytes = await shared.add(compiled, data);
     return bytes === compiled ? kept(job, place) : { bytes: job.aside.restore(bytes) };
   });
@@ -128,7 +133,7 @@ async function kept({ name, aside }: Job, place: Place): Promise<ProducedFile['c
 }
 
 async function inEmptyFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder);
   try {
     return await work();
   } finally {
@@ -142,9 +147,15 @@ async function compileGraph(thread: SessionThread, { name, aside, root }: Job, p
   try {
     await thread.open(name, { model, folder: root.folder, threads: 1, use });
   } catch (cause) {
+    await requireRoom(place);
     throw failed(name, cause);
   }
   return new Uint8Array(await readFile(use.graph));
+}
+
+/** ONNX Runtime does not say why it could not write, so the disk is asked: this write fails as its own did. */
+async function requireRoom({ work }: Place): Promise<void> {
+  await writeFile(join(work, 'room'), new Uint8Array(ROOM_BYTES));
 }
 
 async function loweredGraph(graph: CompileRequest['graphs'][number]): Promise<Uint8Array> {

@@ -19,16 +19,22 @@ export async function withShape(shape, workBytes, use) {
   const root = join(FOLDER, 'work');
   // An interrupted run may have left gigabytes.
   rmSync(root, { recursive: true, force: true });
-  mkdirSync(CHECKPOINTS, { recursive: true });
-  const checkpoint = join(CHECKPOINTS, shape);
-  const missing = !existsSync(checkpoint);
-  requireSpace(FOLDER, workBytes + (missing ? CHECKPOINT_BYTES[shape] : 0), `${shape}${missing ? ' with its checkpoint' : ''}`);
-  if (missing) await makeCheckpoint(shape, checkpoint);
+  const checkpoint = await checkpointOf(shape, workBytes);
   try {
     return await use(workspaceAt(root, checkpoint));
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
+}
+
+/** Absolute folder of the checkpoint of a shape, written when it is not there. Refuses when the disk has no room for it and `workBytes`. */
+export async function checkpointOf(shape, workBytes) {
+  mkdirSync(CHECKPOINTS, { recursive: true });
+  const checkpoint = join(CHECKPOINTS, shape);
+  const missing = !existsSync(checkpoint);
+  requireSpace(FOLDER, workBytes + (missing ? CHECKPOINT_BYTES[shape] : 0), `${shape}${missing ? ' with its checkpoint' : ''}`);
+  if (missing) await makeCheckpoint(shape, checkpoint);
+  return checkpoint;
 }
 
 /** Under another name until it is whole. */

@@ -22,7 +22,7 @@ async function asOneProcess(record, scratch) {
   const workspace = join(scratch, 'workspace');
   cpSync(join(ROOT, 'models/llama32/checkpoint'), join(workspace, 'models/llama32/checkpoint'), { recursive: true });
   cpSync(join(ROOT, 'models/llama32/recipe.yaml'), join(workspace, 'models/llama32/recipe.yaml'));
-  const { written, seconds, rss } = await measured('spine/cold-build.mjs', [workspace]);
+  const { written, seconds, rss } = await measured('whole-build.mjs', [workspace, 'models/llama32']);
   const content = bytesBelow(join(workspace, '.tundish/cache'), join(workspace, 'models/llama32/out'));
   record('build as one process', seconds, 's');
   record('peak memory', rss / 1e6, 'MB');
