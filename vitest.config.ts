@@ -1,5 +1,8 @@
-/** Test projects: `unit` finishes in two minutes; `keys` is the table of what must hit and miss; `e2e` runs the real nx and the real command in temporary workspaces. */
-import { defineConfig } from 'vitest/config';
+/** Test projects: `unit` finishes in two minutes; `keys` is the table of what must hit and miss; `e2e` runs whole builds, the real nx and the real command. */
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** Whole builds in processes of their own: not for a run of two minutes. */
+const SLOW = ['stages/test/processes', 'stages/test/keys', 'cli/test/block-errors', 'cli/test/progress'].map((name) => `packages/${name}.test.ts`);
 
 export default defineConfig({
   test: {
@@ -8,6 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'native/test/**/*.test.ts', 'test/{conformance,fixtures}/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...SLOW],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           pool: 'forks',
@@ -26,7 +30,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', ...SLOW],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           pool: 'forks',

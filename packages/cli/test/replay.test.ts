@@ -49,7 +49,11 @@ describe('replay', () => {
 
   it('lists what differs, with both digests, and has code 1', async () => {
     const entry = entryOf('optimize');
-    edit(join(entry, 'stage.json'), (manifest) => Object.assign((manifest['outputs'] as { sha256: string }[])[0] as object, { sha256: '0'.repeat(64) }));
+    edit(join(entry, 'stage.json'), (manifest) => {
+      // Without the digest of its content a manifest is taken as it is.
+      delete manifest['digest'];
+      Object.assign((manifest['outputs'] as { sha256: string }[])[0] as object, { sha256: '0'.repeat(64) });
+    });
     const { code, stdout } = tundish(workspace, 'replay', entry);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^optimize: run again in .*, 1 of 1 outputs differ\n[^]*^graph\.onnx +0{16} +[0-9a-f]{16}$/m);
