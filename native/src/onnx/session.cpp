@@ -90,14 +90,17 @@ class Call {
 
   // The memory stays that of the caller.
   void feed(const Napi::Object& tensor) {
-    const Napi::TypedArray data = tensor.Get("data").As<Napi::TypedArray>();
-    const ElementInfo& element = element_by(data.TypedArrayType());
+    // Not by Napi::ArrayBuffer: the array may lie in memory that threads share.
+    napi_typedarray_type type;
+    size_t length = 0;
+    void* bytes = nullptr;
+    if (napi_get_typedarray_info(tensor.Env(), tensor.Get("data"), &type, &length, &bytes, nullptr, nullptr) != napi_ok) throw std::runtime_error("the data of an input is no typed array");
+    const ElementInfo& element = element_by(type);
     const Napi::Array dims = tensor.Get("dims").As<Napi::Array>();
     Shape shape;
     for (uint32_t i = 0; i < dims.Length(); i++) shape.push_back(dims.Get(i).As<Napi::Number>().Int64Value());
-    uint8_t* bytes = static_cast<uint8_t*>(data.ArrayBuffer().Data()) + data.ByteOffset();
     Value* value = nullptr;
-    library_.api.call(kCreateTensorWithDataAsValue, static_cast<const MemoryInfo*>(library_.memory), static_cast<void*>(bytes), data.ByteLength(),
+    library_.api.call(kCreateTensorWithDataAsValue, static_cast<const MemoryInfo*>(library_.memory), bytes, length * element.size,
                       static_cast<const int64_t*>(shape.data()), shape.size(), element.element, &value);
     inputs_.emplace_back(value, ValueRelease{&library_.api});
     input_names_.push_back(tensor.Get("name").As<Napi::String>().Utf8Value());

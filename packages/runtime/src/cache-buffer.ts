@@ -6,7 +6,7 @@ import type { TensorData } from '@tundish/toolchain';
  * Positions at and above the valid count always hold the code of zero.
  */
 export class CacheBuffer {
-  #data: TensorData;
+  readonly #data: TensorData;
   readonly #outer: number;
   readonly #inner: number;
   readonly #zero: number;
@@ -29,12 +29,6 @@ export class CacheBuffer {
   /** The tensor as the graph of the current stride takes it: a view, not a copy. */
   view(): TensorData {
     return this.#data.subarray(0, this.#outer * this.#stride * this.#inner);
-  }
-
-  /** Takes the memory back that `view` was lent from. */
-  adopt(buffer: ArrayBuffer): void {
-    const Type = this.#data.constructor as new (memory: ArrayBuffer) => TensorData;
-    this.#data = new Type(buffer);
   }
 
   /**

@@ -7,18 +7,17 @@ const ROUNDER = 6755399441055744;
 
 const LARGEST: Readonly<Record<string, number>> = { uint8: 255, uint16: 65535 };
 
+const ARRAYS = { float32: Float32Array, uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array } as const;
+
 /** An array of the tensor's element type, zero-filled. */
-export function allocate(tensor: IoTensor, length: number): TensorData {
-  switch (tensor.dtype) {
-    case 'float32':
-      return new Float32Array(length);
-    case 'uint8':
-      return new Uint8Array(length);
-    case 'uint16':
-      return new Uint16Array(length);
-    case 'int32':
-      return new Int32Array(length);
-  }
+export function allocate({ dtype }: IoTensor, length: number): TensorData {
+  return new ARRAYS[dtype](length);
+}
+
+/** The same in memory that threads share. */
+export function allocateShared({ dtype }: IoTensor, length: number): TensorData {
+  const Type: { readonly BYTES_PER_ELEMENT: number; new (memory: SharedArrayBuffer): TensorData } = ARRAYS[dtype];
+  return new Type(new SharedArrayBuffer(length * Type.BYTES_PER_ELEMENT));
 }
 
 /**

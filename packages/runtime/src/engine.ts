@@ -1,8 +1,8 @@
 /** Runs the graphs of a container over a growing sequence: chunked prefill, single steps, one cache for all graphs. */
-import type { Executable, Loan, TensorData } from '@tundish/toolchain';
+import type { Executable, TensorData } from '@tundish/toolchain';
 import { CacheBuffer } from './cache-buffer.js';
 import type { CacheLayout } from './cache-layout.js';
-import { allocate, decode, encode } from './codec.js';
+import { allocateShared, decode, encode } from './codec.js';
 import { runtimeError } from './errors.js';
 import { capacityOf, decodePass, prefillPass } from './pass.js';
 import type { Pass } from './pass.js';
@@ -37,8 +37,6 @@ export class Engine {
   #position = 0;
   #contextLength: number;
   #busy = false;
-  /** The cache is by far the largest input; nobody looks at it while a graph runs. */
-  readonly #loan: Loan;
 
   /**
    * @param executables the parts of the container, opened
@@ -50,10 +48,10 @@ export class Engine {
     this.capacity = capacityOf(this.#plan.ars, this.#plan.contextLengths);
     this.#contextLength = this.#smallestContext();
     this.#caches = new Map(this.#plan.caches.map((layout) => {
-      const data = allocate(layout.tensor, layout.outer * this.capacity * layout.inner);
+      // By far the largest input: in shared memory no pass copies it or hands it over.
+      const data = allocateShared(layout.tensor, layout.outer * this.capacity * layout.inner);
       return [layout.input, { layout, buffer: new CacheBuffer(data, layout, encode(layout.tensor, 0), this.capacity) }];
     }));
-    this.#loan = { names: new Set(this.#caches.keys()), giveBack: (name, buffer) => this.#caches.get(name)?.buffer.adopt(buffer) };
   }
 
   get vocabularySize(): number {
@@ -169,7 +167,7 @@ export class Engine {
       // A part that makes nothing but logits is skipped where nobody reads them.
       if (names.length === 0) continue;
       const inputs = new Map(io.inputs.map(({ name }) => [name, this.#caches.get(name)?.buffer.view() ?? take(values, name, io.name)]));
-      const outputs = await executable.run(io.name, inputs, names, this.#loan);
+      const outputs = await executable.run(io.name, inputs, names);
       for (const name of names) values.set(name, take(outputs, name, io.name));
     }
     return values;

@@ -50,7 +50,9 @@ function addonBinding(runtime: OnnxRuntime): OnnxBinding {
 /** @param reason why the addon does not open sessions */
 async function nodeBinding(reason: string): Promise<OnnxBinding> {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
-  const tensorOf = ({ data, dims }: OnnxFeed): InstanceType<typeof Tensor> => {
+  const tensorOf = ({ data: given, dims }: OnnxFeed): InstanceType<typeof Tensor> => {
+    // This binding takes no shared memory; slice() copies into memory of its own.
+    const data = given.buffer instanceof SharedArrayBuffer ? given.slice() : given;
     if (data instanceof Float32Array) return new Tensor('float32', data, dims);
     if (data instanceof Uint16Array) return new Tensor('uint16', data, dims);
     return data instanceof Uint8Array ? new Tensor('uint8', data, dims) : new Tensor('int32', data, dims);

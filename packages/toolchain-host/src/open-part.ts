@@ -70,12 +70,12 @@ function executable(graphs: readonly GraphIo[], specs: ReadonlyMap<string, Sessi
   return {
     graphs,
     prepare: async (name) => open(graphOf(name).name),
-    run: async (name, inputs, outputs, loan) => {
+    run: async (name, inputs, outputs) => {
       const graph = graphOf(name);
       const feeds = checkedFeeds(name, graph.inputs, inputs);
       const fetches = checkedFetches(name, graph.outputs.map((output) => output.name), outputs);
       await open(name);
-      return thread.run(name, feeds, fetches, loan);
+      return thread.run(name, feeds, fetches);
     },
     close: () => thread.close(),
   };

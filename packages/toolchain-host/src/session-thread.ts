@@ -1,8 +1,8 @@
 /** A worker thread that holds ONNX Runtime sessions, seen from the caller: promises in, no hang when the thread dies. */
 import { Worker } from 'node:worker_threads';
-import type { Loan, TensorData } from '@tundish/toolchain';
+import type { TensorData } from '@tundish/toolchain';
 import { hostError } from './errors.js';
-import type { Command, Feed, Reply, Request, SessionSpec } from './worker-protocol.js';
+import { type Command, type Feed, type Reply, type Request, type SessionSpec, isShared, ownedBuffers } from './worker-protocol.js';
 
 // From src under a test runner and from dist alike, this is the compiled worker.
 const ENTRY = new URL('../dist/session-worker.js', import.meta.url);
@@ -40,18 +40,14 @@ export class SessionThread {
   }
 
   /**
-   * Inputs are copied once, lent ones not at all; outputs are new arrays.
+   * Inputs in shared memory are read where they lie, others copied once; outputs are new arrays.
    *
-   * @throws HOST_RUN_FAILED, with what was lent given back; HOST_WORKER_DIED, which loses it
+   * @throws HOST_RUN_FAILED, HOST_WORKER_DIED
    */
-  async run(session: string, inputs: readonly Feed[], fetches: readonly string[], loan?: Loan): Promise<Map<string, TensorData>> {
-    const feeds = inputs.map((input) => (loan?.names.has(input.name) === true ? input : this.#stage(session, input)));
-    const transfer = feeds.map(({ data }) => data.buffer as ArrayBuffer);
-    const reply = await this.#call({ kind: 'run', session, feeds, fetches }, transfer);
-    for (const { name, data } of reply.returned ?? []) {
-      if (loan?.names.has(name) === true) loan.giveBack(name, data.buffer as ArrayBuffer);
-      else this.#staging.set(`${session} ${name}`, data.buffer as ArrayBuffer);
-    }
+  async run(session: string, inputs: readonly Feed[], fetches: readonly string[]): Promise<Map<string, TensorData>> {
+    const feeds = inputs.map((input) => (isShared(input) ? input : this.#stage(session, input)));
+    const reply = await this.#call({ kind: 'run', session, feeds, fetches }, ownedBuffers(feeds));
+    for (const { name, data } of reply.returned ?? []) if (!isShared({ data })) this.#staging.set(`${session} ${name}`, data.buffer as ArrayBuffer);
     if (reply.failure === undefined) return new Map((reply.outputs ?? []).map(({ name, data }) => [name, data]));
     throw hostError('HOST_RUN_FAILED', { what: `ONNX Runtime failed to run ${session}`, evidence: { stderr: lastLines(reply.failure) } });
   }

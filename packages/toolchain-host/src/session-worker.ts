@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import { messageOf } from '@tundish/diagnostics';
 import { openBinding, type OpenSession } from './onnx-binding.js';
 import { sessionOptions } from './session-options.js';
-import type { Command, Reply, Request } from './worker-protocol.js';
+import { type Command, type Reply, type Request, ownedBuffers } from './worker-protocol.js';
 
 const sessions = new Map<string, OpenSession>();
 let previous: Promise<void> = Promise.resolve();
@@ -15,8 +15,7 @@ parentPort?.on('message', (request: Request) => {
 async function answer({ id, command }: Request): Promise<void> {
   try {
     const result = await execute(command);
-    const buffers = [...(result.outputs ?? []), ...(result.returned ?? [])].map(({ data }) => data.buffer as ArrayBuffer);
-    parentPort?.postMessage({ id, ...result } satisfies Reply, [...new Set(buffers)]);
+    parentPort?.postMessage({ id, ...result } satisfies Reply, ownedBuffers([...(result.outputs ?? []), ...(result.returned ?? [])]));
   } catch (error) {
     parentPort?.postMessage({ id, failure: messageOf(error) } satisfies Reply);
   }

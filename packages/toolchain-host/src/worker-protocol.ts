@@ -43,3 +43,13 @@ export interface Reply {
   /** The feeds with their buffers, also after a failure: for the next call, or for whoever lent them. */
   readonly returned?: readonly Feed[];
 }
+
+/** Whether both threads see the memory of a tensor; all other memory has one owner at a time. */
+export function isShared({ data }: { readonly data: TensorData }): boolean {
+  return data.buffer instanceof SharedArrayBuffer;
+}
+
+/** The buffers that change hands with a message about these tensors. */
+export function ownedBuffers(tensors: readonly { readonly data: TensorData }[]): ArrayBuffer[] {
+  return [...new Set(tensors.filter((tensor) => !isShared(tensor)).map(({ data }) => data.buffer as ArrayBuffer))];
+}

@@ -2,5 +2,5 @@
 export { graphName } from './port.js';
 export type {
   CellId, CompileRequest, CompileResult, ConvertRequest, ConvertResult, Executable, FileResolver, GraphIo, IoTensor, IoType,
-  Loan, OpenModelRequest, OpenRequest, OpenedModel, ProducedFile, ReferenceExecutor, TensorData, Toolchain, ToolchainContext, ToolchainIdentity, ToolchainLimits,
+  OpenModelRequest, OpenRequest, OpenedModel, ProducedFile, ReferenceExecutor, TensorData, Toolchain, ToolchainContext, ToolchainIdentity, ToolchainLimits,
 } from './port.js';

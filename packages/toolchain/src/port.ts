@@ -114,26 +114,18 @@ export interface CompileResult {
 /** Tensor data by input or output name: typed arrays of the declared element type, row-major. */
 export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
 
-/** Lets an executable use the caller's own memory for the time of a call, where copying megabytes a token would cost more than the work. */
-export interface Loan {
-  /** Inputs whose whole buffers may be taken; the caller does not touch them meanwhile. */
-  readonly names: ReadonlySet<string>;
-  /** Brings a buffer back, with the bytes it had, before the call settles. Not called for a buffer that was never taken. */
-  giveBack(name: string, buffer: ArrayBuffer): void;
-}
-
 /** An opened part. Calls are serialised by the caller. */
 export interface Executable {
   readonly graphs: readonly GraphIo[];
   /** Makes the first run of a graph as fast as later ones: a toolchain may open each graph when it is first needed. */
   prepare(graph: string): Promise<void>;
   /**
-   * Runs one graph. Inputs are read in place; outputs are new arrays.
+   * Runs one graph. Inputs are read and stay as they are; those in shared memory (SharedArrayBuffer) may be read where they lie,
+   * whatever thread does the work, so the caller leaves them alone until the call settles. Outputs are new arrays.
    *
    * @param outputs names to return; all when absent
-   * @param loan inputs that may be taken instead of read; an executable may decline
    */
-  run(graph: string, inputs: ReadonlyMap<string, TensorData>, outputs?: readonly string[], loan?: Loan): Promise<Map<string, TensorData>>;
+  run(graph: string, inputs: ReadonlyMap<string, TensorData>, outputs?: readonly string[]): Promise<Map<string, TensorData>>;
   close(): Promise<void>;
 }
 
