@@ -58,6 +58,10 @@ describe('without Nx', () => {
   hit('comments and the order of keys', (model) => model.write('recipe.yaml', `# a comment\n${RECIPE.split('\n').reverse().join('\n')}`));
   hit('every default written out', (model) => model.write('recipe.yaml', EXPLICIT));
   hit('option evaluate', (model) => model.edit('recipe.yaml', (text) => `${text}evaluate: { text: ./recipe.yaml, windowLength: 64 }\n`));
+  hit('option observers', (model) => {
+    model.write('observers/quiet.mjs', 'export const observer = () => undefined;\n');
+    model.edit('recipe.yaml', (text) => `${text}observers: [./observers/quiet.mjs]\n`);
+  });
   hit('the names of the checkpoint folder and of the calibration text', (model) => {
     renameSync(model.path('checkpoint'), model.path('weights'));
     cpSync(model.path('weights/calibration.txt'), model.path('any.txt'));

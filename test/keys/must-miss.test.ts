@@ -1,5 +1,5 @@
 /** Whatever a stage reads is in its key: each row changes one thing and names the stages that run. */
-import { appendFileSync, copyFileSync, cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, cpSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ToolchainIdentity } from '@tundish/toolchain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,6 +23,12 @@ beforeAll(async () => {
   expect(await base.build()).toEqual(EVERYTHING);
 });
 afterAll(() => installation.workspace.remove());
+
+/** The example of the docs, with the packages that it imports. */
+function addStage(model: Model): void {
+  cpSync(join(REPOSITORY, 'test/fixtures/stages'), model.path('stages'), { recursive: true });
+  symlinkSync(join(installation.workspace.root, 'node_modules'), join(model.root, 'node_modules'));
+}
 
 /** A copy is changed and built: these stages have to run, and no other. */
 function miss(change: string, stages: readonly string[], apply: (model: Model) => void): void {
@@ -95,6 +101,8 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'compile.prepack': [(text) => `${text}compile: { prepack: false }\n`, ['compile', ANYTHING_LATER]],
   'evaluate.text': 'no stage reads it: a row of what must hit',
   'evaluate.windowLength': 'no stage reads it: a row of what must hit',
+  observers: 'no stage reads it: a row of what must hit',
+  stages: [(text) => `${text}stages: [{ use: ./stages/prune.ts, after: optimize }]\n`, ['prune', ...FROM_QUANTIZE]],
   'generation.maxTokens': [(text) => `${text}generation: { maxTokens: 7 }\n`, ['package']],
 };
 
@@ -108,9 +116,22 @@ describe('recipe options', () => {
         cpSync(model.path('checkpoint'), model.path('other'), { recursive: true });
         flipBit(model.path('other/model.safetensors'));
       }
+      if (path === 'stages') addStage(model);
       model.edit('recipe.yaml', change);
     });
   }
+  row('must miss', 'code that a stage of the recipe imports, with an equal result', async () => {
+    const model = base.copy();
+    addStage(model);
+    model.edit('recipe.yaml', (text) => `${text}stages: [{ use: ./stages/prune.ts, after: load }]\n`);
+    expect(await model.build('prune')).toEqual(['prune']);
+    const optimized = await model.build('optimize');
+    expect(optimized).toEqual(['optimize']);
+    model.edit('stages/threshold.ts', (text) => `${text}\n// another version\n`);
+    const found = expectRan(await model.build('optimize'), ['prune']);
+    model.remove();
+    return found;
+  });
   row('must miss', 'option import.dtype, of a GGUF file', async () => {
     const model = Model.make(installation, { recipe: 'checkpoint: ./tiny.gguf\ngraphs: { ar: [1], cl: [32] }\nquantize: none\n' });
     copyFileSync(join(REPOSITORY, 'test/fixtures/gguf/tiny-llama.gguf'), model.path('tiny.gguf'));

@@ -3,7 +3,7 @@ import { foldNormGains } from '@tundish/transform';
 import { stageError } from '../errors.js';
 import { externalsOf, graphFile, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
-import type { Stage, StageInput, StageRequest } from '../stage.js';
+import { MEDIA, type Stage, type StageInput, type StageRequest } from '../stage.js';
 
 export interface OptimizeOptions {
   /** Folds norm gains into the projections behind them, so that their scale is spread over the weights' own grids. */
@@ -20,7 +20,9 @@ export const optimize: Stage<OptimizeOptions> = {
     return { files: [graphFile(model)], externals: externalsOf(model, input.manifest), facts: { folded: folded.length, kept: [...kept] } };
   },
   ensures: ({ externals }, request) => {
-    const before = inputOf(request).manifest.externals.length;
+    // A stage of the recipe's own may stand in the place of load, and have made weights.
+    const { outputs, externals: named } = inputOf(request).manifest;
+    const before = named.length + outputs.filter(({ mediaType }) => mediaType === MEDIA.weights).length;
     if ((externals ?? []).length !== before) throw stageError('STAGE_ENSURES', { what: `optimize refers to ${externals?.length ?? 0} weight files, load to ${before}` });
   },
 };

@@ -76,7 +76,7 @@ function whyRun(differences: readonly LeafDifference[], last: LastEntry | undefi
   if (last === undefined) return `never built here${upstream}`;
   if (first === undefined) return `the result of the last build is gone or damaged${upstream}`;
   const more = differences.length === 1 ? '' : ` and ${differences.length - 1} more`;
-  return `${first.path}: ${first.before ?? 'absent'} -> ${first.after ?? 'absent'}${more}${upstream}`;
+  return `${first.path}: ${brief(first.before)} -> ${brief(first.after)}${more}${upstream}`;
 }
 
 /** An option says more than the digest of a result that it changed. */
@@ -87,4 +87,9 @@ function ownFirst(differences: readonly LeafDifference[]): LeafDifference[] {
 
 function listed(names: readonly string[]): string {
   return names.length <= 2 ? names.join(' and ') : `${names[0]} and ${names.length - 1} others`;
+}
+
+/** A value on one line of a table: a digest by its first digits. */
+function brief(value: string | undefined): string {
+  return value?.replace(/^"([0-9a-f]{12})[0-9a-f]{52}"$/, '$1…') ?? 'absent';
 }
