@@ -33,7 +33,9 @@ try {
     await writeFileAtomic(join(workspaceRoot, MODEL, 'recipe.lock.json'), encodeLock(lock));
   }
   say({ locked: true });
-  const request = { ...places, adapters: counting, reporter: silentReporter, signal: new AbortController().signal, threads: 1, inputsInPlace: false };
+  // Preflight would refuse a small disk before any work; here the disk fills up in the middle.
+  const preflight = () => false;
+  const request = { ...places, adapters: counting, reporter: silentReporter, preflight, signal: new AbortController().signal, threads: 1, inputsInPlace: false };
   if (flags.includes('--whole')) {
     for (const run of await buildModel(request)) say(summaryOf(run));
   }

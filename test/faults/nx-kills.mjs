@@ -53,7 +53,7 @@ async function lockedWorkspace() {
 function recordsOf({ root }) {
   const folder = join(root, '.tundish/runs');
   if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap((run) => readdirSync(join(folder, run)).map((file) => ({ ...JSON.parse(readFileSync(join(folder, run, file), 'utf8')), run: `${run}/${file}` })));
+  return readdirSync(folder).flatMap((run) => readdirSync(join(folder, run)).filter((name) => name.endsWith('.json')).map((file) => ({ ...JSON.parse(readFileSync(join(folder, run, file), 'utf8')), run: `${run}/${file}` })));
 }
 
 async function nxRun({ root, folder }, args, { afterMs, all }) {
