@@ -1,136 +1,13 @@
 // CodeLinear and CodeMatMul: from tensors of ONNX Runtime to exact products.
 #include "operators.h"
 
-#include <algorithm>
-#include <cmath>
-#include <cstdlib>
-#include <new>
-
-#include "../products/product.h"
+#include "code_product.h"
 #include "tensors.h"
 
 namespace tundish::onnx {
 namespace {
 
 constexpr int32_t kFail = 1;
-constexpr size_t kRowsAtOnce = 16;
-
-[[noreturn]] void refuse(const std::string& why) { throw std::runtime_error(why); }
-
-// Memory that one thread uses again and again; it grows, and goes with the thread.
-template <typename T>
-class Scratch {
- public:
-  ~Scratch() { std::free(data_); }
-  T* take(size_t count) {
-    if (count > capacity_) {
-      std::free(data_);
-      const size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
-      data_ = static_cast<T*>(std::aligned_alloc(64, bytes));
-      if (data_ == nullptr) throw std::bad_alloc();
-      capacity_ = count;
-    }
-    return data_;
-  }
-
- private:
-  T* data_ = nullptr;
-  size_t capacity_ = 0;
-};
-
-template <typename F>
-void parallel_for(const Api& api, const KernelContext* context, size_t count, F& work) {
-  const auto step = [](void* data, size_t index) { (*static_cast<F*>(data))(index); };
-  api.call(kParallelFor, context, static_cast<void (*)(void*, size_t)>(step), count, size_t{0}, static_cast<void*>(&work));
-}
-
-// What both operators have in common: attributes, planes of the activations, panels of the second operand.
-class Product {
- public:
-  Product(const Api& api, const KernelInfo* info) : api_(api), products_(best_products()) {
-    x_scale_ = real(info, "x_scale");
-    x_zero_ = static_cast<double>(integer(info, "x_zero"));
-    y_scale_ = real(info, "y_scale");
-    y_zero_ = static_cast<float>(integer(info, "y_zero"));
-  }
-
-  float real(const KernelInfo* info, const char* name) const {
-    float value = 0;
-    api_.call(kGetAttributeFloat, info, name, &value);
-    return value;
-  }
-
-  int64_t integer(const KernelInfo* info, const char* name) const {
-    int64_t value = 0;
-    api_.call(kGetAttributeInt, info, name, &value);
-    return value;
-  }
-
-  struct Work {
-    const uint16_t* x;
-    size_t batches;
-    // Rows of x that meet one matrix of the batch.
-    size_t rows;
-    // The matrix of batch 0; the others follow each other.
-    Operand w;
-    size_t matrix_bytes;
-    const float* channel_scale;
-    double factor;
-    double w_zero;
-    uint16_t* y;
-  };
-
-  void run(const KernelContext* context, const Work& work) const {
-    const size_t columns = work.w.columns, outputs = work.w.rows;
-    if (columns > kMaxColumns) refuse("products of more than 65536 columns are not exact in 32 bits");
-    const size_t stride = (columns + kGroup - 1) / kGroup * kGroup;
-    const size_t all_rows = work.batches * work.rows;
-    thread_local Scratch<uint8_t> plane_memory;
-    thread_local Scratch<double> sum_memory;
-    uint8_t* high = plane_memory.take(2 * all_rows * stride);
-    uint8_t* low = high + all_rows * stride;
-    double* a_sums = sum_memory.take(all_rows);
-    const bool paired = work.w.form == Form::kBlockwise;
-    auto split = [&](size_t chunk) {
-      for (size_t row = chunk * kRowsAtOnce; row < std::min(all_rows, (chunk + 1) * kRowsAtOnce); row++) {
-        a_sums[row] = static_cast<double>(products_.split(work.x + row * columns, columns, paired, high + row * stride, low + row * stride));
-      }
-    };
-    const size_t chunks = (all_rows + kRowsAtOnce - 1) / kRowsAtOnce;
-    if (chunks == 1) split(0);
-    else parallel_for(api_, context, chunks, split);
-    const size_t panels = (outputs + kPanelRows - 1) / kPanelRows;
-    const Finish to{x_zero_, work.w_zero, static_cast<double>(columns), work.factor * x_scale_, y_scale_, y_zero_};
-    auto panel = [&](size_t index) {
-      const size_t batch = index / panels, from = index % panels * kPanelRows, count = std::min(kPanelRows, outputs - from);
-      const size_t first_row = batch * work.rows;
-      thread_local Scratch<int8_t> panel_memory;
-      thread_local Scratch<double> sums_memory;
-      double* sums = sums_memory.take((work.rows + 1) * kPanelRows);
-      double* weight_sums = sums + work.rows * kPanelRows;
-      Operand w = work.w;
-      w.codes += batch * work.matrix_bytes;
-      const Planes a{high + first_row * stride, low + first_row * stride, work.rows, columns, stride};
-      products_.multiply(a, w, from, count, sums, weight_sums, panel_memory.take(kPanelRows * stride));
-      const float* scale = work.channel_scale == nullptr ? nullptr : work.channel_scale + from;
-      for (size_t m = 0; m < work.rows; m++) {
-        products_.finish(sums + m * kPanelRows, weight_sums, to, a_sums[first_row + m], scale, count, work.y + (first_row + m) * outputs + from);
-      }
-    };
-    parallel_for(api_, context, work.batches * panels, panel);
-  }
-
-  const Api& api() const { return api_; }
-  double x_scale() const { return x_scale_; }
-
- private:
-  Api api_;
-  const ProductTable& products_;
-  double x_scale_;
-  double x_zero_;
-  float y_scale_;
-  float y_zero_;
-};
 
 struct Tensor {
   const Value* value = nullptr;
@@ -142,6 +19,12 @@ Tensor input_at(const Api& api, const KernelContext* context, size_t index) {
   api.call(kGetInput, context, index, &tensor.value);
   if (tensor.value != nullptr) tensor.shape = shape_of(api, tensor.value);
   return tensor;
+}
+
+Value* output_of(const Api& api, KernelContext* context, const Shape& shape) {
+  Value* value = nullptr;
+  api.call(kGetOutput, context, size_t{0}, shape.data(), shape.size(), &value);
+  return value;
 }
 
 size_t product_of(const Shape& shape, size_t from, size_t to) {
@@ -176,13 +59,10 @@ class CodeLinear {
     if (blockwise) {
       const size_t blocks = static_cast<size_t>(block_scale.shape[1]);
       block = blocks == 0 ? 0 : columns / blocks;
-      if (block % 16 != 0 || (block > 16 && block % 32 != 0) || (block > 32 && block % 64 != 0) || block * blocks != columns) refuse("CodeLinear: blocks have 16, 32 or a multiple of 64 columns");
+      if (!is_readable_block(block, columns) || block * blocks != columns) refuse("CodeLinear: blocks have 16, 32 or a multiple of 64 columns");
     }
-    Shape shape = x.shape;
-    shape[rank - 1] = static_cast<int64_t>(outputs);
-    Value* y = nullptr;
-    api.call(kGetOutput, context, size_t{0}, shape.data(), rank, &y);
-    Product::Work work{};
+    Value* y = output_of(api, context, output_shape({x.shape, codes.shape}));
+    CodeProduct::Work work{};
     work.x = data_of<uint16_t>(api, x.value);
     work.batches = 1;
     work.rows = product_of(x.shape, 0, rank - 1);
@@ -194,7 +74,7 @@ class CodeLinear {
   }
 
  private:
-  Product product_;
+  CodeProduct product_;
 };
 
 class CodeMatMul {
@@ -222,12 +102,9 @@ class CodeMatMul {
     bool fits = rank >= 2 && rank == b.shape.size() && a.shape[rank - 1] == b.shape[rank - 2];
     for (size_t i = shared; fits && i + 2 < rank; i++) fits = b.shape[i] == 1;
     if (!fits) refuse("CodeMatMul: the shapes do not go together");
-    Shape shape = a.shape;
-    shape[rank - 1] = b.shape[rank - 1];
-    Value* y = nullptr;
-    api.call(kGetOutput, context, size_t{0}, shape.data(), rank, &y);
+    Value* y = output_of(api, context, output_shape({a.shape, b.shape}));
     const size_t columns = static_cast<size_t>(a.shape[rank - 1]), outputs = static_cast<size_t>(b.shape[rank - 1]);
-    Product::Work work{};
+    CodeProduct::Work work{};
     work.x = data_of<uint16_t>(api, a.value);
     work.batches = product_of(a.shape, 0, shared);
     work.rows = product_of(a.shape, shared, rank - 1);
@@ -240,7 +117,7 @@ class CodeMatMul {
   }
 
  private:
-  Product product_;
+  CodeProduct product_;
   double w_scale_;
   double w_zero_;
 };

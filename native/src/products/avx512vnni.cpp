@@ -181,7 +181,7 @@ inline void pack_columns(const Operand& w, size_t from, size_t count, int8_t* pa
   const __m256i middle = _mm256_set1_epi8(static_cast<char>(0x80));
   const __m512i ones = _mm512_set1_epi8(1);
   __m512i totals[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-  const size_t padded = (w.columns + kGroup - 1) / kGroup * kGroup;
+  const size_t padded = tundish::padded_to_groups(w.columns);
   for (size_t k = 0; k < padded; k += 4) {
     __m256i line[4];
     for (size_t j = 0; j < 4; j++) {

@@ -2,26 +2,14 @@
 #include "calls.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include "../arguments.h"
 #include "product.h"
+#include "scratch.h"
 
 namespace tundish {
 namespace {
-
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using Bytes = std::unique_ptr<uint8_t, Free>;
-
-Bytes aligned(size_t size) {
-  Bytes memory(static_cast<uint8_t*>(std::aligned_alloc(64, (size + 63) / 64 * 64)));
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
 
 void require(const Napi::CallbackInfo& info, bool holds, const char* why) {
   if (!holds) throw Napi::RangeError::New(info.Env(), why);
@@ -34,8 +22,7 @@ Operand operand_of(const Napi::CallbackInfo& info, const Arguments& arguments) {
   if (form == "columns") return {Form::kColumns, arguments.data<uint8_t>(4, columns * outputs), nullptr, 0, outputs, columns};
   if (form == "rows") return {Form::kRows, arguments.data<uint8_t>(4, columns * outputs), nullptr, 0, outputs, columns};
   require(info, form == "blockwise", "the form is blockwise, rows or columns");
-  require(info, block == 16 || block == 32 || (block > 0 && block % 64 == 0), "blocks have 16, 32 or a multiple of 64 columns");
-  require(info, columns % block == 0, "blocks divide the columns");
+  require(info, is_readable_block(block, columns), "blocks have 16, 32 or a multiple of 64 columns, and divide the columns");
   return {Form::kBlockwise, arguments.data<uint8_t>(4, outputs * columns / 2), arguments.data<uint8_t>(5, outputs * columns / block), block, outputs, columns};
 }
 
@@ -46,15 +33,19 @@ Napi::Value multiply_codes(const Napi::CallbackInfo& info) {
   const ProductTable* table = find_products(info[0].ToString().Utf8Value().c_str());
   require(info, table != nullptr, "this machine cannot run the variant");
   const Operand w = operand_of(info, arguments);
-  const size_t rows = arguments.size(3), stride = (w.columns + kGroup - 1) / kGroup * kGroup;
+  const size_t rows = arguments.size(3), stride = padded_to_groups(w.columns);
   const uint16_t* x = arguments.data<uint16_t>(2, rows * w.columns);
-  const Bytes high = aligned(rows * stride), low = aligned(rows * stride), panel = aligned(kPanelRows * stride);
-  for (size_t m = 0; m < rows; m++) table->split(x + m * w.columns, w.columns, w.form == Form::kBlockwise, high.get() + m * stride, low.get() + m * stride);
+  Scratch<uint8_t> planes;
+  Scratch<int8_t> panel_memory;
+  uint8_t* high = planes.take(2 * rows * stride);
+  uint8_t* low = high + rows * stride;
+  int8_t* panel = panel_memory.take(kPanelRows * stride);
+  for (size_t m = 0; m < rows; m++) table->split(x + m * w.columns, w.columns, w.form == Form::kBlockwise, high + m * stride, low + m * stride);
   std::vector<double> sums(rows * kPanelRows);
   Napi::Float64Array result = Napi::Float64Array::New(info.Env(), (rows + 1) * w.rows);
   for (size_t from = 0; from < w.rows; from += kPanelRows) {
     const size_t count = std::min(kPanelRows, w.rows - from);
-    table->multiply({high.get(), low.get(), rows, w.columns, stride}, w, from, count, sums.data(), result.Data() + rows * w.rows + from, reinterpret_cast<int8_t*>(panel.get()));
+    table->multiply({high, low, rows, w.columns, stride}, w, from, count, sums.data(), result.Data() + rows * w.rows + from, panel);
     for (size_t m = 0; m < rows; m++) std::copy_n(sums.data() + m * kPanelRows, count, result.Data() + m * w.rows + from);
   }
   return result;

@@ -17,6 +17,14 @@ constexpr size_t kGroup = 64;
 // Sums of 8-bit products with more columns could leave 32 bits.
 constexpr size_t kMaxColumns = 65536;
 
+// `static`: a copy of these in each file, since one for all could be compiled for a CPU that is not there.
+static constexpr size_t padded_to_groups(size_t columns) { return (columns + kGroup - 1) / kGroup * kGroup; }
+
+// Blocks that the variants can read: 16, 32 or a multiple of 64 columns, and whole ones.
+static constexpr bool is_readable_block(size_t block, size_t columns) {
+  return (block == 16 || block == 32 || (block > 0 && block % 64 == 0)) && columns % block == 0;
+}
+
 // How the second operand lies in memory. K counts the summed positions.
 enum class Form {
   // Nibbles code + 8 [N, K/2], low half first, and integers 1..16 [N, K/block].

@@ -1,5 +1,5 @@
-// The products row by row, for the variants without dot products of bytes. Internal linkage, as everything that is
-// compiled once for each instruction set.
+// Planes and rows as the variants without dot products of bytes read them. Internal linkage, as everything that is compiled
+// once for each instruction set.
 #pragma once
 
 #include <cstring>
@@ -16,7 +16,7 @@ using tundish::kGroup;
 using tundish::kPanelRows;
 
 uint64_t split(const uint16_t* codes, size_t columns, bool paired, uint8_t* high, uint8_t* low) {
-  const size_t padded = (columns + kGroup - 1) / kGroup * kGroup;
+  const size_t padded = tundish::padded_to_groups(columns);
   std::memset(high, 0, padded);
   std::memset(low, 0, padded);
   uint64_t sum = 0;
@@ -48,27 +48,6 @@ void expand(const Operand& w, size_t row, size_t padded, int8_t* out) {
     int8_t* group = out + k / kGroup * kGroup + k % kGroup / 2;
     group[0] = products[nibbles[k / 2] & 15];
     group[kGroup / 2] = products[nibbles[k / 2] >> 4];
-  }
-}
-
-// Sum of bytes times int8; at most kMaxColumns of them.
-[[maybe_unused]] int32_t dot(const uint8_t* a, const int8_t* w, size_t count) {
-  int32_t sum = 0;
-  for (size_t k = 0; k < count; k++) sum += static_cast<int32_t>(static_cast<int16_t>(a[k])) * static_cast<int32_t>(static_cast<int16_t>(w[k]));
-  return sum;
-}
-
-[[maybe_unused]] void multiply(const Planes& a, const Operand& w, size_t from, size_t count, double* sums, double* weight_sums, int8_t* panel) {
-  for (size_t i = 0; i < count; i++) {
-    expand(w, from + i, a.stride, panel);
-    int32_t total = 0;
-    for (size_t k = 0; k < a.stride; k++) total += panel[k];
-    weight_sums[i] = total;
-    for (size_t m = 0; m < a.rows; m++) {
-      const int32_t high = dot(a.high + m * a.stride, panel, a.stride);
-      const int32_t low = dot(a.low + m * a.stride, panel, a.stride);
-      sums[m * kPanelRows + i] = static_cast<double>(high) * 256 + low;
-    }
   }
 }
 

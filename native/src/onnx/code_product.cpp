@@ -1,0 +1,80 @@
+// Splits activations into planes and computes the product panel by panel, on the threads of the session.
+#include "code_product.h"
+
+#include <algorithm>
+
+#include "../products/scratch.h"
+
+namespace tundish::onnx {
+namespace {
+
+constexpr size_t kRowsAtOnce = 16;
+
+template <typename F>
+void parallel_for(const Api& api, const KernelContext* context, size_t count, F& work) {
+  const auto step = [](void* data, size_t index) { (*static_cast<F*>(data))(index); };
+  api.call(kParallelFor, context, static_cast<void (*)(void*, size_t)>(step), count, size_t{0}, static_cast<void*>(&work));
+}
+
+}  // namespace
+
+CodeProduct::CodeProduct(const Api& api, const KernelInfo* info) : api_(api), products_(best_products()) {
+  x_scale_ = real(info, "x_scale");
+  x_zero_ = static_cast<double>(integer(info, "x_zero"));
+  y_scale_ = real(info, "y_scale");
+  y_zero_ = static_cast<float>(integer(info, "y_zero"));
+}
+
+float CodeProduct::real(const KernelInfo* info, const char* name) const {
+  float value = 0;
+  api_.call(kGetAttributeFloat, info, name, &value);
+  return value;
+}
+
+int64_t CodeProduct::integer(const KernelInfo* info, const char* name) const {
+  int64_t value = 0;
+  api_.call(kGetAttributeInt, info, name, &value);
+  return value;
+}
+
+void CodeProduct::run(const KernelContext* context, const Work& work) const {
+  const size_t columns = work.w.columns, outputs = work.w.rows;
+  if (columns > kMaxColumns) refuse("products of more than 65536 columns are not exact in 32 bits");
+  const size_t stride = padded_to_groups(columns);
+  const size_t all_rows = work.batches * work.rows;
+  thread_local Scratch<uint8_t> plane_memory;
+  thread_local Scratch<double> sum_memory;
+  uint8_t* high = plane_memory.take(2 * all_rows * stride);
+  uint8_t* low = high + all_rows * stride;
+  double* a_sums = sum_memory.take(all_rows);
+  const bool paired = work.w.form == Form::kBlockwise;
+  auto split = [&](size_t chunk) {
+    for (size_t row = chunk * kRowsAtOnce; row < std::min(all_rows, (chunk + 1) * kRowsAtOnce); row++) {
+      a_sums[row] = static_cast<double>(products_.split(work.x + row * columns, columns, paired, high + row * stride, low + row * stride));
+    }
+  };
+  const size_t chunks = (all_rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  if (chunks == 1) split(0);
+  else parallel_for(api_, context, chunks, split);
+  const size_t panels = (outputs + kPanelRows - 1) / kPanelRows;
+  const Finish to{x_zero_, work.w_zero, static_cast<double>(columns), work.factor * x_scale_, y_scale_, y_zero_};
+  auto panel = [&](size_t index) {
+    const size_t batch = index / panels, from = index % panels * kPanelRows, count = std::min(kPanelRows, outputs - from);
+    const size_t first_row = batch * work.rows;
+    thread_local Scratch<int8_t> panel_memory;
+    thread_local Scratch<double> sums_memory;
+    double* sums = sums_memory.take((work.rows + 1) * kPanelRows);
+    double* weight_sums = sums + work.rows * kPanelRows;
+    Operand w = work.w;
+    w.codes += batch * work.matrix_bytes;
+    const Planes a{high + first_row * stride, low + first_row * stride, work.rows, columns, stride};
+    products_.multiply(a, w, from, count, sums, weight_sums, panel_memory.take(kPanelRows * stride));
+    const float* scale = work.channel_scale == nullptr ? nullptr : work.channel_scale + from;
+    for (size_t m = 0; m < work.rows; m++) {
+      products_.finish(sums + m * kPanelRows, weight_sums, to, a_sums[first_row + m], scale, count, work.y + (first_row + m) * outputs + from);
+    }
+  };
+  parallel_for(api_, context, work.batches * panels, panel);
+}
+
+}  // namespace tundish::onnx
