@@ -28,11 +28,7 @@ beforeAll(async () => {
   });
   cpSync(CHECKPOINT, join(workspace.root, 'models/tiny/checkpoint'), { recursive: true });
   cpSync(join(REPOSITORY, 'test/fixtures/stages'), join(workspace.root, 'models/tiny/stages'), { recursive: true });
-  workspace.linkPackages();
-  await workspace.commit();
-  const { code, output } = await workspace.nx(['generate', '@tundish/nx:lock']);
-  if (code !== 0) throw new Error(output);
-  await workspace.commit();
+  await workspace.install();
 });
 afterAll(() => workspace.remove());
 

@@ -24,11 +24,7 @@ beforeAll(async () => {
     'other/project.json': '{ "name": "other", "targets": { "hello": { "executor": "nx:run-commands", "options": { "command": "echo hello" } } } }\n',
   });
   cpSync(CHECKPOINT, join(workspace.root, 'models/tiny/checkpoint'), { recursive: true });
-  workspace.linkPackages();
-  await workspace.commit();
-  const { code, output } = await workspace.nx(['generate', '@tundish/nx:lock']);
-  if (code !== 0) throw new Error(output);
-  await workspace.commit();
+  await workspace.install();
 });
 afterAll(() => workspace.remove());
 

@@ -68,6 +68,15 @@ export class NxWorkspace {
     for (const args of [['init', '-q', '-b', 'main'], ['add', '-A'], ['-c', 'user.name=e2e', '-c', 'user.email=e2e@example.org', 'commit', '-q', '-m', 'start']]) await this.#run('git', args, {});
   }
 
+  /** Links the packages, writes the lock of each model, and commits: ready to build. */
+  async install(): Promise<void> {
+    this.linkPackages();
+    await this.commit();
+    const { code, output } = await this.nx(['generate', '@tundish/nx:lock']);
+    if (code !== 0) throw new Error(output);
+    await this.commit();
+  }
+
   /** @param input what its standard input holds; nothing when absent */
   nx(args: readonly string[], environment: Readonly<Record<string, string>> = {}, input?: string): Promise<Finished> {
     return this.#run(process.execPath, [this.#program('nx'), ...args], environment, { input });

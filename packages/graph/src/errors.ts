@@ -19,3 +19,13 @@ export const graphError = declareErrors({
   ONNX_UNSUPPORTED: 'The model uses a feature of ONNX that Tundish does not carry.',
   ONNX_EXTERNAL_DATA: 'External data of a tensor is missing, out of range or outside of the folder of the model.',
 });
+
+/** Bytes at `offset` that are no protobuf of an ONNX model. */
+export function malformed(fault: string, offset: number): Error {
+  return graphError('ONNX_MALFORMED', {
+    what: `not an ONNX file, or a damaged one: ${fault}`,
+    why: `the bytes at ${offset} do not follow the protobuf encoding of an ONNX model`,
+    evidence: { offset },
+    fix: 'write or download the model again',
+  });
+}

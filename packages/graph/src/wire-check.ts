@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
-import { graphError } from './errors.js';
+import { graphError, malformed } from './errors.js';
 import { ModelProtoSchema } from './onnx_pb.js';
 
 const enum Wire {
@@ -135,13 +135,4 @@ function fieldsOf(schema: DescMessage): ReadonlyMap<number, DescField> {
   const found = known.get(schema) ?? new Map(schema.fields.map((field) => [field.number, field]));
   known.set(schema, found);
   return found;
-}
-
-function malformed(fault: string, offset: number): Error {
-  return graphError('ONNX_MALFORMED', {
-    what: `not an ONNX file, or a damaged one: ${fault}`,
-    why: `the bytes at ${offset} do not follow the protobuf encoding of an ONNX model`,
-    evidence: { offset },
-    fix: 'write or download the model again',
-  });
 }

@@ -97,8 +97,8 @@ async function compileOverShared(job: Job, { thread, shared, place }: Tools): Pr
     const pipe = await comparedPipe(join(place.work, place.dataName), shared.path);
     if (pipe === undefined) return undefined;
     try {
-      await compileGraph(thread, job, place);
-      return (await pipe.finish()) ? await kept(job, place) : undefined;
+      const compiled = await compileGraph(thread, job, place);
+      return (await pipe.finish()) ? await kept(job, compiled, place) : undefined;
     } catch (error) {
       // A cancelled call may still be on its way to the pipe, and would wait for a reader for ever.
       await thread.idle();
@@ -119,16 +119,15 @@ async function compileWithData(job: Job, { thread, shared, place }: Tools): Prom
       throw failed(job.name, undefined, `its data file has ${size} of ${needed} bytes`);
     }
     const bytes = await shared.add(compiled, data);
-    return bytes === compiled ? kept(job, place) : { bytes: job.aside.restore(bytes) };
+    return bytes === compiled ? kept(job, compiled, place) : { bytes: job.aside.restore(bytes) };
   });
 }
 
 /** The graph as ONNX Runtime wrote it, which is moved and not written again, or with the weights that were set aside. */
-async function kept({ name, aside }: Job, place: Place): Promise<ProducedFile['content']> {
-  const compiled = join(place.work, COMPILED);
-  if (aside.locations.length > 0) return { bytes: aside.restore(new Uint8Array(await readFile(compiled))) };
+async function kept({ name, aside }: Job, compiled: Uint8Array, place: Place): Promise<ProducedFile['content']> {
+  if (aside.locations.length > 0) return { bytes: aside.restore(compiled) };
   const path = join(dirname(place.work), `${name}.onnx`);
-  await rename(compiled, path);
+  await rename(join(place.work, COMPILED), path);
   return { path };
 }
 

@@ -1,6 +1,6 @@
 /** Walks forward through a protobuf file without loading it: what is skipped is not read. */
 import { readSync } from 'node:fs';
-import { graphError } from '../errors.js';
+import { malformed } from '../errors.js';
 
 /** Small enough that jumping over a thousand weights reads little, large enough that a graph takes few reads. */
 const WINDOW = 64 * 1024;
@@ -85,13 +85,4 @@ export class WireCursor {
     }
     return this.#window[this.at++ - this.#base] as number;
   }
-}
-
-function malformed(fault: string, offset: number): Error {
-  return graphError('ONNX_MALFORMED', {
-    what: `not an ONNX file, or a damaged one: ${fault}`,
-    why: `the bytes at ${offset} do not follow the protobuf encoding of an ONNX model`,
-    evidence: { offset },
-    fix: 'write or download the model again',
-  });
 }
