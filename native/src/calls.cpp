@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <new>
 #include <vector>
 
+#include "algebra/multiply.h"
 #include "arguments.h"
 #include "parallel.h"
 
@@ -106,25 +106,12 @@ void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { wide
 
 void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_f16); }
 
-struct AlignedDelete {
-  void operator()(float* memory) const { ::operator delete(memory, std::align_val_t(64)); }
-};
-
-// The longer side is split, so that each thread packs its own part of one matrix and all of the smaller one.
 void sgemm(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t m = arguments.size(3), n = arguments.size(4), k = arguments.size(5);
-  const MatrixProduct product{arguments.data<float>(0, m * k), arguments.data<float>(1, k * n), arguments.data<float>(2, m * n), m, n, k, arguments.flag(6)};
-  const size_t threads = arguments.threads(7);
-  std::vector<std::unique_ptr<float, AlignedDelete>> scratch;
-  for (size_t i = 0; i < threads; i++) {
-    scratch.emplace_back(static_cast<float*>(::operator new(table.sgemm_scratch * sizeof(float), std::align_val_t(64))));
-  }
-  const bool by_rows = m > n;
-  parallel(by_rows ? m : n, by_rows ? table.sgemm_rows : table.sgemm_columns, threads, [&](size_t index, size_t begin, size_t end) {
-    const Tile tile = by_rows ? Tile{begin, end, 0, n} : Tile{0, m, begin, end};
-    table.sgemm(product, tile, scratch[index].get());
-  });
+  const bool transpose_b = arguments.flag(6);
+  multiply(table, {.a = arguments.data<float>(0, m * k), .b = arguments.data<float>(1, k * n), .out = arguments.data<float>(2, m * n),
+                   .m = m, .n = n, .k = k, .lda = k, .ldb = transpose_b ? k : n, .ldo = n, .transpose_b = transpose_b}, arguments.threads(7));
 }
 
 void fwht(const Napi::CallbackInfo& info, const KernelTable& table) {

@@ -21,11 +21,13 @@ inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 // Rows [row, row + rows) x depth [k, k + depth) -> panels of kTileRows rows, depth-major; missing rows are zero.
 void pack_a(const MatrixProduct& product, size_t row, size_t rows, size_t k, size_t depth, float* panel) {
+  const float sign = product.subtract ? -1.0f : 1.0f;
+  const size_t row_step = product.transpose_a ? 1 : product.lda, depth_step = product.transpose_a ? product.lda : 1;
   for (size_t start = 0; start < rows; start += kTileRows, panel += kTileRows * depth) {
     for (size_t i = 0; i < kTileRows; i++) {
       const bool inside = start + i < rows;
-      const float* from = product.a + (row + start + i) * product.k + k;
-      for (size_t p = 0; p < depth; p++) panel[p * kTileRows + i] = inside ? from[p] : 0.0f;
+      const float* from = product.a + (row + start + i) * row_step + k * depth_step;
+      for (size_t p = 0; p < depth; p++) panel[p * kTileRows + i] = inside ? sign * from[p * depth_step] : 0.0f;
     }
   }
 }
@@ -37,12 +39,12 @@ void pack_b(const MatrixProduct& product, size_t column, size_t columns, size_t 
     if (valid < kTileColumns) __builtin_memset(panel, 0, kTileColumns * depth * sizeof(float));
     if (product.transpose_b) {
       for (size_t j = 0; j < valid; j++) {
-        const float* from = product.b + (column + start + j) * product.k + k;
+        const float* from = product.b + (column + start + j) * product.ldb + k;
         for (size_t p = 0; p < depth; p++) panel[p * kTileColumns + j] = from[p];
       }
     } else {
       for (size_t p = 0; p < depth; p++) {
-        __builtin_memcpy(panel + p * kTileColumns, product.b + (k + p) * product.n + column + start, valid * sizeof(float));
+        __builtin_memcpy(panel + p * kTileColumns, product.b + (k + p) * product.ldb + column + start, valid * sizeof(float));
       }
     }
   }
@@ -91,8 +93,16 @@ void multiply_block(const float* a, const float* b, size_t depth, float* out, si
   }
 }
 
+// A sum of no products.
+void clear(const MatrixProduct& product, const Tile& tile) {
+  for (size_t row = tile.row_begin; row < tile.row_end; row++) {
+    __builtin_memset(product.out + row * product.ldo + tile.column_begin, 0, (tile.column_end - tile.column_begin) * sizeof(float));
+  }
+}
+
 void sgemm(const MatrixProduct& product, const Tile& tile, float* scratch) {
   float *packed_b = scratch, *packed_a = scratch + kDepth * kBlockColumns;
+  if (product.k == 0 && !product.accumulate) clear(product, tile);
   for (size_t column = tile.column_begin; column < tile.column_end; column += kBlockColumns) {
     const size_t columns = smaller(kBlockColumns, tile.column_end - column);
     for (size_t k = 0; k < product.k; k += kDepth) {
@@ -101,7 +111,7 @@ void sgemm(const MatrixProduct& product, const Tile& tile, float* scratch) {
       for (size_t row = tile.row_begin; row < tile.row_end; row += kBlockRows) {
         const size_t rows = smaller(kBlockRows, tile.row_end - row);
         pack_a(product, row, rows, k, depth, packed_a);
-        multiply_block(packed_a, packed_b, depth, product.out + row * product.n + column, product.n, rows, columns, k == 0);
+        multiply_block(packed_a, packed_b, depth, product.out + row * product.ldo + column, product.ldo, rows, columns, k == 0 && !product.accumulate);
       }
     }
   }

@@ -30,7 +30,8 @@ struct LpbqWeight {
   size_t block;
 };
 
-// out [m, n] = a [m, k] times b [k, n], or b [n, k] when transpose_b is set.
+// out [m, n] = a [m, k] times b [k, n], row-major. Every element of out is one chain of fused multiply-adds over ascending
+// k, which starts from +0, or from the element itself when `accumulate` is set. Neither a nor b may overlap out.
 struct MatrixProduct {
   const float* a;
   const float* b;
@@ -38,7 +39,16 @@ struct MatrixProduct {
   size_t m;
   size_t n;
   size_t k;
-  bool transpose_b;
+  // Elements from one stored row to the next.
+  size_t lda;
+  size_t ldb;
+  size_t ldo;
+  // a is stored [k, m], b is stored [n, k].
+  bool transpose_a = false;
+  bool transpose_b = false;
+  bool accumulate = false;
+  // The products are taken from the chain: its steps are fma(-a, b, chain).
+  bool subtract = false;
 };
 
 // Rows [row_begin, row_end) and columns [column_begin, column_end) of a product.
