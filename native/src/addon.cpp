@@ -4,6 +4,7 @@
 #include "calls.h"
 #include "onnx/session.h"
 #include "products/calls.h"
+#include "solvers/calls.h"
 #include "variants.h"
 #include "version.h"
 
@@ -16,6 +17,12 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
   return tundish::bind_kernels(info.Env(), *table);
 }
 
+Napi::Value solvers(const Napi::CallbackInfo& info) {
+  const std::string isa = info[0].ToString().Utf8Value();
+  if (tundish::find_variant(isa) == nullptr) throw Napi::RangeError::New(info.Env(), "variant " + isa + " cannot run on this machine");
+  return tundish::bind_solvers(info.Env(), isa);
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Napi::Array names = Napi::Array::New(env);
   uint32_t index = 0;
@@ -23,6 +30,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", TUNDISH_KERNEL_VERSION);
   exports.Set("variants", names);
   exports.Set("kernels", Napi::Function::New(env, kernels, "kernels"));
+  exports.Set("solvers", Napi::Function::New(env, solvers, "solvers"));
   exports.Set("productVariants", tundish::product_variants(env));
   exports.Set("multiplyCodes", Napi::Function::New(env, tundish::multiply_codes, "multiplyCodes"));
   exports.Set("openOnnxRuntime", Napi::Function::New(env, tundish::open_onnx_runtime, "openOnnxRuntime"));

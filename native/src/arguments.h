@@ -18,6 +18,10 @@ template <>
 inline constexpr napi_typedarray_type kArrayType<uint8_t> = napi_uint8_array;
 template <>
 inline constexpr napi_typedarray_type kArrayType<uint16_t> = napi_uint16_array;
+template <>
+inline constexpr napi_typedarray_type kArrayType<uint32_t> = napi_uint32_array;
+template <>
+inline constexpr napi_typedarray_type kArrayType<double> = napi_float64_array;
 
 class Arguments {
  public:

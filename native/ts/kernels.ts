@@ -1,5 +1,7 @@
 /** The contract of the numeric kernels: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
 
+import type { Solvers } from './solvers.js';
+
 /**
  * 4-bit LPBQ weight of shape [n, k].
  * `codes`: Uint8Array [n, k/2], low nibble first, nibble = code + 8. `blockScale`: Uint8Array [n, k/blockSize], 1..16.
@@ -48,6 +50,7 @@ export interface Kernels {
   identity(): KernelIdentity;
   /** Why TypeScript computes although an addon was allowed; undefined for the addon and when TypeScript was asked for. */
   readonly reason: string | undefined;
+  readonly solvers: Solvers;
 
   /**
    * Min-max LPBQ, numerics of AIMET 2.42: see typescript/ranges.ts for the rule.
