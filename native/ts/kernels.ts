@@ -1,4 +1,5 @@
 /** The contract of the numeric kernels: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
+import type { DecoderKernels, RawDecoderKernels } from './decoder-kernels.js';
 
 /**
  * 4-bit LPBQ weight of shape [n, k].
@@ -83,6 +84,9 @@ export interface Kernels {
 
   /** Walsh-Hadamard transform of every row of x [rows, n], in place, unnormalised, natural order; n is a power of two. */
   fwht(x: Float32Array, rows: number, n: number, threads?: number): void;
+
+  /** The steps of a decoder block that are not matrix products. */
+  readonly decoder: DecoderKernels;
 }
 
 export interface SgemmOptions {
@@ -104,4 +108,5 @@ export interface RawKernels {
   widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;
   sgemm(a: Float32Array, b: Float32Array, out: Float32Array, m: number, n: number, k: number, transposeB: boolean, threads: number): void;
   fwht(x: Float32Array, rows: number, n: number, threads: number): void;
+  readonly decoder: RawDecoderKernels;
 }

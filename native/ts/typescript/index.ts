@@ -1,5 +1,7 @@
 /** The raw kernels in TypeScript: one thread, no addon, the same bytes. */
 import type { RawKernels } from '../kernels.js';
+import { causalAttention } from './decoder/causal-attention.js';
+import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
 import { minMax, widenBf16, widenF16 } from './elements.js';
 import { fwht, sgemm } from './matrices.js';
 import { dequantizeLpbq, dequantizePerChannel, quantizeLpbq, quantizeOnGrid, quantizePerChannel } from './weights.js';
@@ -16,4 +18,5 @@ export const typescriptKernels: RawKernels = {
   widenF16,
   sgemm,
   fwht,
+  decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add },
 };
