@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "calls.h"
+#include "decoder/calls.h"
 #include "onnx/session.h"
 #include "products/calls.h"
 #include "variants.h"
@@ -13,7 +14,9 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
   const std::string isa = info[0].ToString().Utf8Value();
   const tundish::KernelTable* table = tundish::find_variant(isa);
   if (table == nullptr) throw Napi::RangeError::New(info.Env(), "variant " + isa + " cannot run on this machine");
-  return tundish::bind_kernels(info.Env(), *table);
+  Napi::Object functions = tundish::bind_kernels(info.Env(), *table);
+  functions.Set("decoder", tundish::bind_decoder(info.Env(), tundish::decoder_table(table->isa)));
+  return functions;
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
