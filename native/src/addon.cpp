@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "calls.h"
+#include "decoder/calls.h"
 #include "onnx/session.h"
 #include "products/calls.h"
 #include "solvers/calls.h"
@@ -14,13 +15,10 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
   const std::string isa = info[0].ToString().Utf8Value();
   const tundish::KernelTable* table = tundish::find_variant(isa);
   if (table == nullptr) throw Napi::RangeError::New(info.Env(), "variant " + isa + " cannot run on this machine");
-  return tundish::bind_kernels(info.Env(), *table);
-}
-
-Napi::Value solvers(const Napi::CallbackInfo& info) {
-  const std::string isa = info[0].ToString().Utf8Value();
-  if (tundish::find_variant(isa) == nullptr) throw Napi::RangeError::New(info.Env(), "variant " + isa + " cannot run on this machine");
-  return tundish::bind_solvers(info.Env(), isa);
+  Napi::Object functions = tundish::bind_kernels(info.Env(), *table);
+  functions.Set("decoder", tundish::bind_decoder(info.Env(), tundish::decoder_table(table->isa)));
+  functions.Set("solvers", tundish::bind_solvers(info.Env(), tundish::solver_table(table->isa)));
+  return functions;
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -30,7 +28,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", TUNDISH_KERNEL_VERSION);
   exports.Set("variants", names);
   exports.Set("kernels", Napi::Function::New(env, kernels, "kernels"));
-  exports.Set("solvers", Napi::Function::New(env, solvers, "solvers"));
   exports.Set("productVariants", tundish::product_variants(env));
   exports.Set("multiplyCodes", Napi::Function::New(env, tundish::multiply_codes, "multiplyCodes"));
   exports.Set("openOnnxRuntime", Napi::Function::New(env, tundish::open_onnx_runtime, "openOnnxRuntime"));

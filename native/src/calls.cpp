@@ -3,24 +3,15 @@
 
 #include <algorithm>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "algebra/multiply.h"
 #include "arguments.h"
+#include "bound_call.h"
 #include "parallel.h"
 
 namespace tundish {
 namespace {
-
-// Elements below which a thread of its own costs more than it brings.
-constexpr size_t kElementGrain = 1 << 16;
-
-size_t row_grain(size_t row_elements) { return std::max<size_t>(1, kElementGrain / std::max<size_t>(1, row_elements)); }
-
-void require(const Napi::CallbackInfo& info, bool holds, const char* why) {
-  if (!holds) throw Napi::RangeError::New(info.Env(), why);
-}
 
 void quantize_lpbq(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
@@ -122,37 +113,21 @@ void fwht(const Napi::CallbackInfo& info, const KernelTable& table) {
   parallel(rows, row_grain(n), arguments.threads(3), [&](size_t, size_t begin, size_t end) { table.fwht(x, n, begin, end); });
 }
 
-using Call = void (*)(const Napi::CallbackInfo&, const KernelTable&);
-
-template <Call call>
-void enter(const Napi::CallbackInfo& info) {
-  try {
-    call(info, *static_cast<const KernelTable*>(info.Data()));
-  } catch (const std::bad_alloc&) {
-    throw Napi::Error::New(info.Env(), "out of memory");
-  }
-}
-
-template <Call call>
-void bind(Napi::Object& target, const char* name, const KernelTable& table) {
-  target.Set(name, Napi::Function::New<enter<call>>(target.Env(), name, const_cast<KernelTable*>(&table)));
-}
-
 }  // namespace
 
 Napi::Object bind_kernels(Napi::Env env, const KernelTable& table) {
   Napi::Object kernels = Napi::Object::New(env);
-  bind<quantize_lpbq>(kernels, "quantizeLpbq", table);
-  bind<dequantize_lpbq>(kernels, "dequantizeLpbq", table);
-  bind<quantize_per_channel>(kernels, "quantizePerChannel", table);
-  bind<dequantize_per_channel>(kernels, "dequantizePerChannel", table);
-  bind<quantize_on_grid8>(kernels, "quantizeOnGrid8", table);
-  bind<quantize_on_grid16>(kernels, "quantizeOnGrid16", table);
-  bind<min_max>(kernels, "minMax", table);
-  bind<widen_bf16>(kernels, "widenBf16", table);
-  bind<widen_f16>(kernels, "widenF16", table);
-  bind<sgemm>(kernels, "sgemm", table);
-  bind<fwht>(kernels, "fwht", table);
+  bind<KernelTable, quantize_lpbq>(kernels, "quantizeLpbq", table);
+  bind<KernelTable, dequantize_lpbq>(kernels, "dequantizeLpbq", table);
+  bind<KernelTable, quantize_per_channel>(kernels, "quantizePerChannel", table);
+  bind<KernelTable, dequantize_per_channel>(kernels, "dequantizePerChannel", table);
+  bind<KernelTable, quantize_on_grid8>(kernels, "quantizeOnGrid8", table);
+  bind<KernelTable, quantize_on_grid16>(kernels, "quantizeOnGrid16", table);
+  bind<KernelTable, min_max>(kernels, "minMax", table);
+  bind<KernelTable, widen_bf16>(kernels, "widenBf16", table);
+  bind<KernelTable, widen_f16>(kernels, "widenF16", table);
+  bind<KernelTable, sgemm>(kernels, "sgemm", table);
+  bind<KernelTable, fwht>(kernels, "fwht", table);
   return kernels;
 }
 

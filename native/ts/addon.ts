@@ -6,7 +6,6 @@ import { messageOf, printable } from '@tundish/diagnostics';
 import type { Isa, RawKernels } from './kernels.js';
 import type { MultiplyCodes, ProductIsa } from './code-products.js';
 import type { OnnxRuntime } from './onnx-runtime.js';
-import type { RawSolvers } from './solvers.js';
 
 /** Version of the kernels' numerics and of the calls into the addon; src/version.h carries the same text. */
 export const KERNEL_VERSION = 'tundish-kernels-4';
@@ -19,7 +18,6 @@ interface Addon {
   /** Variants that this machine can run, best first. */
   readonly variants: readonly NativeIsa[];
   kernels(isa: NativeIsa): RawKernels;
-  solvers(isa: NativeIsa): RawSolvers;
   /** Variants of the exact products that this machine can run, best first. */
   readonly productVariants: readonly ProductIsa[];
   readonly multiplyCodes: MultiplyCodes;

@@ -1,12 +1,12 @@
 /** Puts argument checks and output allocation in front of raw kernels, so that both implementations refuse the same calls. */
-import { check, checkLength, checkSizes, threadCount } from './arguments.js';
+import { check, checkLength, checkSizes, threadCount } from './argument-checks.js';
 import { checkedSolvers } from './checked-solvers.js';
+import { checkedDecoderKernels } from './decoder-kernels.js';
 import type { KernelIdentity, Kernels, LpbqWeight, RawKernels, UnsignedGrid } from './kernels.js';
-import type { RawSolvers } from './solvers.js';
 
 /** @param reason why TypeScript computes although an addon was allowed */
-export function checkedKernels(raw: RawKernels, solvers: RawSolvers, identity: KernelIdentity, reason: string | undefined): Kernels {
-  return { identity: () => identity, reason, solvers: checkedSolvers(solvers), ...weightKernels(raw), ...tensorKernels(raw) };
+export function checkedKernels(raw: RawKernels, identity: KernelIdentity, reason: string | undefined): Kernels {
+  return { identity: () => identity, reason, ...weightKernels(raw), ...tensorKernels(raw), decoder: checkedDecoderKernels(raw.decoder), solvers: checkedSolvers(raw.solvers) };
 }
 
 type WeightKernels = Pick<Kernels, 'quantizeLpbq' | 'dequantizeLpbq' | 'quantizePerChannel' | 'dequantizePerChannel'>;
@@ -48,7 +48,7 @@ function weightKernels(raw: RawKernels): WeightKernels {
   };
 }
 
-function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason' | 'solvers'> {
+function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason' | 'decoder' | 'solvers'> {
   return {
     quantizeOnGrid(w, grid, bits, threads) {
       checkGrid('quantizeOnGrid', grid, bits);

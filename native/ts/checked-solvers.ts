@@ -1,5 +1,5 @@
 /** Argument checks and outputs in front of raw solvers, for the addon and the TypeScript reference alike. */
-import { check, checkLength, checkSizes, threadCount } from './arguments.js';
+import { check, checkLength, checkSizes, threadCount } from './argument-checks.js';
 import type { RawSolvers, ScaleGrid, Solvers, WeightMatrix } from './solvers.js';
 
 /** Columns of a block whose scale is searched. */

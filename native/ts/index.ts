@@ -1,6 +1,7 @@
 /** Numeric kernels: C++ when the addon is built, TypeScript with the same bytes when it is not. */
 export { KERNEL_VERSION } from './addon.js';
 export type { NativeIsa } from './addon.js';
+export type { AttentionShape, DecoderKernels } from './decoder-kernels.js';
 export type { Isa, KernelIdentity, Kernels, LpbqWeight, MinMax, PerChannelWeight, SgemmOptions, UnsignedGrid } from './kernels.js';
 export type { BlockGram, CandidateScales, CandidateSearch, Descent, FeedbackRounding, LpbqScales, LpbqSearch, ScaleGrid, Solvers, WeightMatrix } from './solvers.js';
 export { loadKernels, variants } from './load.js';

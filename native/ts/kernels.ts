@@ -1,6 +1,6 @@
 /** The contract of the numeric kernels: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
-
-import type { Solvers } from './solvers.js';
+import type { DecoderKernels, RawDecoderKernels } from './decoder-kernels.js';
+import type { RawSolvers, Solvers } from './solvers.js';
 
 /**
  * 4-bit LPBQ weight of shape [n, k].
@@ -50,7 +50,6 @@ export interface Kernels {
   identity(): KernelIdentity;
   /** Why TypeScript computes although an addon was allowed; undefined for the addon and when TypeScript was asked for. */
   readonly reason: string | undefined;
-  readonly solvers: Solvers;
 
   /**
    * Min-max LPBQ, numerics of AIMET 2.42: see typescript/ranges.ts for the rule.
@@ -86,6 +85,11 @@ export interface Kernels {
 
   /** Walsh-Hadamard transform of every row of x [rows, n], in place, unnormalised, natural order; n is a power of two. */
   fwht(x: Float32Array, rows: number, n: number, threads?: number): void;
+
+  /** The steps of a decoder block that are not matrix products. */
+  readonly decoder: DecoderKernels;
+  /** Codes and scales of linear layers from weights and statistics of inputs. */
+  readonly solvers: Solvers;
 }
 
 export interface SgemmOptions {
@@ -107,4 +111,6 @@ export interface RawKernels {
   widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;
   sgemm(a: Float32Array, b: Float32Array, out: Float32Array, m: number, n: number, k: number, transposeB: boolean, threads: number): void;
   fwht(x: Float32Array, rows: number, n: number, threads: number): void;
+  readonly decoder: RawDecoderKernels;
+  readonly solvers: RawSolvers;
 }

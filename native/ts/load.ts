@@ -5,7 +5,6 @@ import { checkedKernels } from './checked-kernels.js';
 import { kernelError } from './errors.js';
 import type { Kernels } from './kernels.js';
 import { typescriptKernels } from './typescript/index.js';
-import { typescriptSolvers } from './typescript/solvers.js';
 
 export interface LoadOptions {
   /** Addon to load in place of the built one. */
@@ -27,7 +26,7 @@ export function loadKernels(options: LoadOptions = {}): Kernels {
     const { addon } = opened;
     const isa = options.isa ?? addon.variants[0];
     if (isa !== undefined && addon.variants.includes(isa)) {
-      return checkedKernels(addon.kernels(isa), addon.solvers(isa), { implementation: 'native', version: KERNEL_VERSION, isa }, undefined);
+      return checkedKernels(addon.kernels(isa), { implementation: 'native', version: KERNEL_VERSION, isa }, undefined);
     }
     reason = `variant ${isa} cannot run on this machine, which has ${addon.variants.join(', ')}`;
   } else {
@@ -49,5 +48,5 @@ export function variants(path: string = builtAddonPath()): readonly NativeIsa[] 
 }
 
 function typescriptOnly(reason: string | undefined): Kernels {
-  return checkedKernels(typescriptKernels, typescriptSolvers, { implementation: 'typescript', version: KERNEL_VERSION, isa: 'typescript' }, reason);
+  return checkedKernels(typescriptKernels, { implementation: 'typescript', version: KERNEL_VERSION, isa: 'typescript' }, reason);
 }

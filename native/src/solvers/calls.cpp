@@ -2,33 +2,25 @@
 #include "calls.h"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
-#include <memory>
-#include <new>
 #include <vector>
 
 #include "../arguments.h"
+#include "../bound_call.h"
 #include "../parallel.h"
-#include "table.h"
+#include "../products/scratch.h"
 
 namespace tundish {
 namespace {
 
-void require(const Napi::CallbackInfo& info, bool holds, const char* why) {
-  if (!holds) throw Napi::RangeError::New(info.Env(), why);
-}
-
-struct AlignedDelete {
-  void operator()(float* memory) const { ::operator delete(memory, std::align_val_t(64)); }
-};
-
 // work(row_begin, row_end, memory) on at most `threads` threads.
 void over_rows(const SolverTable& table, size_t rows, size_t k, size_t threads, const std::function<void(size_t, size_t, float*)>& work) {
-  std::vector<std::unique_ptr<float, AlignedDelete>> memory;
-  for (size_t i = 0; i < threads; i++) {
-    memory.emplace_back(static_cast<float*>(::operator new(table.panel_memory(k) * sizeof(float), std::align_val_t(64))));
-  }
-  parallel(rows, table.row_grain, threads, [&](size_t index, size_t begin, size_t end) { work(begin, end, memory[index].get()); });
+  const size_t size = table.panel_memory(k);
+  std::vector<Scratch<float>> memory(threads);
+  // Taken here, where a failure can be told to the caller; a thread that takes it again gets the same memory.
+  for (Scratch<float>& part : memory) part.take(size);
+  parallel(rows, table.row_grain, threads, [&](size_t index, size_t begin, size_t end) { work(begin, end, memory[index].take(size)); });
 }
 
 // The three arguments of a grid at `index`: scale, block, bits.
@@ -114,41 +106,25 @@ void search_candidates(const Napi::CallbackInfo& info, const SolverTable& table)
   over_rows(table, n, k, arguments.threads(10), [&](size_t begin, size_t end, float* memory) { table.search_candidates(search, begin, end, memory); });
 }
 
-using Call = void (*)(const Napi::CallbackInfo&, const SolverTable&);
+}  // namespace
 
-template <Call call>
-void enter(const Napi::CallbackInfo& info) {
-  try {
-    call(info, *static_cast<const SolverTable*>(info.Data()));
-  } catch (const std::bad_alloc&) {
-    throw Napi::Error::New(info.Env(), "out of memory");
-  }
-}
-
-template <Call call>
-void bind(Napi::Object& target, const char* name, const SolverTable& table) {
-  target.Set(name, Napi::Function::New<enter<call>>(target.Env(), name, const_cast<SolverTable*>(&table)));
-}
-
-const SolverTable& solvers_of(const std::string& isa) {
+const SolverTable& solver_table(const char* isa) {
 #if defined(__x86_64__)
-  if (isa == "avx512") return avx512_solvers;
-  if (isa == "avx2") return avx2_solvers;
+  for (const SolverTable* table : {&avx512_solvers, &avx2_solvers}) {
+    if (std::strcmp(isa, table->kernels->isa) == 0) return *table;
+  }
 #endif
   return portable_solvers;
 }
 
-}  // namespace
-
-Napi::Object bind_solvers(Napi::Env env, const std::string& isa) {
-  const SolverTable& table = solvers_of(isa);
+Napi::Object bind_solvers(Napi::Env env, const SolverTable& table) {
   Napi::Object solvers = Napi::Object::New(env);
-  bind<round_to_grid>(solvers, "roundToGrid", table);
-  bind<round_with_feedback>(solvers, "roundWithFeedback", table);
-  bind<descend>(solvers, "descend", table);
-  bind<row_losses>(solvers, "rowLosses", table);
-  bind<search_lpbq>(solvers, "searchLpbq", table);
-  bind<search_candidates>(solvers, "searchCandidates", table);
+  bind<SolverTable, round_to_grid>(solvers, "roundToGrid", table);
+  bind<SolverTable, round_with_feedback>(solvers, "roundWithFeedback", table);
+  bind<SolverTable, descend>(solvers, "descend", table);
+  bind<SolverTable, row_losses>(solvers, "rowLosses", table);
+  bind<SolverTable, search_lpbq>(solvers, "searchLpbq", table);
+  bind<SolverTable, search_candidates>(solvers, "searchCandidates", table);
   return solvers;
 }
 

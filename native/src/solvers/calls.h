@@ -3,11 +3,14 @@
 
 #include <napi.h>
 
-#include <string>
+#include "table.h"
 
 namespace tundish {
 
-// An object with one function for each solver, in the variant `isa`, which must be one that this machine can run.
-Napi::Object bind_solvers(Napi::Env env, const std::string& isa);
+// The variant of that name, which this machine must be able to run.
+const SolverTable& solver_table(const char* isa);
+
+// An object with one function for each solver.
+Napi::Object bind_solvers(Napi::Env env, const SolverTable& table);
 
 }  // namespace tundish

@@ -1,7 +1,11 @@
 /** The raw kernels in TypeScript: one thread, no addon, the same bytes. */
 import type { RawKernels } from '../kernels.js';
+import { causalAttention } from './decoder/causal-attention.js';
+import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
 import { minMax, widenBf16, widenF16 } from './elements.js';
 import { fwht, sgemm } from './matrices.js';
+import { searchCandidates, searchLpbq } from './searches.js';
+import { descend, roundToGrid, roundWithFeedback, rowLosses } from './solvers.js';
 import { dequantizeLpbq, dequantizePerChannel, quantizeLpbq, quantizeOnGrid, quantizePerChannel } from './weights.js';
 
 export const typescriptKernels: RawKernels = {
@@ -16,4 +20,6 @@ export const typescriptKernels: RawKernels = {
   widenF16,
   sgemm,
   fwht,
+  decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add },
+  solvers: { roundToGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates },
 };

@@ -1,15 +1,13 @@
 /** Rounding with feedback and coordinate descent in TypeScript, operation for operation those of the addon (src/solvers). */
-import type { RawSolvers } from '../solvers.js';
 import { fma32 } from './fused-multiply-add.js';
 import { clampRound } from './ranges.js';
-import { searchCandidates, searchLpbq } from './searches.js';
 
 const { fround } = Math;
 
 /** Columns that are solved one by one before the rest hears of them; the addon's kSteps. */
 const STEPS = 128;
 
-function roundToGrid(w: Float32Array, n: number, k: number, scale: Float32Array, block: number, bits: number, codes: Int8Array): void {
+export function roundToGrid(w: Float32Array, n: number, k: number, scale: Float32Array, block: number, bits: number, codes: Int8Array): void {
   const bound = 2 ** (bits - 1);
   for (let i = 0; i < n * k; i++) codes[i] = clampRound(fround((w[i] as number) / (scale[Math.floor(i / block)] as number)), -bound, bound - 1);
 }
@@ -19,7 +17,7 @@ function feed(target: Float32Array, matrix: Float32Array, row: number, amount: n
   for (let t = from; t < to; t++) target[t] = fma32(matrix[row + t] as number, amount, target[t] as number);
 }
 
-function roundWithFeedback(
+export function roundWithFeedback(
   w: Float32Array, n: number, k: number, scale: Float32Array, block: number, bits: number, order: Uint32Array, feedback: Float32Array, residual: Float32Array | null, fromTarget: boolean, codes: Int8Array,
 ): void {
   const bound = 2 ** (bits - 1);
@@ -44,7 +42,7 @@ function roundWithFeedback(
   }
 }
 
-function descend(target: Float32Array, n: number, k: number, scale: Float32Array, block: number, bits: number, gram: Float32Array, codes: Int8Array, sweeps: number): void {
+export function descend(target: Float32Array, n: number, k: number, scale: Float32Array, block: number, bits: number, gram: Float32Array, codes: Int8Array, sweeps: number): void {
   const bound = 2 ** (bits - 1);
   const scaleAt = (row: number, c: number): number => scale[(row * k + c - (c % block)) / block] as number;
   const changes = new Float32Array(k);
@@ -74,7 +72,7 @@ function descend(target: Float32Array, n: number, k: number, scale: Float32Array
   }
 }
 
-function rowLosses(e: Float32Array, n: number, k: number, gram: Float32Array, loss: Float64Array): void {
+export function rowLosses(e: Float32Array, n: number, k: number, gram: Float32Array, loss: Float64Array): void {
   for (let row = 0; row < n; row++) {
     const errors = e.subarray(row * k, (row + 1) * k);
     const product = new Float32Array(k);
@@ -84,5 +82,3 @@ function rowLosses(e: Float32Array, n: number, k: number, gram: Float32Array, lo
     loss[row] = sum;
   }
 }
-
-export const typescriptSolvers: RawSolvers = { roundToGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates };

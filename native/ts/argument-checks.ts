@@ -1,4 +1,4 @@
-/** What every checked call refuses, in one voice. */
+/** What every kernel asks of its arguments before it computes. */
 import { kernelError } from './errors.js';
 
 const DEFAULT_THREADS = 2;

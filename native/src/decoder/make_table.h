@@ -1,0 +1,13 @@
+// Fills a table with the steps as compiled for the including variant.
+#pragma once
+
+#include "causal_attention.h"
+#include "elements.h"
+
+namespace {
+
+constexpr tundish::DecoderTable make_table(const char* isa) {
+  return {isa, rms_norm, rotate, silu_multiply, add, causal_attention, attention_scratch, kQueries};
+}
+
+}  // namespace

@@ -1,0 +1,90 @@
+/** The forward pass of a pre-norm decoder block in steps over one window of tokens, so that a caller can quantize between them. */
+import type { Kernels } from '@tundish/native';
+import { type BlockShape, type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from './block-weights.js';
+
+/** What every step needs: who computes, and the sizes. */
+export interface BlockContext {
+  readonly kernels: Kernels;
+  readonly shape: BlockShape;
+  readonly threads: number;
+}
+
+/** Linear layers that read the same input. */
+export type LinearGroup = 'qkv' | 'o' | 'gate_up' | 'down';
+
+/** Receives the input [tokens, in] of a group before its linear layers are applied. */
+export type CaptureInput = (group: LinearGroup, input: Float32Array) => void;
+
+type Linears<Role extends LinearRole> = Readonly<Pick<BlockWeights['linears'], Role>>;
+
+/** norm(x), the input of q, k and v. @param x residual stream [tokens, hidden] */
+export function attentionInput({ kernels, shape, threads }: BlockContext, x: Float32Array, gain: Float32Array): Float32Array {
+  return kernels.decoder.rmsNorm(x, gain, shape.epsilon, threads);
+}
+
+/** Attention output before o: [tokens, heads · headDim]. @param input [tokens, hidden] */
+export function attend(context: BlockContext, input: Float32Array, linears: Linears<'q_proj' | 'k_proj' | 'v_proj'>, rope: RopeTables): Float32Array {
+  const { kernels, shape, threads } = context;
+  const { headDim } = shape;
+  const tokens = input.length / shape.hidden;
+  const [cos, sin] = [rope.cos.subarray(0, (tokens * headDim) / 2), rope.sin.subarray(0, (tokens * headDim) / 2)];
+  const q = linear(context, input, 'q_proj', linears.q_proj);
+  const k = linear(context, input, 'k_proj', linears.k_proj);
+  const v = linear(context, input, 'v_proj', linears.v_proj);
+  kernels.decoder.rotate(q, tokens, headDim, cos, sin, threads);
+  kernels.decoder.rotate(k, tokens, headDim, cos, sin, threads);
+  return kernels.decoder.causalAttention(q, k, v, { tokens, heads: shape.heads, kvHeads: shape.kvHeads, headDim }, threads);
+}
+
+/** x + attended · oᵀ: the residual stream between the halves of the block, [tokens, hidden]. */
+export function afterAttention(context: BlockContext, x: Float32Array, attended: Float32Array, o: Linear): Float32Array {
+  return addResidual(context, linear(context, attended, 'o_proj', o), x);
+}
+
+/** norm of the residual stream, the input of gate and up. @param x result of `afterAttention` */
+export function mlpInput({ kernels, shape, threads }: BlockContext, x: Float32Array, gain: Float32Array): Float32Array {
+  return kernels.decoder.rmsNorm(x, gain, shape.epsilon, threads);
+}
+
+/** silu(gate(input)) · up(input), the input of down: [tokens, ffn]. @param input [tokens, hidden] */
+export function gatedInput(context: BlockContext, input: Float32Array, linears: Linears<'gate_proj' | 'up_proj'>): Float32Array {
+  const gate = linear(context, input, 'gate_proj', linears.gate_proj);
+  context.kernels.decoder.siluMultiply(gate, linear(context, input, 'up_proj', linears.up_proj), context.threads);
+  return gate;
+}
+
+/** x + gated · downᵀ: the residual stream that leaves the block, [tokens, hidden]. @param x result of `afterAttention` */
+export function blockOutput(context: BlockContext, x: Float32Array, gated: Float32Array, down: Linear): Float32Array {
+  return addResidual(context, linear(context, gated, 'down_proj', down), x);
+}
+
+/**
+ * All steps. The result equals the adapted graph of the block on a window with an empty past.
+ *
+ * @param x residual stream [tokens, hidden]
+ * @throws KERNEL_ARGUMENT when sizes do not go together
+ */
+export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Float32Array, rope: RopeTables, onCapture?: CaptureInput): Float32Array {
+  const { linears } = weights;
+  const captured = (group: LinearGroup, input: Float32Array): Float32Array => {
+    onCapture?.(group, input);
+    return input;
+  };
+  const attended = captured('o', attend(context, captured('qkv', attentionInput(context, x, weights.attentionGain)), linears, rope));
+  const middle = afterAttention(context, x, attended, linears.o_proj);
+  const gated = captured('down', gatedInput(context, captured('gate_up', mlpInput(context, middle, weights.mlpGain)), linears));
+  return blockOutput(context, middle, gated, linears.down_proj);
+}
+
+function linear({ kernels, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
+  const dims = linearDims(role, shape);
+  const y = kernels.sgemm(x, weight, x.length / dims.in, dims.out, dims.in, { transposeB: true, threads });
+  if (bias !== undefined) kernels.decoder.add(y, bias, threads);
+  return y;
+}
+
+/** Adds x to `branch`, which nobody else holds. */
+function addResidual({ kernels, threads }: BlockContext, branch: Float32Array, x: Float32Array): Float32Array {
+  kernels.decoder.add(branch, x, threads);
+  return branch;
+}
