@@ -56,10 +56,10 @@ describe.each(natives)('%s', (_, native) => {
   });
 
   it('searches candidates as the reference does', () => {
-    fc.assert(fc.property(shapes, fc.boolean(), ({ seed, n, blocks, block }, asymmetric) => {
+    fc.assert(fc.property(shapes, fc.boolean(), fc.boolean(), ({ seed, n, blocks, block }, asymmetric, started) => {
       const k = blocks * block;
       const gram = blocksOf(gramOf(seed + 1, k, 2 * k), k, block);
-      const search = { w: sample(seed, n * k, 'ties'), n, k, block, bits: 4, gram, candidates: 20, ...(asymmetric ? { linear: uniform(seed + 2, n * k) } : {}) };
+      const search = { w: sample(seed, n * k, 'ties'), n, k, block, bits: 4, gram, candidates: 20, ...(asymmetric ? { linear: uniform(seed + 2, n * k) } : {}), ...(started ? { start: uniform(seed + 3, n * blocks).map((x) => 0.25 + x * x) } : {}) };
       for (const threads of [1, 2]) expect(native.searchCandidates({ ...search, threads })).toEqual(reference.searchCandidates(search));
     }), { numRuns: 25 });
   });

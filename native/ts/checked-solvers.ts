@@ -54,13 +54,14 @@ export function checkedSolvers(raw: RawSolvers): Solvers {
     searchCandidates(search) {
       const kernel = 'searchCandidates';
       const { w, n, k } = checkMatrix(kernel, search);
-      const { block, bits, gram, linear, candidates } = search;
+      const { block, bits, gram, linear, start, candidates } = search;
       checkSearch(kernel, block, k, gram);
       checkBits(kernel, bits);
       check(kernel, Number.isInteger(candidates) && candidates >= 1 && candidates <= 256, `candidates is ${candidates}, not in 1..256`);
       if (linear !== undefined) checkLength(kernel, 'linear', linear.length, n * k);
+      if (start !== undefined) checkLength(kernel, 'start', start.length, (n * k) / block);
       const scales = { scale: new Float32Array((n * k) / block), chosen: new Uint8Array((n * k) / block) };
-      raw.searchCandidates(w, n, k, block, bits, gram ?? null, linear ?? null, candidates, scales.chosen, scales.scale, threadCount(kernel, search.threads));
+      raw.searchCandidates(w, n, k, block, bits, gram ?? null, linear ?? null, start ?? null, candidates, scales.chosen, scales.scale, threadCount(kernel, search.threads));
       return scales;
     },
   };

@@ -71,6 +71,8 @@ export interface CandidateSearch extends WeightMatrix {
   readonly gram: BlockGram;
   /** fp32 [n, k]: the loss is q'Gq - 2 q'linear in place of (q - w)'G(q - w). */
   readonly linear?: Float32Array;
+  /** fp32 [n, k / block]: scales that the largest candidate keeps, all positive; without it those of min-max. */
+  readonly start?: Float32Array;
   /** 1 to 256. */
   readonly candidates: number;
 }
@@ -127,7 +129,7 @@ export interface RawSolvers {
   rowLosses(e: Float32Array, n: number, k: number, gram: Float32Array, loss: Float64Array, threads: number): void;
   searchLpbq(w: Float32Array, n: number, k: number, block: number, gram: Float32Array | null, factors: Float32Array, blockScale: Uint8Array, channelScale: Float32Array, threads: number): void;
   searchCandidates(
-    w: Float32Array, n: number, k: number, block: number, bits: number, gram: Float32Array | null, linear: Float32Array | null, candidates: number, chosen: Uint8Array, scale: Float32Array,
+    w: Float32Array, n: number, k: number, block: number, bits: number, gram: Float32Array | null, linear: Float32Array | null, start: Float32Array | null, candidates: number, chosen: Uint8Array, scale: Float32Array,
     threads: number,
   ): void;
 }

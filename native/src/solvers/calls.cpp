@@ -97,13 +97,13 @@ void search_lpbq(const Napi::CallbackInfo& info, const SolverTable& table) {
 
 void search_candidates(const Napi::CallbackInfo& info, const SolverTable& table) {
   const Arguments arguments(info);
-  const size_t n = arguments.size(1), k = arguments.size(2), block = arguments.size(3), bits = arguments.size(4), candidates = arguments.size(7);
+  const size_t n = arguments.size(1), k = arguments.size(2), block = arguments.size(3), bits = arguments.size(4), candidates = arguments.size(8);
   require_search_block(info, k, block);
   require(info, bits >= 2 && bits <= 8, "bits must be 2 to 8");
   require(info, candidates >= 1 && candidates <= 256, "there are 1 to 256 candidates");
   const CandidateSearch search{arguments.data<float>(0, n * k), k, block, static_cast<int>(bits), block_gram_of(info, arguments, 5, k, block), optional_floats(info, arguments, 6, n * k),
-                               candidates, arguments.data<uint8_t>(8, n * (k / block)), arguments.data<float>(9, n * (k / block))};
-  over_rows(table, n, k, arguments.threads(10), [&](size_t begin, size_t end, float* memory) { table.search_candidates(search, begin, end, memory); });
+                               optional_floats(info, arguments, 7, n * (k / block)), candidates, arguments.data<uint8_t>(9, n * (k / block)), arguments.data<float>(10, n * (k / block))};
+  over_rows(table, n, k, arguments.threads(11), [&](size_t begin, size_t end, float* memory) { table.search_candidates(search, begin, end, memory); });
 }
 
 }  // namespace

@@ -21,6 +21,13 @@ inline float candidate_scale(Range range, size_t c, size_t candidates, int bits)
   return symmetric_scale(Range{range.min / parts * taken, range.max / parts * taken}, bits);
 }
 
+inline Range largest_range(const tundish::CandidateSearch& search, size_t row, size_t j) {
+  const float bound = static_cast<float>(1 << (search.bits - 1));
+  if (search.start == nullptr) return symmetric_range(range_with_zero(search.w + row * search.k + j * search.block, search.block), search.bits);
+  const float scale = search.start[row * (search.k / search.block) + j];
+  return {-bound * scale, (bound - 1.0f) * scale};
+}
+
 struct CandidateRows {
   const tundish::CandidateSearch& search;
   size_t row;
@@ -35,7 +42,7 @@ void search_block(const CandidateRows& at, size_t j) {
   const size_t block = search.block, blocks = search.k / block;
   const float bound = static_cast<float>(1 << (search.bits - 1));
   Range range[kWidth];
-  for (size_t lane = 0; lane < at.rows; lane++) range[lane] = symmetric_range(range_with_zero(search.w + (at.row + lane) * search.k + j * block, block), search.bits);
+  for (size_t lane = 0; lane < at.rows; lane++) range[lane] = largest_range(search, at.row + lane, j);
   gather_block(search.w, search.k, block, j, at.row, at.rows, at.values);
   if (search.linear != nullptr) gather_block(search.linear, search.k, block, j, at.row, at.rows, at.linear);
   Vector least{}, chosen{}, kept{};

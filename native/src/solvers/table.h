@@ -65,6 +65,7 @@ struct CandidateSearch {
   int bits;
   BlockGram gram;
   const float* linear;  // [rows, k] or null: loss q'Gq - 2 q'linear in place of (q - w)'G(q - w)
+  const float* start;  // [rows, k / block] scales that the largest candidate keeps, or null: those of min-max
   size_t candidates;
   uint8_t* chosen;  // [rows, k / block]: candidate c takes (c + 1) / candidates of the range
   float* scale;     // [rows, k / block]

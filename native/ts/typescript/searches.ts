@@ -114,14 +114,15 @@ function linearLoss(w: Float32Array, linear: Float32Array, start: number, block:
 }
 
 export function searchCandidates(
-  w: Float32Array, n: number, k: number, block: number, bits: number, gram: Float32Array | null, linear: Float32Array | null, candidates: number, chosen: Uint8Array, scale: Float32Array,
+  w: Float32Array, n: number, k: number, block: number, bits: number, gram: Float32Array | null, linear: Float32Array | null, startScale: Float32Array | null, candidates: number, chosen: Uint8Array, scale: Float32Array,
 ): void {
   const e = new Float32Array(block);
   const bound = 2 ** (bits - 1);
   for (let at = 0; at < (n * k) / block; at++) {
     const start = at * block;
     const j = at % (k / block);
-    const range = symmetricRange(lowerEnd(w, start, start + block), upperEnd(w, start, start + block), bits);
+    const size = startScale?.[at];
+    const range = size === undefined ? symmetricRange(lowerEnd(w, start, start + block), upperEnd(w, start, start + block), bits) : { min: fround(-bound * size), max: fround((bound - 1) * size) };
     let least = 0;
     for (let c = 0; c < candidates; c++) {
       const part = (end: number): number => fround(fround(end / candidates) * (c + 1));
