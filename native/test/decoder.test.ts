@@ -1,9 +1,12 @@
 /** The steps of a decoder block: every variant gives the bytes of TypeScript, and TypeScript what the formulas say. */
 import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { builtAddonPath } from '../ts/addon.js';
 import { loadKernels, variants } from '../ts/index.js';
 import type { DecoderKernels } from '../ts/index.js';
+import type { RawKernels } from '../ts/kernels.js';
 import { exponential } from '../ts/typescript/decoder/exponential.js';
 import { ensureAddon } from './built-addon.js';
 import { expectSame } from './same-bytes.js';
@@ -119,6 +122,13 @@ describe.each(variants())('%s', (isa) => {
     }), { numRuns: 25 });
   });
 
+  it('attends as TypeScript does at and behind the ends of tiles and slices', () => {
+    for (const tokens of [32, 33, 64, 65, 150]) {
+      const [q, k, v] = [activations(tokens, tokens * 18), activations(1, tokens * 9), activations(2, tokens * 9)];
+      expectSame(native, ({ decoder }, threads) => [decoder.causalAttention(q, k, v, { tokens, heads: 2, kvHeads: 1, headDim: 9 }, threads)]);
+    }
+  });
+
   it('gives the same bytes when the work is split between threads', () => {
     const one = largeResults(native.decoder, 1);
     for (const threads of [2, 3]) expect(largeResults(native.decoder, threads)).toEqual(one);
@@ -145,6 +155,7 @@ describe.each(variants())('%s', (isa) => {
     ['rotate with part of a head', (decoder) => decoder.rotate(new Float32Array(9), 2, 4, new Float32Array(4), new Float32Array(4))],
     ['causalAttention with a fraction of heads', (decoder) => decoder.causalAttention(new Float32Array(12), new Float32Array(8), new Float32Array(8), { tokens: 1, heads: 3, kvHeads: 2, headDim: 4 })],
     ['causalAttention with short values', (decoder) => decoder.causalAttention(new Float32Array(8), new Float32Array(8), new Float32Array(7), { tokens: 1, heads: 2, kvHeads: 2, headDim: 4 })],
+    ['causalAttention with more heads than can be counted', (decoder) => decoder.causalAttention(new Float32Array(0), new Float32Array(0), new Float32Array(0), { tokens: 0, heads: 65537, kvHeads: 1, headDim: 4 })],
     ['siluMultiply with another length', (decoder) => decoder.siluMultiply(new Float32Array(3), new Float32Array(2))],
     ['add with part of a row', (decoder) => decoder.add(new Float32Array(3), new Float32Array(2))],
     ['add with no threads', (decoder) => decoder.add(new Float32Array(2), new Float32Array(2), 0)],
@@ -162,6 +173,20 @@ describe.each(variants())('%s', (isa) => {
       decoder.add(none, none);
     }
   });
+});
+
+it('the addon itself refuses wrong lengths and shapes', () => {
+  const addon = createRequire(import.meta.url)(builtAddonPath()) as { kernels(isa: string): RawKernels };
+  const { decoder } = addon.kernels('portable');
+  const f32 = new Float32Array(8);
+  expect(() => decoder.rmsNorm(f32, f32, 0, f32, 2, 4, 1)).toThrow('argument 1 has another length');
+  expect(() => decoder.rotate(f32, f32, f32, 1, 1, 8, 1)).toThrow('argument 1 has another length');
+  expect(() => decoder.rotate(f32.subarray(0, 3), f32, f32, 1, 1, 3, 1)).toThrow('even size');
+  expect(() => decoder.causalAttention(f32, f32, f32.subarray(1), f32, 1, 2, 2, 4, 1, 1)).toThrow('argument 2 has another length');
+  expect(() => decoder.causalAttention(f32, f32, f32, f32, 1, 2, 0, 4, 1, 1)).toThrow('multiple of key heads');
+  expect(() => decoder.causalAttention(f32, f32, f32, f32, 2 ** 30, 2 ** 30, 1, 16, 1, 1)).toThrow('at most 65536 heads');
+  expect(() => decoder.siluMultiply(f32, f32.subarray(1), 1)).toThrow('argument 1 has another length');
+  expect(() => decoder.add(f32, f32, 2, 8, 1)).toThrow('argument 0 has another length');
 });
 
 /** Digests of the results of arrays that are large enough to be split. */

@@ -1,6 +1,9 @@
 /** Norm, rotation, attention and activation of a decoder block: the contract, and argument checks in front of both implementations. */
 import { check, checkLength, checkSizes, threadCount } from './argument-checks.js';
 
+/** Most heads, and most columns of a head: what the addon can multiply without overflow. */
+const MAX_HEADS = 65536;
+
 /** Heads of one window of tokens; query head i reads key and value head floor(i / (heads / kvHeads)). */
 export interface AttentionShape {
   readonly tokens: number;
@@ -78,6 +81,7 @@ export function checkedDecoderKernels(raw: RawDecoderKernels): DecoderKernels {
     causalAttention(q, k, v, { tokens, heads, kvHeads, headDim }, threads) {
       checkSizes('causalAttention', { tokens, heads, kvHeads, headDim });
       check('causalAttention', headDim > 0 && kvHeads > 0 && heads % kvHeads === 0, `heads ${heads} must be a multiple of kvHeads ${kvHeads}, and headDim ${headDim} positive`);
+      check('causalAttention', heads <= MAX_HEADS && headDim <= MAX_HEADS, `there are ${heads} heads of ${headDim} columns, at most ${MAX_HEADS} of each are possible`);
       checkLength('causalAttention', 'q', q.length, tokens * heads * headDim);
       checkLength('causalAttention', 'k', k.length, tokens * kvHeads * headDim);
       checkLength('causalAttention', 'v', v.length, tokens * kvHeads * headDim);

@@ -12,6 +12,9 @@
 namespace tundish {
 namespace {
 
+// With these bounds the product of tokens, heads and columns does not overflow. ts/decoder-kernels.ts has the same ones.
+constexpr size_t kMaxHeads = 65536;
+
 void rms_norm(const Napi::CallbackInfo& info, const DecoderTable& table) {
   const Arguments arguments(info);
   const size_t rows = arguments.size(4), columns = arguments.size(5);
@@ -57,6 +60,7 @@ void causal_attention(const Napi::CallbackInfo& info, const DecoderTable& table)
   const Arguments arguments(info);
   const size_t tokens = arguments.size(4), heads = arguments.size(5), kv_heads = arguments.size(6), head_dim = arguments.size(7);
   require(info, head_dim > 0 && kv_heads > 0 && heads % kv_heads == 0, "query heads must be a multiple of key heads");
+  require(info, heads <= kMaxHeads && head_dim <= kMaxHeads, "there are at most 65536 heads of at most 65536 columns");
   const CausalAttention attention{arguments.data<float>(0, tokens * heads * head_dim), arguments.data<float>(1, tokens * kv_heads * head_dim),
                                   arguments.data<float>(2, tokens * kv_heads * head_dim), arguments.data<float>(3, tokens * heads * head_dim),
                                   tokens, heads, kv_heads, head_dim, arguments.real(8)};

@@ -1,6 +1,6 @@
 /** Recognises rotary causal attention in an adapted graph. */
-import { type Projection, type Value, DataType } from '@tundish/graph';
 import { printable } from '@tundish/diagnostics';
+import { DataType, type Projection, type Value } from '@tundish/graph';
 import { expectBlock, expectInput, expectSame, integersOf, madeBy, projectionOf } from './expected-graph.js';
 
 export interface AttentionDescription {
@@ -31,21 +31,30 @@ export function describeAttention(value: Value): AttentionDescription {
   expectInput(values.input(0));
   const past = splitHeads(values.input(1));
 
-  const [tokens, kvHeads, members, headDim] = query.dims;
-  const narrow = [tokens, kvHeads, 1, headDim];
-  expectBlock(String(key.dims) === String(narrow) && String(past.dims) === String(narrow), `keys are split into [${key.dims.join(', ')}] and values into [${past.dims.join(', ')}], [${narrow.join(', ')}] is expected`);
+  const { tokens, groups, members, headDim } = query;
+  for (const narrow of [key, past]) {
+    const fits = narrow.tokens === tokens && narrow.groups === groups && narrow.members === 1 && narrow.headDim === headDim;
+    expectBlock(fits, `the heads of ${printable(narrow.projection.output.name)} do not go with those of ${printable(query.projection.output.name)}`);
+  }
   expectScale(scaled.input(1), headDim);
-  return { q: query.projection, k: key.projection, v: past.projection, o, heads: kvHeads * members, kvHeads, headDim };
+  return { q: query.projection, k: key.projection, v: past.projection, o, heads: groups * members, kvHeads: groups, headDim };
 }
 
-type HeadDims = readonly [tokens: number, groups: number, members: number, headDim: number];
-
 /** A linear layer whose result becomes heads [groups, members, tokens, headDim]. */
-function splitHeads(value: Value): { readonly projection: Projection; readonly dims: HeadDims } {
+interface SplitHeads {
+  readonly projection: Projection;
+  readonly tokens: number;
+  readonly groups: number;
+  readonly members: number;
+  readonly headDim: number;
+}
+
+function splitHeads(value: Value): SplitHeads {
   const reshape = madeBy(madeBy(value, 'Transpose', { perm: [1, 2, 0, 3] }).input(0), 'Reshape');
   const dims = integersOf(reshape.input(1));
+  const [tokens = 0, groups = 0, members = 0, headDim = 0] = dims;
   expectBlock(dims.length === 4 && dims.every((dim) => dim > 0), `heads are split into [${dims.join(', ')}], four sizes are expected`);
-  return { projection: projectionOf(reshape.input(0)), dims: dims as unknown as HeadDims };
+  return { projection: projectionOf(reshape.input(0)), tokens, groups, members, headDim };
 }
 
 /** What `value` is the rotation of: (a, b) -> (a·cos - b·sin, a·sin + b·cos) on halves. */

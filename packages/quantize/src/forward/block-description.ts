@@ -1,5 +1,6 @@
 /** Recognises a decoder block in a segment of an adapted graph: its sizes, and which parameter does what. */
-import { type Projection, type Value } from '@tundish/graph';
+import { printable } from '@tundish/diagnostics';
+import type { Projection, Value } from '@tundish/graph';
 import { type Parameter, type ParameterRole, findParameters } from '../parameters.js';
 import type { Segment } from '../segments.js';
 import { type AttentionDescription, describeAttention } from './attention-description.js';
@@ -88,7 +89,7 @@ type ParameterOf = (role: ParameterRole, root: Value) => Parameter;
 function parametersByRoot(parameters: readonly Parameter[]): ParameterOf {
   return (role, root) => {
     const found = parameters.find((parameter) => parameter.role === role && parameter.root === root);
-    expectBlock(found !== undefined, `${root.name} is not a constant`);
+    expectBlock(found !== undefined, `${printable(root.name)} is not a constant`);
     return found;
   };
 }

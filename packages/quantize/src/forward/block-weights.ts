@@ -39,7 +39,7 @@ export interface RopeTables {
   readonly sin: Float32Array;
 }
 
-/** Elements in [out, in] of a linear layer. */
+/** Rows and columns of the weight of a linear layer. */
 export function linearDims(role: LinearRole, { hidden, heads, kvHeads, headDim, ffn }: BlockShape): { readonly out: number; readonly in: number } {
   switch (role) {
     case 'q_proj':

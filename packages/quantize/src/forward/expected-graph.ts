@@ -1,6 +1,6 @@
 /** Walks a graph from its end and says what is not as expected. */
-import { type Node, type Projection, type Value, integerValues, matchProjection } from '@tundish/graph';
 import { printable } from '@tundish/diagnostics';
+import { type Node, type Projection, type Value, integerValues, matchProjection } from '@tundish/graph';
 import { quantizeError } from '../errors.js';
 
 /** @throws QUANTIZE_UNKNOWN_BLOCK */
