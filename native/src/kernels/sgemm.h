@@ -2,8 +2,8 @@
 // cut into slices only for the caches: a slice goes on from the stored fp32 value, so every element stays one chain.
 #pragma once
 
+#include "panels.h"
 #include "table.h"
-#include "vector.h"
 
 namespace {
 
@@ -12,41 +12,31 @@ using tundish::Tile;
 
 constexpr size_t kTileRows = TUNDISH_TILE_ROWS;
 constexpr size_t kTileColumns = 2 * kWidth;
-constexpr size_t kDepth = 256;
+constexpr size_t kDepth = 512;
 constexpr size_t kBlockRows = kTileRows * 20;
 constexpr size_t kBlockColumns = 1024;
-constexpr size_t kScratch = kDepth * (kBlockColumns + kBlockRows);
+// The last panel of a is followed by what its packing may overwrite.
+constexpr size_t kScratch = kDepth * (kBlockColumns + kBlockRows) + kWidth;
 
 inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-// Rows [row, row + rows) x depth [k, k + depth) -> panels of kTileRows rows, depth-major; missing rows are zero.
-void pack_a(const MatrixProduct& product, size_t row, size_t rows, size_t k, size_t depth, float* panel) {
+// Rows [row, row + rows) x depth [k, k + depth) -> panels of kTileRows rows.
+void pack_a(const MatrixProduct& product, size_t row, size_t rows, size_t k, size_t depth, float* panels) {
   const float sign = product.subtract ? -1.0f : 1.0f;
-  const size_t row_step = product.transpose_a ? 1 : product.lda, depth_step = product.transpose_a ? product.lda : 1;
-  for (size_t start = 0; start < rows; start += kTileRows, panel += kTileRows * depth) {
-    for (size_t i = 0; i < kTileRows; i++) {
-      const bool inside = start + i < rows;
-      const float* from = product.a + (row + start + i) * row_step + k * depth_step;
-      for (size_t p = 0; p < depth; p++) panel[p * kTileRows + i] = inside ? sign * from[p * depth_step] : 0.0f;
-    }
+  if (product.transpose_a) return pack_columns<kTileRows>(product.a + k * product.lda + row, product.lda, rows, depth, sign, panels);
+  for (size_t i = 0; i < rows; i += kTileRows) {
+    pack_rows<kTileRows>(product.a + (row + i) * product.lda + k, product.lda, smaller(kTileRows, rows - i), depth, sign, panels + i * depth);
   }
 }
 
-// Columns [column, column + columns) x depth -> panels of kTileColumns columns, depth-major; missing columns are zero.
-void pack_b(const MatrixProduct& product, size_t column, size_t columns, size_t k, size_t depth, float* panel) {
-  for (size_t start = 0; start < columns; start += kTileColumns, panel += kTileColumns * depth) {
-    const size_t valid = smaller(kTileColumns, columns - start);
-    if (valid < kTileColumns) __builtin_memset(panel, 0, kTileColumns * depth * sizeof(float));
-    if (product.transpose_b) {
-      for (size_t j = 0; j < valid; j++) {
-        const float* from = product.b + (column + start + j) * product.ldb + k;
-        for (size_t p = 0; p < depth; p++) panel[p * kTileColumns + j] = from[p];
-      }
-    } else {
-      for (size_t p = 0; p < depth; p++) {
-        __builtin_memcpy(panel + p * kTileColumns, product.b + (k + p) * product.ldb + column + start, valid * sizeof(float));
-      }
-    }
+// Columns [column, column + columns) x depth [k, k + depth) -> panels of kTileColumns columns.
+void pack_b(const MatrixProduct& product, size_t column, size_t columns, size_t k, size_t depth, float* panels) {
+  if (!product.transpose_b) return pack_columns<kTileColumns>(product.b + k * product.ldb + column, product.ldb, columns, depth, 1.0f, panels);
+  for (size_t j = 0; j < columns; j += kTileColumns) {
+    const float* from = product.b + (column + j) * product.ldb + k;
+    const size_t left = smaller(kWidth, columns - j), right = smaller(kWidth, columns - j - left);
+    pack_rows<kTileColumns>(from, product.ldb, left, depth, 1.0f, panels + j * depth);
+    pack_rows<kTileColumns>(from + left * product.ldb, product.ldb, right, depth, 1.0f, panels + j * depth + kWidth);
   }
 }
 
@@ -57,6 +47,11 @@ inline void multiply_tile(const float* __restrict a, const float* __restrict b, 
   for (size_t i = 0; i < kTileRows; i++) {
     chain[i][0] = first ? Vector{} : load(out + i * stride);
     chain[i][1] = first ? Vector{} : load(out + i * stride + kWidth);
+  }
+  // The next tile lies below: what it starts from is under way while this one is computed.
+  for (size_t i = kTileRows; i < 2 * kTileRows; i++) {
+    __builtin_prefetch(out + i * stride, 1);
+    __builtin_prefetch(out + i * stride + kTileColumns - 1, 1);
   }
   for (size_t p = 0; p < depth; p++) {
     const Vector left = load(b + p * kTileColumns), right = load(b + p * kTileColumns + kWidth);
