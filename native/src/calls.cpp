@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "algebra/multiply.h"
 #include "arguments.h"
+#include "bind.h"
 #include "parallel.h"
 
 namespace tundish {
@@ -17,10 +17,6 @@ namespace {
 constexpr size_t kElementGrain = 1 << 16;
 
 size_t row_grain(size_t row_elements) { return std::max<size_t>(1, kElementGrain / std::max<size_t>(1, row_elements)); }
-
-void require(const Napi::CallbackInfo& info, bool holds, const char* why) {
-  if (!holds) throw Napi::RangeError::New(info.Env(), why);
-}
 
 void quantize_lpbq(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
@@ -120,22 +116,6 @@ void fwht(const Napi::CallbackInfo& info, const KernelTable& table) {
   require(info, n > 0 && (n & (n - 1)) == 0, "n must be a power of two");
   float* x = arguments.data<float>(0, rows * n);
   parallel(rows, row_grain(n), arguments.threads(3), [&](size_t, size_t begin, size_t end) { table.fwht(x, n, begin, end); });
-}
-
-using Call = void (*)(const Napi::CallbackInfo&, const KernelTable&);
-
-template <Call call>
-void enter(const Napi::CallbackInfo& info) {
-  try {
-    call(info, *static_cast<const KernelTable*>(info.Data()));
-  } catch (const std::bad_alloc&) {
-    throw Napi::Error::New(info.Env(), "out of memory");
-  }
-}
-
-template <Call call>
-void bind(Napi::Object& target, const char* name, const KernelTable& table) {
-  target.Set(name, Napi::Function::New<enter<call>>(target.Env(), name, const_cast<KernelTable*>(&table)));
 }
 
 }  // namespace

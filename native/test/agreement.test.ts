@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { loadKernels, variants } from '../ts/index.js';
 import type { Kernels } from '../ts/index.js';
 import { ensureAddon } from './built-addon.js';
+import { type Result, bytes } from './bytes.js';
 import { FLAVOURS, sample } from './samples.js';
 import type { Flavour } from './samples.js';
 
@@ -14,19 +15,6 @@ const THREADS = [1, 2, 3];
 const seed = fc.integer({ min: 0, max: 0xffffffff });
 const flavour = fc.constantFrom(...FLAVOURS);
 const finiteFlavour = fc.constantFrom<Flavour>('weights', 'ties', 'subnormal');
-
-type Result = Float32Array | Uint8Array | Int8Array | Uint16Array | number;
-
-/** Bytes of a result; a NaN stands for every NaN, because the payload of a computed NaN is unspecified. */
-function bytes(result: Result): Buffer {
-  const array = typeof result === 'number' ? new Float64Array([result]) : result;
-  if (array instanceof Float32Array && array.some(Number.isNaN)) {
-    const words = new Uint32Array(array.slice().buffer);
-    array.forEach((x, i) => { if (Number.isNaN(x)) words[i] = 0x7fc00000; });
-    return Buffer.from(words.buffer);
-  }
-  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
-}
 
 function expectSame(native: Kernels, compute: (kernels: Kernels, threads: number) => readonly Result[]): void {
   const expected = compute(reference, 1).map(bytes);

@@ -3,21 +3,23 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { messageOf, printable } from '@tundish/diagnostics';
+import type { RawAlgebra } from './algebra.js';
 import type { Isa, RawKernels } from './kernels.js';
 import type { MultiplyCodes, ProductIsa } from './code-products.js';
 import type { OnnxRuntime } from './onnx-runtime.js';
 
 /** Version of the kernels' numerics and of the calls into the addon; src/version.h carries the same text. */
-export const KERNEL_VERSION = 'tundish-kernels-3';
+export const KERNEL_VERSION = 'tundish-kernels-4';
 
 export type NativeIsa = Exclude<Isa, 'typescript'>;
 
 /** What tundish.node exports. */
-interface Addon {
+export interface Addon {
   readonly version: string;
   /** Variants that this machine can run, best first. */
   readonly variants: readonly NativeIsa[];
   kernels(isa: NativeIsa): RawKernels;
+  algebra(isa: NativeIsa): RawAlgebra;
   /** Variants of the exact products that this machine can run, best first. */
   readonly productVariants: readonly ProductIsa[];
   readonly multiplyCodes: MultiplyCodes;

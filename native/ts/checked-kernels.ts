@@ -1,9 +1,6 @@
 /** Puts argument checks and output allocation in front of raw kernels, so that both implementations refuse the same calls. */
-import { kernelError } from './errors.js';
+import { check, checkLength, checkSizes, threadCount } from './argument-checks.js';
 import type { KernelIdentity, Kernels, LpbqWeight, RawKernels, UnsignedGrid } from './kernels.js';
-
-const DEFAULT_THREADS = 2;
-const MAX_THREADS = 64;
 
 /** @param reason why TypeScript computes although an addon was allowed */
 export function checkedKernels(raw: RawKernels, identity: KernelIdentity, reason: string | undefined): Kernels {
@@ -104,24 +101,4 @@ function checkLpbqShape(kernel: string, n: number, k: number, blockSize: number)
   checkSizes(kernel, { n, k, blockSize });
   const fits = blockSize > 0 && blockSize % 2 === 0 && k % blockSize === 0;
   check(kernel, fits, `blockSize ${blockSize} must be even and divide k = ${k}`);
-}
-
-function checkSizes(kernel: string, sizes: Readonly<Record<string, number>>): void {
-  for (const [name, size] of Object.entries(sizes)) {
-    check(kernel, Number.isInteger(size) && size >= 0 && size <= 0x7fffffff, `${name} is ${size}, not a size`);
-  }
-}
-
-function checkLength(kernel: string, name: string, actual: number, expected: number): void {
-  check(kernel, actual === expected, `${name} has ${actual} elements, the sizes ask for ${expected}`);
-}
-
-function threadCount(kernel: string, threads: number = DEFAULT_THREADS): number {
-  check(kernel, Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS, `threads is ${threads}, not in 1..${MAX_THREADS}`);
-  return threads;
-}
-
-function check(kernel: string, holds: boolean, why: string): void {
-  if (holds) return;
-  throw kernelError('KERNEL_ARGUMENT', { what: `kernel ${kernel} was called with arguments that do not fit`, why, fix: 'pass row-major arrays of exactly the stated shapes, and numbers within the stated bounds' });
 }

@@ -2,7 +2,8 @@
 export { KERNEL_VERSION } from './addon.js';
 export type { NativeIsa } from './addon.js';
 export type { Isa, KernelIdentity, Kernels, LpbqWeight, MinMax, PerChannelWeight, SgemmOptions, UnsignedGrid } from './kernels.js';
-export { loadKernels, variants } from './load.js';
+export type { Algebra, ProductShape, SolveOptions } from './algebra.js';
+export { loadAlgebra, loadKernels, variants } from './load.js';
 export type { LoadOptions } from './load.js';
 export { multiplyCodes, productVariants } from './code-products.js';
 export type { CodeProduct, ProductForm, ProductIsa } from './code-products.js';

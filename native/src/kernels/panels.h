@@ -45,36 +45,59 @@ inline void transpose(Vector* x) {
   transpose_quarters<1>(x);
 }
 
-// Rows of `depth` elements -> columns [0, min(kWidth, width)) of a panel. The store of a step may reach into the next step
-// and kWidth elements behind the panel; what is there is written afterwards.
+// Rows of `depth` elements -> columns [0, min(kWidth, width)) of a panel, last element first when `reversed`. The store of
+// a step may reach kWidth elements over its end; what is there is written afterwards.
 template <size_t width>
-inline void pack_rows(const float* from, size_t stride, size_t rows, size_t depth, float sign, float* panel) {
+inline void pack_rows(const float* from, size_t stride, size_t rows, size_t depth, float sign, bool reversed, float* panel) {
+  size_t p = 0;
+  for (; p + kWidth <= depth; p += kWidth) {
+    const float* source = from + (reversed ? depth - kWidth - p : p);
+    Vector x[kWidth];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kWidth; i++) x[i] = i < rows ? load(source + i * stride) : Vector{};
+    transpose(x);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kWidth; i++) store(panel + (p + i) * width, (reversed ? x[kWidth - 1 - i] : x[i]) * broadcast(sign));
+  }
+  for (; p < depth; p++) {
+    const float* source = from + (reversed ? depth - 1 - p : p);
+    for (size_t i = 0; i < (width < kWidth ? width : kWidth); i++) panel[p * width + i] = i < rows ? sign * source[i * stride] : 0.0f;
+  }
+}
+
+// The way back, of kWidth columns of a panel.
+template <size_t width>
+inline void unpack_rows(const float* panel, size_t depth, bool reversed, float* to, size_t stride, size_t rows) {
   size_t p = 0;
   for (; p + kWidth <= depth; p += kWidth) {
     Vector x[kWidth];
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kWidth; i++) x[i] = i < rows ? load(from + i * stride + p) : Vector{};
+    for (size_t i = 0; i < kWidth; i++) x[reversed ? kWidth - 1 - i : i] = load(panel + (p + i) * width);
     transpose(x);
+    float* target = to + (reversed ? depth - kWidth - p : p);
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kWidth; i++) store(panel + (p + i) * width, x[i] * broadcast(sign));
+    for (size_t i = 0; i < kWidth; i++) {
+      if (i < rows) store(target + i * stride, x[i]);
+    }
   }
   for (; p < depth; p++) {
-    for (size_t i = 0; i < (width < kWidth ? width : kWidth); i++) panel[p * width + i] = i < rows ? sign * from[i * stride + p] : 0.0f;
+    for (size_t i = 0; i < rows; i++) to[i * stride + (reversed ? depth - 1 - p : p)] = panel[p * width + i];
   }
 }
 
-// Columns of `depth` rows -> panels, one behind the other. Every row is read as a whole: rows that are a power of two
-// apart share too few lines of the cache to come back to them.
+// Columns of `depth` rows, `stride` elements apart (less than 0 for the last row first) -> panels, one behind the other.
+// Every row is read as a whole: rows that are a power of two apart share too few lines of the cache to come back to them.
 template <size_t width>
-inline void pack_columns(const float* from, size_t stride, size_t columns, size_t depth, float sign, float* panels) {
-  for (size_t p = 0; p < depth; p++, from += stride) {
+inline void pack_columns(const float* from, ptrdiff_t stride, size_t columns, size_t depth, float sign, float* panels) {
+  for (size_t p = 0; p < depth; p++) {
+    const float* source = from + static_cast<ptrdiff_t>(p) * stride;
     float* to = panels + p * width;
     size_t column = 0;
     for (; column + width <= columns; column += width, to += width * depth) {
-      for (size_t i = 0; i < width; i++) to[i] = sign * from[column + i];
+      for (size_t i = 0; i < width; i++) to[i] = sign * source[column + i];
     }
     if (column == columns) continue;
-    for (size_t i = 0; i < width; i++) to[i] = column + i < columns ? sign * from[column + i] : 0.0f;
+    for (size_t i = 0; i < width; i++) to[i] = column + i < columns ? sign * source[column + i] : 0.0f;
   }
 }
 

@@ -5,15 +5,12 @@
 #include <vector>
 
 #include "../arguments.h"
+#include "../bind.h"
 #include "product.h"
 #include "scratch.h"
 
 namespace tundish {
 namespace {
-
-void require(const Napi::CallbackInfo& info, bool holds, const char* why) {
-  if (!holds) throw Napi::RangeError::New(info.Env(), why);
-}
 
 Operand operand_of(const Napi::CallbackInfo& info, const Arguments& arguments) {
   const std::string form = info[1].ToString().Utf8Value();

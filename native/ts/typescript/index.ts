@@ -1,5 +1,7 @@
-/** The raw kernels in TypeScript: one thread, no addon, the same bytes. */
+/** The raw kernels and algebra in TypeScript: one thread, no addon, the same bytes. */
+import type { RawAlgebra } from '../algebra.js';
 import type { RawKernels } from '../kernels.js';
+import { accumulateGram, cholesky, mirror, multiplyInto, solveLower } from './algebra.js';
 import { minMax, widenBf16, widenF16 } from './elements.js';
 import { fwht, sgemm } from './matrices.js';
 import { dequantizeLpbq, dequantizePerChannel, quantizeLpbq, quantizeOnGrid, quantizePerChannel } from './weights.js';
@@ -17,3 +19,5 @@ export const typescriptKernels: RawKernels = {
   sgemm,
   fwht,
 };
+
+export const typescriptAlgebra: RawAlgebra = { multiplyInto, accumulateGram, mirror, cholesky, solveLower };
