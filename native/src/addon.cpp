@@ -1,6 +1,7 @@
 // The module tundish.node: { version, variants, kernels(isa), productVariants, multiplyCodes, openOnnxRuntime(library) }.
 #include <napi.h>
 
+#include "algebra/calls.h"
 #include "calls.h"
 #include "decoder/calls.h"
 #include "onnx/session.h"
@@ -11,11 +12,13 @@
 
 namespace {
 
+// Every function of RawKernels in ts/kernels.ts, in the variant that JavaScript names.
 Napi::Value kernels(const Napi::CallbackInfo& info) {
   const std::string isa = info[0].ToString().Utf8Value();
   const tundish::KernelTable* table = tundish::find_variant(isa);
   if (table == nullptr) throw Napi::RangeError::New(info.Env(), "variant " + isa + " cannot run on this machine");
   Napi::Object functions = tundish::bind_kernels(info.Env(), *table);
+  functions.Set("algebra", tundish::bind_algebra(info.Env(), *table));
   functions.Set("decoder", tundish::bind_decoder(info.Env(), tundish::decoder_table(table->isa)));
   functions.Set("solvers", tundish::bind_solvers(info.Env(), tundish::solver_table(table->isa)));
   return functions;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <new>
+#include <type_traits>
 
 namespace tundish {
 
@@ -17,17 +18,24 @@ inline void require(const Napi::CallbackInfo& info, bool holds, const char* why)
   if (!holds) throw Napi::RangeError::New(info.Env(), why);
 }
 
-template <typename Table, void (*call)(const Napi::CallbackInfo&, const Table&)>
-void enter(const Napi::CallbackInfo& info) {
+// A call takes (info, table) and gives a Napi::Value or nothing.
+template <typename Table, auto call>
+Napi::Value enter(const Napi::CallbackInfo& info) {
+  const Table& table = *static_cast<const Table*>(info.Data());
   try {
-    call(info, *static_cast<const Table*>(info.Data()));
+    if constexpr (std::is_void_v<decltype(call(info, table))>) {
+      call(info, table);
+      return info.Env().Undefined();
+    } else {
+      return call(info, table);
+    }
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(info.Env(), "out of memory");
   }
 }
 
 // Gives `target` a function that calls `call` with `table`.
-template <typename Table, void (*call)(const Napi::CallbackInfo&, const Table&)>
+template <typename Table, auto call>
 void bind(Napi::Object& target, const char* name, const Table& table) {
   target.Set(name, Napi::Function::New<enter<Table, call>>(target.Env(), name, const_cast<Table*>(&table)));
 }

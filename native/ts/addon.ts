@@ -13,7 +13,7 @@ export const KERNEL_VERSION = 'tundish-kernels-4';
 export type NativeIsa = Exclude<Isa, 'typescript'>;
 
 /** What tundish.node exports. */
-interface Addon {
+export interface Addon {
   readonly version: string;
   /** Variants that this machine can run, best first. */
   readonly variants: readonly NativeIsa[];

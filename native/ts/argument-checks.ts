@@ -1,4 +1,4 @@
-/** What every kernel asks of its arguments before it computes. */
+/** What everything that calls the addon asks of its arguments before it computes. */
 import { kernelError } from './errors.js';
 
 const DEFAULT_THREADS = 2;
@@ -22,4 +22,10 @@ export function threadCount(kernel: string, threads: number = DEFAULT_THREADS): 
 export function check(kernel: string, holds: boolean, why: string): void {
   if (holds) return;
   throw kernelError('KERNEL_ARGUMENT', { what: `kernel ${kernel} was called with arguments that do not fit`, why, fix: 'pass row-major arrays of exactly the stated shapes, and numbers within the stated bounds' });
+}
+
+/** An array that is written while another one is read must not share memory with it. */
+export function checkApart(kernel: string, written: Float32Array, read: Float32Array): void {
+  const shared = written.buffer === read.buffer && written.byteOffset < read.byteOffset + read.byteLength && read.byteOffset < written.byteOffset + written.byteLength;
+  check(kernel, !shared, 'an array that is written overlaps one that is read');
 }

@@ -1,12 +1,13 @@
 /** Puts argument checks and output allocation in front of raw kernels, so that both implementations refuse the same calls. */
 import { check, checkLength, checkSizes, threadCount } from './argument-checks.js';
+import { checkedAlgebra } from './checked-algebra.js';
 import { checkedSolvers } from './checked-solvers.js';
 import { checkedDecoderKernels } from './decoder-kernels.js';
 import type { KernelIdentity, Kernels, LpbqWeight, RawKernels, UnsignedGrid } from './kernels.js';
 
 /** @param reason why TypeScript computes although an addon was allowed */
 export function checkedKernels(raw: RawKernels, identity: KernelIdentity, reason: string | undefined): Kernels {
-  return { identity: () => identity, reason, ...weightKernels(raw), ...tensorKernels(raw), decoder: checkedDecoderKernels(raw.decoder), solvers: checkedSolvers(raw.solvers) };
+  return { identity: () => identity, reason, ...weightKernels(raw), ...tensorKernels(raw), algebra: checkedAlgebra(raw.algebra), decoder: checkedDecoderKernels(raw.decoder), solvers: checkedSolvers(raw.solvers) };
 }
 
 type WeightKernels = Pick<Kernels, 'quantizeLpbq' | 'dequantizeLpbq' | 'quantizePerChannel' | 'dequantizePerChannel'>;
@@ -48,7 +49,7 @@ function weightKernels(raw: RawKernels): WeightKernels {
   };
 }
 
-function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason' | 'decoder' | 'solvers'> {
+function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason' | 'algebra' | 'decoder' | 'solvers'> {
   return {
     quantizeOnGrid(w, grid, bits, threads) {
       checkGrid('quantizeOnGrid', grid, bits);

@@ -1,4 +1,5 @@
 /** The contract of the numeric kernels: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
+import type { Algebra, RawAlgebra } from './algebra.js';
 import type { DecoderKernels, RawDecoderKernels } from './decoder-kernels.js';
 import type { RawSolvers, Solvers } from './solvers.js';
 
@@ -86,6 +87,8 @@ export interface Kernels {
   /** Walsh-Hadamard transform of every row of x [rows, n], in place, unnormalised, natural order; n is a power of two. */
   fwht(x: Float32Array, rows: number, n: number, threads?: number): void;
 
+  /** Products, Gram matrices and triangular systems in place. */
+  readonly algebra: Algebra;
   /** The steps of a decoder block that are not matrix products. */
   readonly decoder: DecoderKernels;
   /** Codes and scales of linear layers from weights and statistics of inputs. */
@@ -111,6 +114,7 @@ export interface RawKernels {
   widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;
   sgemm(a: Float32Array, b: Float32Array, out: Float32Array, m: number, n: number, k: number, transposeB: boolean, threads: number): void;
   fwht(x: Float32Array, rows: number, n: number, threads: number): void;
+  readonly algebra: RawAlgebra;
   readonly decoder: RawDecoderKernels;
   readonly solvers: RawSolvers;
 }

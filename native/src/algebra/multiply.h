@@ -3,11 +3,14 @@
 
 #include <cstddef>
 
-#include "../kernels/table.h"
+#include "workspace.h"
 
 namespace tundish {
 
-// Computes every element of product.out; the bits do not depend on the variant or on `threads`. Throws std::bad_alloc.
+// Computes the wanted elements of product.out; their bits do not depend on the variant or on the number of threads.
+void multiply(const Workspace& workspace, const MatrixProduct& product);
+
+// The same for one product. Throws std::bad_alloc.
 void multiply(const KernelTable& table, const MatrixProduct& product, size_t threads);
 
 }  // namespace tundish

@@ -3,6 +3,7 @@
 
 #include "elements.h"
 #include "sgemm.h"
+#include "triangles.h"
 #include "weights.h"
 
 namespace {
@@ -20,6 +21,10 @@ constexpr tundish::KernelTable make_table(const char* isa) {
           widen_f16,
           sgemm,
           kScratch,
+          solve_triangle,
+          kSolveLimit,
+          factor_triangle,
+          kFactorLimit,
           kTileRows,
           kTileColumns,
           fwht};

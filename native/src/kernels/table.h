@@ -30,6 +30,9 @@ struct LpbqWeight {
   size_t block;
 };
 
+// Which elements of a square product are wanted; those of register tiles across the diagonal may be computed too.
+enum class Part : uint8_t { kAll, kLower, kUpper };
+
 // out [m, n] = a [m, k] times b [k, n], row-major. Every element of out is one chain of fused multiply-adds over ascending
 // k, which starts from +0, or from the element itself when `accumulate` is set. Neither a nor b may overlap out.
 struct MatrixProduct {
@@ -49,6 +52,21 @@ struct MatrixProduct {
   bool accumulate = false;
   // The products are taken from the chain: its steps are fma(-a, b, chain).
   bool subtract = false;
+  // The chains run over descending k.
+  bool descending = false;
+  Part part = Part::kAll;
+};
+
+// In place, rows of b [., n] <- x with x * Lᵀ = b, or with `descending` x * L = b, where L [n, n] is the lower triangle of l:
+//   x[j] = (b[j] - sum over p < j of x[p] * l[j][p]) / l[j][j], a chain over ascending p, or
+//   x[j] = (b[j] - sum over p > j of x[p] * l[p][j]) / l[j][j], a chain over descending p.
+struct TriangularSystem {
+  const float* l;
+  size_t ldl;
+  float* b;
+  size_t ldb;
+  size_t n;
+  bool descending;
 };
 
 // Rows [row_begin, row_end) and columns [column_begin, column_end) of a product.
@@ -79,6 +97,13 @@ struct KernelTable {
   // One tile of a product. `scratch` holds sgemm_scratch floats, 64-byte aligned, and belongs to one thread.
   void (*sgemm)(const MatrixProduct& product, const Tile& tile, float* scratch);
   size_t sgemm_scratch;
+  // Rows [row_begin, row_end) of b; n is at most solve_limit. `scratch` is that of sgemm.
+  void (*solve_triangle)(const TriangularSystem& system, size_t row_begin, size_t row_end, float* scratch);
+  size_t solve_limit;
+  // Lower triangle of a [n, n] <- L with L * Lᵀ = a, n at most factor_limit; see algebra/cholesky.h. Returns n, or the index
+  // of the first pivot that is not positive and finite.
+  size_t (*factor_triangle)(float* a, size_t lda, size_t n);
+  size_t factor_limit;
   // Multiples at which rows and columns are cut between threads without wasting part of a register tile.
   size_t sgemm_rows;
   size_t sgemm_columns;

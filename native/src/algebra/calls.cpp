@@ -1,0 +1,65 @@
+// From JavaScript arguments to algebra: checks lengths, allocates nothing for results.
+#include "calls.h"
+
+#include "../arguments.h"
+#include "../bound_call.h"
+#include "cholesky.h"
+#include "multiply.h"
+#include "solve.h"
+#include "triangle.h"
+
+namespace tundish {
+namespace {
+
+void multiply_into(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t m = arguments.size(3), n = arguments.size(4), k = arguments.size(5);
+  const bool transpose_a = arguments.flag(6), transpose_b = arguments.flag(7);
+  multiply(table, {.a = arguments.data<float>(1, m * k), .b = arguments.data<float>(2, k * n), .out = arguments.data<float>(0, m * n),
+                   .m = m, .n = n, .k = k, .lda = transpose_a ? m : k, .ldb = transpose_b ? k : n, .ldo = n,
+                   .transpose_a = transpose_a, .transpose_b = transpose_b, .accumulate = arguments.flag(8)}, arguments.threads(9));
+}
+
+void accumulate_gram(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t rows = arguments.size(2), k = arguments.size(3);
+  const float* x = arguments.data<float>(1, rows * k);
+  multiply(table, {.a = x, .b = x, .out = arguments.data<float>(0, k * k), .m = k, .n = k, .k = rows, .lda = k, .ldb = k, .ldo = k,
+                   .transpose_a = true, .accumulate = true, .part = Part::kUpper}, arguments.threads(4));
+}
+
+void mirror(const Napi::CallbackInfo& info, const KernelTable&) {
+  const Arguments arguments(info);
+  const size_t k = arguments.size(1);
+  mirror_upper(arguments.data<float>(0, k * k), k);
+}
+
+Napi::Value cholesky(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t k = arguments.size(1);
+  float* a = arguments.data<float>(0, k * k);
+  const size_t pivot = factor_cholesky(Workspace(table, arguments.threads(2)), a, k, k);
+  if (pivot == k) clear_upper(a, k);
+  return Napi::Number::New(info.Env(), pivot == k ? -1.0 : static_cast<double>(pivot));
+}
+
+void solve(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t k = arguments.size(1), rows = arguments.size(3);
+  const TriangularSystem system{arguments.data<float>(0, k * k), k, arguments.data<float>(2, rows * k), k, k, arguments.flag(4)};
+  solve_lower(Workspace(table, arguments.threads(5)), system, rows);
+}
+
+}  // namespace
+
+Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
+  Napi::Object algebra = Napi::Object::New(env);
+  bind<KernelTable, multiply_into>(algebra, "multiplyInto", table);
+  bind<KernelTable, accumulate_gram>(algebra, "accumulateGram", table);
+  bind<KernelTable, mirror>(algebra, "mirror", table);
+  bind<KernelTable, cholesky>(algebra, "cholesky", table);
+  bind<KernelTable, solve>(algebra, "solveLower", table);
+  return algebra;
+}
+
+}  // namespace tundish

@@ -1,0 +1,61 @@
+/** The contract of the linear algebra in place: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
+
+export interface ProductShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** a is stored [k, m]. */
+  readonly transposeA?: boolean;
+  /** b is stored [n, k]. */
+  readonly transposeB?: boolean;
+  /** Every chain goes on from the element of `out` instead of +0. */
+  readonly accumulate?: boolean;
+}
+
+/**
+ * Linear algebra on row-major fp32 arrays, in place. Every element is one chain of fp32 fused multiply-adds in a stated
+ * order, so results do not depend on the implementation, the instruction set, blocking or `threads` (default 2). Arrays may
+ * lie in shared memory. NaN and infinity pass through by the rules of arithmetic; the payload of a NaN is unspecified.
+ * Every method throws KERNEL_ARGUMENT when arguments do not fit or an array that is written overlaps another one.
+ */
+export interface Algebra {
+  /** out [m, n] = a [m, k] times b [k, n]; the chain of an element runs over ascending k. */
+  multiplyInto(out: Float32Array, a: Float32Array, b: Float32Array, shape: ProductShape, threads?: number): void;
+
+  /**
+   * gram [k, k] += xᵀ x for x [rows, k], on and above the diagonal; the chain of an element goes on over ascending rows.
+   * Elements below the diagonal are unspecified until `mirror`.
+   */
+  accumulateGram(gram: Float32Array, x: Float32Array, rows: number, k: number, threads?: number): void;
+  /** Copies the upper triangle of gram [k, k] to the lower one. */
+  mirror(gram: Float32Array, k: number): void;
+  /** cross [n, k] += aᵀ b for a [rows, n] and b [rows, k]; the chain of an element goes on over ascending rows. */
+  accumulateCross(cross: Float32Array, a: Float32Array, b: Float32Array, rows: number, n: number, k: number, threads?: number): void;
+
+  /**
+   * The symmetric positive definite a [k, k], of which only the lower triangle is read, becomes L with L Lᵀ = a and +0 above
+   * the diagonal: l[i][j] = (a[i][j] - sum over ascending p < j of l[i][p] l[j][p]) / l[j][j], on the diagonal the square root.
+   * @returns -1, or the index of the first pivot that is not positive and finite; the contents of a are then unspecified
+   */
+  cholesky(a: Float32Array, k: number, threads?: number): number;
+  /**
+   * Every row b of b [rows, k] becomes the x with x Lᵀ = b (that is L xᵀ = bᵀ), or with `transpose` the x with x L = b (that
+   * is Lᵀ xᵀ = bᵀ), where L is the lower triangle of l [k, k]; what is above its diagonal is not used. x[j] = (b[j] - sum of
+   * x[p] l[j][p] over ascending p < j) / l[j][j], or (b[j] - sum of x[p] l[p][j] over descending p > j) / l[j][j].
+   */
+  solveLower(l: Float32Array, k: number, b: Float32Array, rows: number, options?: SolveOptions): void;
+}
+
+export interface SolveOptions {
+  readonly transpose?: boolean;
+  readonly threads?: number;
+}
+
+/** Entry points for arrays of the right size; both implementations have exactly these. */
+export interface RawAlgebra {
+  multiplyInto(out: Float32Array, a: Float32Array, b: Float32Array, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean, threads: number): void;
+  accumulateGram(gram: Float32Array, x: Float32Array, rows: number, k: number, threads: number): void;
+  mirror(gram: Float32Array, k: number): void;
+  cholesky(a: Float32Array, k: number, threads: number): number;
+  solveLower(l: Float32Array, k: number, b: Float32Array, rows: number, transpose: boolean, threads: number): void;
+}

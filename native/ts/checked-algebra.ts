@@ -1,0 +1,57 @@
+/** Puts argument checks in front of raw algebra, so that both implementations refuse the same calls. */
+import type { Algebra, RawAlgebra } from './algebra.js';
+import { checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
+
+export function checkedAlgebra(raw: RawAlgebra): Algebra {
+  return { ...products(raw), ...triangles(raw) };
+}
+
+function products(raw: RawAlgebra): Pick<Algebra, 'multiplyInto' | 'accumulateGram' | 'mirror' | 'accumulateCross'> {
+  return {
+    multiplyInto(out, a, b, { m, n, k, transposeA = false, transposeB = false, accumulate = false }, threads) {
+      checkSizes('multiplyInto', { m, n, k });
+      checkLength('multiplyInto', 'a', a.length, m * k);
+      checkLength('multiplyInto', 'b', b.length, k * n);
+      checkLength('multiplyInto', 'out', out.length, m * n);
+      for (const read of [a, b]) checkApart('multiplyInto', out, read);
+      raw.multiplyInto(out, a, b, m, n, k, transposeA, transposeB, accumulate, threadCount('multiplyInto', threads));
+    },
+    accumulateGram(gram, x, rows, k, threads) {
+      checkSizes('accumulateGram', { rows, k });
+      checkLength('accumulateGram', 'x', x.length, rows * k);
+      checkLength('accumulateGram', 'gram', gram.length, k * k);
+      checkApart('accumulateGram', gram, x);
+      raw.accumulateGram(gram, x, rows, k, threadCount('accumulateGram', threads));
+    },
+    mirror(gram, k) {
+      checkSizes('mirror', { k });
+      checkLength('mirror', 'gram', gram.length, k * k);
+      raw.mirror(gram, k);
+    },
+    accumulateCross(cross, a, b, rows, n, k, threads) {
+      checkSizes('accumulateCross', { rows, n, k });
+      checkLength('accumulateCross', 'a', a.length, rows * n);
+      checkLength('accumulateCross', 'b', b.length, rows * k);
+      checkLength('accumulateCross', 'cross', cross.length, n * k);
+      for (const read of [a, b]) checkApart('accumulateCross', cross, read);
+      raw.multiplyInto(cross, a, b, n, k, rows, true, false, true, threadCount('accumulateCross', threads));
+    },
+  };
+}
+
+function triangles(raw: RawAlgebra): Pick<Algebra, 'cholesky' | 'solveLower'> {
+  return {
+    cholesky(a, k, threads) {
+      checkSizes('cholesky', { k });
+      checkLength('cholesky', 'a', a.length, k * k);
+      return raw.cholesky(a, k, threadCount('cholesky', threads));
+    },
+    solveLower(l, k, b, rows, { transpose = false, threads } = {}) {
+      checkSizes('solveLower', { k, rows });
+      checkLength('solveLower', 'l', l.length, k * k);
+      checkLength('solveLower', 'b', b.length, rows * k);
+      checkApart('solveLower', b, l);
+      raw.solveLower(l, k, b, rows, transpose, threadCount('solveLower', threads));
+    },
+  };
+}
