@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, lockDifferences, parseLock } from '@tundish/recipe/lock';
-import { modelLayout, resolveLock } from '@tundish/stages/lock';
+import { modelLayout, resolveLock } from '@tundish/stages/outlook';
 import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
 import { toolchainNamed } from './toolchains.js';
 

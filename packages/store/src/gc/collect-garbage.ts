@@ -28,13 +28,15 @@ export interface GcReport {
 export async function collectGarbage(request: GcRequest): Promise<GcReport> {
   const { root } = request;
   const scan = await scanStore(root);
-  const sizes = new Map<string, number>();
-  const onDisk = new Set(scan.blobs);
-  for (const { refs } of scan.entries) for (const { sha256, size } of refs) if (onDisk.has(sha256)) sizes.set(sha256, size);
+  // Every blob that is there; its size once somebody knows it, which a manifest does without asking the file system.
+  const sizes = new Map<string, number | undefined>(scan.blobs.map((digest) => [digest, undefined]));
+  for (const { refs } of scan.entries) for (const { sha256, size } of refs) if (sizes.has(sha256)) sizes.set(sha256, size);
   const sizeOf = (sha256: string): number => {
-    const known = sizes.get(sha256) ?? (onDisk.has(sha256) ? (statSync(blobPath(root, sha256), { throwIfNoEntry: false })?.size ?? 0) : 0);
-    sizes.set(sha256, known);
-    return known;
+    const known = sizes.get(sha256);
+    if (known !== undefined || !sizes.has(sha256)) return known ?? 0;
+    const found = statSync(blobPath(root, sha256), { throwIfNoEntry: false })?.size ?? 0;
+    sizes.set(sha256, found);
+    return found;
   };
   const plan = planCollection(scan, request, sizeOf);
   const temporaryBytes = plan.temporaries.reduce((sum, path) => sum + treeBytes(path), 0);
