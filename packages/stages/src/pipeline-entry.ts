@@ -15,8 +15,4 @@ export type { ReplayEntryRequest, ReplayReport, ReplayedOutput } from './replay/
 export { reachOf } from './verify-model.js';
 export type { Reach, ReachRequest } from './verify-model.js';
 export type { Adapters, Piece, PieceRequest, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from './stage.js';
-export { preflight } from './preflight/preflight.js';
-export type { Estimates, StageNeeds } from './preflight/estimates.js';
-export type { MachineRoom } from './preflight/machine.js';
-export type { Finding, Preflight, PreflightRequest } from './preflight/preflight.js';
 export { loadUserModule } from './user-module.js';

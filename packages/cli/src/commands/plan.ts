@@ -1,7 +1,6 @@
 /** plan: which units a build would run, why, and what that would cost; runs nothing and writes nothing. */
 import { formatBytes, formatSeconds, printable, textTable } from '@tundish/diagnostics';
-import { type Prediction, type UnitOutlook, type UnitState, modelLayout, placeOf } from '@tundish/stages/outlook';
-import type { Finding } from '@tundish/stages/pipeline';
+import { type Finding, type Prediction, type UnitOutlook, type UnitState, modelLayout, placeOf, preflight } from '@tundish/stages/outlook';
 import { findModel } from '@tundish/stages/workspace';
 import { buildWatch } from '../build/build-watch.js';
 import { freeBytes } from '../doctor/machine.js';
@@ -40,7 +39,6 @@ export async function planCommand({ model, workspaceRoot, json, signal }: PlanOp
 async function findingsOf(workspaceRoot: string, modelRoot: string, { lock, units }: ModelOutlook): Promise<readonly Finding[]> {
   const first = units.find(({ state }) => state !== 'cached');
   if (first === undefined) return [];
-  const { preflight } = await import('@tundish/stages/pipeline');
   const { maxMemory } = buildWatch(watchWordsOf(), workspaceRoot);
   const { findings } = await preflight({
     layout: modelLayout(workspaceRoot, modelRoot), lock, adapters, from: placeOf(lock, first.unit.stage) ?? 'load',
