@@ -119,9 +119,11 @@ export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
     throw storeError('STORE_MANIFEST_SCHEMA', { what: `a stage manifest has schema ${schema}, this version reads ${MANIFEST_SCHEMA}`, evidence: { path }, fix });
   }
   const { manifest, written } = checkManifest(value, { path }, fix);
-  if (written !== undefined && written !== digestOf(manifest)) {
+  if (written === undefined) return manifest;
+  if (written !== digestOf(manifest)) {
     throw storeError('STORE_MANIFEST_CHANGED', { what: 'a stage manifest was changed after it was written', why: 'its digest is not that of the rest of the file', evidence: { path }, fix });
   }
+  contentDigests.set(manifest, written);
   return manifest;
 }
 
@@ -132,8 +134,9 @@ export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
  * @throws STORE_MANIFEST_INVALID when `readManifest` would refuse the result; STORE_JSON_VALUE for facts that are not plain JSON data
  */
 export function encodeManifest(manifest: StageManifest): Uint8Array {
-  const checked = sorted(checkManifest(manifest, {}, 'correct the stage that made it').manifest);
-  return new TextEncoder().encode(`${canonicalJson({ ...checked, digest: digestOf(checked) }, 2)}\n`);
+  const known = contentDigests.get(manifest);
+  const checked = known === undefined ? checkManifest(manifest, {}, 'correct the stage that made it').manifest : manifest;
+  return new TextEncoder().encode(`${canonicalJson({ ...sorted(checked), digest: known ?? digestOf(checked) }, 2)}\n`);
 }
 
 function sorted(manifest: StageManifest): StageManifest {
@@ -144,17 +147,20 @@ function sorted(manifest: StageManifest): StageManifest {
   };
 }
 
+/** The field `digest` of manifests that have been read, and so checked: they are often written again as they are. */
+const contentDigests = new WeakMap<StageManifest, string>();
+
 function digestOf(manifest: StageManifest): string {
   return sha256(canonicalJson(sorted(manifest)));
 }
 
 /** Manifests do not change, and that of one unit enters the keys of many. */
-const digests = new WeakMap<StageManifest, string>();
+const fileDigests = new WeakMap<StageManifest, string>();
 
 /** sha256 of `encodeManifest`: equal for equal results, whatever order they were listed in. */
 export function manifestDigest(manifest: StageManifest): string {
-  const known = digests.get(manifest) ?? sha256(encodeManifest(manifest));
-  digests.set(manifest, known);
+  const known = fileDigests.get(manifest) ?? sha256(encodeManifest(manifest));
+  fileDigests.set(manifest, known);
   return known;
 }
 

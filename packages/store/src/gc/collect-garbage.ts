@@ -2,8 +2,7 @@
 import { statSync } from 'node:fs';
 import { blobPath } from '../blob-path.js';
 import { type GcPolicy, planCollection } from './plan-collection.js';
-import { scanStore, treeBytes } from './scan-store.js';
-import { isOld, sweep } from './sweep.js';
+import { isOld, scanStore, treeBytes } from './scan-store.js';
 
 export interface GcRequest extends GcPolicy {
   readonly root: string;
@@ -41,7 +40,7 @@ export async function collectGarbage(request: GcRequest): Promise<GcReport> {
   const plan = planCollection(scan, request, sizeOf);
   const temporaryBytes = plan.temporaries.reduce((sum, path) => sum + treeBytes(path), 0);
   const unneeded = scan.blobs.filter((digest) => !plan.needed.has(digest) && isOld(blobPath(root, digest), plan.protectedSince)).sort();
-  const removed = request.dryRun ? { entries: plan.entries, blobs: unneeded, imports: plan.imports } : await sweep(root, { ...plan, blobs: unneeded, known: scan.entries });
+  const removed = request.dryRun ? { entries: plan.entries, blobs: unneeded, imports: plan.imports } : await (await import('./sweep.js')).sweep(root, { ...plan, blobs: unneeded, known: scan.entries });
   const total = scan.blobs.reduce((sum, digest) => sum + sizeOf(digest), 0) + [...scan.entries, ...scan.imports].reduce((sum, { bytes }) => sum + bytes, 0);
   const freedBytes = removed.blobs.reduce((sum, digest) => sum + sizeOf(digest), 0) + [...removed.entries, ...removed.imports].reduce((sum, { bytes }) => sum + bytes, 0);
   return {

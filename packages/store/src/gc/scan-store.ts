@@ -111,6 +111,11 @@ function scanImports(root: string): ScannedImport[] {
   });
 }
 
+/** Whether a file was last used before that time, in milliseconds since 1970. */
+export function isOld(path: string, since: number): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < since;
+}
+
 /** Bytes of a file, or of all files below a folder. */
 export function treeBytes(path: string): number {
   const found = lstatSync(path, { throwIfNoEntry: false });
