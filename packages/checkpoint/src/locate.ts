@@ -5,7 +5,6 @@ import { printable, silentReporter } from '@tundish/diagnostics';
 import type { Reporter } from '@tundish/diagnostics';
 import { fault } from './errors.js';
 import { findSnapshot, parseHubId, repoFolder } from './hub-cache.js';
-import { downloadSnapshot } from './hub-download.js';
 
 export interface LocateOptions {
   /** What relative folders are relative to. */
@@ -53,6 +52,7 @@ export async function locateCheckpoint(spec: string, options: LocateOptions): Pr
     });
   }
   const { cacheFolder, token, endpoint, signal, reporter = silentReporter } = options;
+  const { downloadSnapshot } = await import('./hub-download.js');
   const loaded = await downloadSnapshot(id, {
     cacheFolder,
     reporter,

@@ -1,8 +1,8 @@
 /** The lock that a build would use now: the recipe resolved as `nx run` resolves it, with nothing written. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Reporter } from '@tundish/diagnostics';
-import { type Lock, lockDifferences, parseLock } from '@tundish/recipe/lock';
-import { modelLayout, resolveLock } from '@tundish/stages/lock';
+import { type Lock, encodeLock, lockDifferences, parseLock } from '@tundish/recipe/lock';
+import { modelLayout, resolveLock } from '@tundish/stages/outlook';
 import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
 import { toolchainNamed } from './toolchains.js';
 
@@ -15,8 +15,8 @@ export interface CurrentLock {
 /** A model that has a lock and no recipe is built from the lock. @throws the errors of recipes, checkpoints and locks */
 export async function currentLock(workspaceRoot: string, modelRoot: string, reporter: Reporter, signal: AbortSignal): Promise<CurrentLock> {
   const layout = modelLayout(workspaceRoot, modelRoot);
-  const onDisk = existsSync(layout.lock) ? parseLock(readFileSync(layout.lock), layout.lock) : undefined;
-  if (onDisk !== undefined && !existsSync(layout.recipe)) return { lock: onDisk, stale: [] };
+  const bytes = existsSync(layout.lock) ? readFileSync(layout.lock) : undefined;
+  if (bytes !== undefined && !existsSync(layout.recipe)) return { lock: parseLock(bytes, layout.lock), stale: [] };
   const lock = await resolveLock({
     workspaceRoot, modelRoot, reporter, signal, readOnly: true,
     cacheRoot: cacheRootOf(workspaceRoot),
@@ -24,5 +24,10 @@ export async function currentLock(workspaceRoot: string, modelRoot: string, repo
     hub: { ...hubAccess(), offline: true },
     toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
   });
-  return { lock, stale: onDisk === undefined ? undefined : lockDifferences(onDisk, lock).map(({ path }) => path) };
+  return { lock, stale: bytes === undefined ? undefined : differences(bytes, layout.lock, lock) };
+}
+
+function differences(bytes: Buffer, path: string, lock: Lock): string[] {
+  // The usual case, which needs no parser.
+  return bytes.equals(encodeLock(lock)) ? [] : lockDifferences(parseLock(bytes, path), lock).map((difference) => difference.path);
 }

@@ -1,5 +1,5 @@
 /** What a build of a model would do now, for `plan` and `why`. */
-import { Pipeline, type UnitOutlook, buildOutlook } from '@tundish/stages/pipeline';
+import { Pipeline, type UnitOutlook, buildOutlook } from '@tundish/stages/outlook';
 import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
 import { type CurrentLock, currentLock } from './current-lock.js';
 import { type Io, ioReporter } from './io.js';

@@ -1,6 +1,9 @@
 /** What a recipe may say: every option with its default, its range and the sentence that the documentation prints for it. */
 import { z } from 'zod';
 
+// A process parses one recipe and one lock: compiling parsers for them would take longer than parsing.
+z.config({ jitless: true });
+
 /** Toolchains that a recipe can name. */
 export const TOOLCHAINS = ['host'] as const;
 

@@ -1,6 +1,7 @@
 /** The stages and the pipeline that runs them, with Nx or without. */
 export * from './lock.js';
 export * from './pipeline-entry.js';
+export * from './outlook-entry.js';
 export * from './custom-entry.js';
 export { ACTIVATIONS_FILE } from './graph-files.js';
 export { adaptCheckpoint, modelFacts } from './load/stage.js';

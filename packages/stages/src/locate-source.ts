@@ -1,6 +1,6 @@
 /** Finds the checkpoint folder that a recipe or a lock names: as it lies, from the hub, or imported from a GGUF file. */
 import { resolve } from 'node:path';
-import { locateCheckpoint } from '@tundish/checkpoint';
+import { locateCheckpoint } from '@tundish/checkpoint/locate';
 import { type Reporter, silentReporter } from '@tundish/diagnostics';
 import type { CheckpointReference, ImportOptions } from '@tundish/recipe/lock';
 import type { BlobRef } from '@tundish/store';

@@ -164,7 +164,7 @@ export class Pipeline {
   async explain(unit: Unit, upstream: ReadonlyMap<string, StageManifest>): Promise<{ readonly key: ActionKey; readonly entry: string; readonly manifest: StageManifest | undefined }> {
     const inputs = new Map([...upstream].map(([name, manifest]) => [name, this.#stageInput(manifest)]));
     const key = actionKey(await this.#keyInputs(unit, await this.#request(unit, inputs), await this.#stage(unit)));
-    return { key, entry: this.#cache.entryPath(unit.stage, key.key), manifest: await this.#cache.peek(unit.stage, key.key) };
+    return { key, entry: this.#cache.entryPath(unit.stage, key.key), manifest: this.#cache.peek(unit.stage, key.key) };
   }
 
   async #inPlace(unit: Unit): Promise<StageManifest> {

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MODEL_TYPES } from '@tundish/architectures/model-types';
-import { readModelConfig } from '@tundish/checkpoint';
+import { readModelConfig } from '@tundish/checkpoint/config';
 import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import { type Reporter, messageOf, silentReporter } from '@tundish/diagnostics';
 import { type CheckpointReference, type Lock, type LockSource, type Recipe, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';

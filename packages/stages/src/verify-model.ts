@@ -1,7 +1,6 @@
 /** Everything that the manifests of one model reach: blobs, cache entries, files of the checkpoint, the container. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readContainerManifest } from '@tundish/container';
 import { messageOf } from '@tundish/diagnostics';
 import { type Lock, type LockSource, parseLock } from '@tundish/recipe/lock';
 import { type BlobRef, type Damage, type EntryFolder, type FileCheck, type StageManifest, entryFolders, manifestDigest, readManifest, readSidecar } from '@tundish/store';
@@ -86,6 +85,7 @@ async function containerChecks({ container }: ModelLayout): Promise<Pick<Reach, 
   if (!existsSync(path)) return { files: [], damage: [] };
   const fix = `delete the folder ${container}: the next build puts it there again`;
   try {
+    const { readContainerManifest } = await import('@tundish/container');
     const { files } = await readContainerManifest(path);
     return { files: Object.entries(files).map(([name, ref]) => ({ ...ref, path: join(container, name), of: `${name} of the container`, fix })), damage: [] };
   } catch (error) {

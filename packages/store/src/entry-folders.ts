@@ -8,7 +8,10 @@ export const INFO_FILE = 'builder_cache_info.json';
 /** What else lies in the cache root: no model can have these names. */
 export const STORE_NAMES: ReadonlySet<string> = new Set(['blobs', 'imports', 'tmp', 'file-digests.json']);
 
-const FOLDER = /^(.+)_([0-9a-f]{32})$/;
+const KEY = /^[0-9a-f]{32}$/;
+const KEY_DIGITS = 32;
+
+const UNLESS_GONE = { throwIfNoEntry: false } as const;
 
 export interface EntryFolder {
   readonly model: string;
@@ -30,16 +33,17 @@ export function entryFolders(root: string, model: string, operation?: string): E
   const entries: EntryFolder[] = [];
   // Tens of thousands of names: nothing is asked of the file system for each, and nothing is normalised.
   for (const name of namesIn(folder).sort()) {
-    const [, found, key] = FOLDER.exec(name) ?? [];
-    if (found === undefined || key === undefined || (operation !== undefined && found !== operation)) continue;
-    entries.push({ model, operation: found, key, path: `${folder}/${name}` });
+    const end = name.length - KEY_DIGITS - 1;
+    if (end < 1 || name[end] !== '_') continue;
+    const [found, key] = [name.slice(0, end), name.slice(end + 1)];
+    if (KEY.test(key) && (operation === undefined || found === operation)) entries.push({ model, operation: found, key, path: `${folder}/${name}` });
   }
   return entries;
 }
 
 /** When an entry was published or last served, in milliseconds since 1970; undefined when it has lost its sidecar. */
 export function lastUse(entry: EntryFolder): number | undefined {
-  return statSync(`${entry.path}/${INFO_FILE}`, { throwIfNoEntry: false })?.mtimeMs;
+  return statSync(`${entry.path}/${INFO_FILE}`, UNLESS_GONE)?.mtimeMs;
 }
 
 /** The same entries, the one used last first; those without a sidecar are left out. */

@@ -4,7 +4,6 @@ import { open, stat } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
-import { z } from 'zod';
 import { writeFileAtomic } from './durable-write.js';
 import { diskError, storeError } from './errors.js';
 import type { BlobRef } from './manifest.js';
@@ -136,14 +135,12 @@ function isSettled(stats: BigIntStats, startedNs: bigint): boolean {
   return changed + RACY_NS < startedNs;
 }
 
-const entriesSchema = z.array(z.tuple([z.string(), z.tuple([z.string(), z.string(), z.string(), z.string().regex(/^[0-9a-f]{64}$/)])]));
-
 /** The file is `<sha256 of the next line>\n<json>\n`: a flipped bit loses the memo instead of giving a wrong digest. */
 function readEntries(path: string): Map<string, Entry> {
   try {
     const [checksum, body, end] = readFileSync(path, 'utf8').split('\n');
     if (body === undefined || end !== '' || sha256(body) !== checksum) return new Map();
-    return new Map(entriesSchema.parse(JSON.parse(body)));
+    return new Map(JSON.parse(body) as [string, Entry][]);
   } catch {
     return new Map();
   }

@@ -1,11 +1,11 @@
 /** The manifest of a stage (`stage.json`): which files it made, by digest. Small and deterministic, so equal work gives equal bytes. */
 import { readFileSync } from 'node:fs';
 import { messageOf, printable } from '@tundish/diagnostics';
-import { z } from 'zod';
 import { canonicalJson } from './canonical-json.js';
 import type { JsonValue } from './canonical-json.js';
 import { INFO_FILE, MANIFEST_FILE } from './entry-folders.js';
 import { diskError, errnoOf, storeError } from './errors.js';
+import { type Form, anything, byteCount, digest, faultsOf, fields, filledText, listOf, mappingOf, matching, nullable } from './form.js';
 import { sha256 } from './sha256.js';
 
 /** Version of the form below; a manifest with another number is refused. */
@@ -43,35 +43,45 @@ export interface StageManifest {
 /** Names of the entry's own files, which an output must not shadow. */
 const RESERVED_NAMES: readonly string[] = [MANIFEST_FILE, INFO_FILE];
 
-const relativeName = z
-  .string()
-  .min(1)
-  .max(512)
-  // eslint-disable-next-line no-control-regex
-  .refine((name) => !/[\u0000-\u001f\u007f\\]/.test(name) && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'), 'must be a relative path with forward slashes');
-const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
-const size = z.int().min(0);
-const jsonValue = z.json();
+// eslint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f\\]/;
+const MAX_NAME = 512;
 
-const manifestSchema = z
-  .strictObject({
-    schema: z.literal(MANIFEST_SCHEMA),
-    stage: z.string().min(1),
-    subject: z.string().min(1).nullable(),
-    outputs: z.array(z.strictObject({ name: relativeName.refine((name) => !RESERVED_NAMES.includes(name), 'is a reserved name'), sha256: digest, size, mediaType: z.string().min(1) })),
-    externals: z.array(z.strictObject({ location: relativeName, sha256: digest, size })),
-    facts: z.record(z.string(), jsonValue),
-    digest: digest.optional(),
-  })
-  .superRefine((manifest, context) => {
-    reportRepeats(manifest.outputs.map((output) => output.name), 'outputs', context);
-    reportRepeats(manifest.externals.map((external) => external.location), 'externals', context);
-  });
+const relativeName = matching(
+  (name) => typeof name === 'string' && name.length <= MAX_NAME && !UNPRINTABLE.test(name) && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+  'a relative path with forward slashes',
+);
+const outputName: Form = (name, path, report) => {
+  relativeName(name, path, report);
+  if (RESERVED_NAMES.includes(name as string)) report(`${path}: is a reserved name`);
+};
 
-function reportRepeats(names: readonly string[], list: string, context: z.RefinementCtx): void {
-  names.forEach((name, i) => {
-    if (names.indexOf(name) !== i) context.addIssue({ code: 'custom', path: [list, i], message: `repeats the name ${printable(name)}` });
-  });
+const manifestForm = fields(
+  {
+    schema: matching((schema) => schema === MANIFEST_SCHEMA, String(MANIFEST_SCHEMA)),
+    stage: filledText,
+    subject: nullable(filledText),
+    outputs: namedApart('name', fields({ name: outputName, sha256: digest, size: byteCount, mediaType: filledText }, {}, 'refused')),
+    externals: namedApart('location', fields({ location: relativeName, sha256: digest, size: byteCount }, {}, 'refused')),
+    facts: mappingOf(anything),
+  },
+  { digest },
+  'refused',
+);
+
+/** A list of mappings in which no two have the same name. */
+function namedApart(key: string, item: Form): Form {
+  const list = listOf(item);
+  return (value, path, report) => {
+    list(value, path, report);
+    if (!Array.isArray(value)) return;
+    const seen = new Set<unknown>();
+    value.forEach((one: Readonly<Record<string, unknown>> | null, i) => {
+      const name = one?.[key];
+      if (seen.has(name)) report(`${path}.${i}: repeats the name ${printable(String(name))}`);
+      seen.add(name);
+    });
+  };
 }
 
 /**
@@ -104,14 +114,16 @@ export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
   } catch (cause) {
     throw storeError('STORE_MANIFEST_READ', { what: 'a stage manifest is not JSON', why: printable(messageOf(cause)), evidence: { path }, fix, cause });
   }
-  const schema = z.object({ schema: z.number() }).safeParse(value);
-  if (schema.success && schema.data.schema !== MANIFEST_SCHEMA) {
-    throw storeError('STORE_MANIFEST_SCHEMA', { what: `a stage manifest has schema ${schema.data.schema}, this version reads ${MANIFEST_SCHEMA}`, evidence: { path }, fix });
+  const schema = (value as { readonly schema?: unknown } | null)?.schema;
+  if (typeof schema === 'number' && schema !== MANIFEST_SCHEMA) {
+    throw storeError('STORE_MANIFEST_SCHEMA', { what: `a stage manifest has schema ${schema}, this version reads ${MANIFEST_SCHEMA}`, evidence: { path }, fix });
   }
   const { manifest, written } = checkManifest(value, { path }, fix);
-  if (written !== undefined && written !== digestOf(manifest)) {
+  if (written === undefined) return manifest;
+  if (written !== digestOf(manifest)) {
     throw storeError('STORE_MANIFEST_CHANGED', { what: 'a stage manifest was changed after it was written', why: 'its digest is not that of the rest of the file', evidence: { path }, fix });
   }
+  contentDigests.set(manifest, written);
   return manifest;
 }
 
@@ -119,11 +131,12 @@ export function decodeManifest(bytes: Uint8Array, path: string): StageManifest {
  * The bytes of stage.json: canonical JSON with two spaces, outputs sorted by name and externals by location, a final newline. The
  * field `digest` is the sha256 of the rest, so that a flipped bit loses the manifest instead of naming other files.
  *
- * @throws STORE_MANIFEST_INVALID when `readManifest` would refuse the result
+ * @throws STORE_MANIFEST_INVALID when `readManifest` would refuse the result; STORE_JSON_VALUE for facts that are not plain JSON data
  */
 export function encodeManifest(manifest: StageManifest): Uint8Array {
-  const checked = sorted(checkManifest(manifest, {}, 'correct the stage that made it').manifest);
-  return new TextEncoder().encode(`${canonicalJson({ ...checked, digest: digestOf(checked) }, 2)}\n`);
+  const known = contentDigests.get(manifest);
+  const checked = known === undefined ? checkManifest(manifest, {}, 'correct the stage that made it').manifest : manifest;
+  return new TextEncoder().encode(`${canonicalJson({ ...sorted(checked), digest: known ?? digestOf(checked) }, 2)}\n`);
 }
 
 function sorted(manifest: StageManifest): StageManifest {
@@ -134,21 +147,29 @@ function sorted(manifest: StageManifest): StageManifest {
   };
 }
 
+/** The field `digest` of manifests that have been read, and so checked: they are often written again as they are. */
+const contentDigests = new WeakMap<StageManifest, string>();
+
 function digestOf(manifest: StageManifest): string {
   return sha256(canonicalJson(sorted(manifest)));
 }
 
+/** Manifests do not change, and that of one unit enters the keys of many. */
+const fileDigests = new WeakMap<StageManifest, string>();
+
 /** sha256 of `encodeManifest`: equal for equal results, whatever order they were listed in. */
 export function manifestDigest(manifest: StageManifest): string {
-  return sha256(encodeManifest(manifest));
+  const known = fileDigests.get(manifest) ?? sha256(encodeManifest(manifest));
+  fileDigests.set(manifest, known);
+  return known;
 }
 
 function checkManifest(value: unknown, evidence: { readonly path?: string }, fix: string): { readonly manifest: StageManifest; readonly written: string | undefined } {
-  const result = manifestSchema.safeParse(value);
-  if (result.success) {
-    const { digest: written, ...manifest } = result.data;
+  const faults = faultsOf(value, manifestForm);
+  if (faults.length === 0) {
+    const { digest: written, ...manifest } = value as StageManifest & { readonly digest?: string };
     return { manifest, written };
   }
-  const why = result.error.issues.slice(0, 5).map((issue) => printable(`${issue.path.join('.')}: ${issue.message}`));
+  const why = faults.map((fault) => printable(fault));
   throw storeError('STORE_MANIFEST_INVALID', { what: 'a stage manifest does not have the expected form', why: why.join('; '), evidence, fix });
 }

@@ -1,6 +1,6 @@
 /** Content-addressed blobs: `blobs/sha256/ab/<hex>`, immutable, each written at most once. */
 import { existsSync, statSync } from 'node:fs';
-import type { Stats } from 'node:fs';
+import type { BigIntStats, Stats } from 'node:fs';
 import { chmod, link, lstat, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -93,15 +93,17 @@ class BlobStore implements Store {
   }
 
   has(ref: BlobRef): boolean {
-    return this.#sizeOf(ref) === ref.size && this.#isUntouched(ref);
+    const found = this.#look(ref);
+    return found !== undefined && Number(found.size) === ref.size && this.#isUntouched(ref, found);
   }
 
   pathOf(ref: BlobRef): string {
-    const size = this.#sizeOf(ref);
+    const found = this.#look(ref);
+    const size = found === undefined ? undefined : Number(found.size);
     const path = this.#blobPath(ref);
-    if (size === ref.size && this.#isUntouched(ref)) return path;
+    if (found !== undefined && size === ref.size && this.#isUntouched(ref, found)) return path;
     const fix = 'run the stage that made it again: it is rebuilt when its cache entry is incomplete';
-    if (size === undefined || this.#sizeOf(ref) === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
+    if (size === undefined || this.#look(ref) === undefined) throw storeError('STORE_BLOB_MISSING', { what: `blob ${ref.sha256} is not in the store`, why: 'it was removed, or the manifest that names it comes from another machine', evidence: { path }, fix });
     if (size === ref.size) throw this.#corrupt(ref, 'it was written to after it was stored');
     throw storeError('STORE_BLOB_SIZE', { what: `blob ${ref.sha256} has ${size} bytes instead of ${ref.size}`, why: 'the file was cut or changed after it was stored', evidence: { path }, fix });
   }
@@ -163,23 +165,22 @@ class BlobStore implements Store {
     return blobPath(this.root, ref.sha256);
   }
 
-  #sizeOf(ref: BlobRef): number | undefined {
+  #look(ref: BlobRef): BigIntStats | undefined {
     const path = this.#blobPath(ref);
     try {
-      const found = statSync(path, { throwIfNoEntry: false });
-      return found?.isFile() === true ? found.size : undefined;
+      const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+      return found?.isFile() === true ? found : undefined;
     } catch (error) {
       throw diskError(error, 'look for a blob', path);
     }
   }
 
-  #isUntouched(ref: BlobRef): boolean {
+  #isUntouched(ref: BlobRef, { mtimeNs, mtimeMs }: BigIntStats): boolean {
     const path = this.#blobPath(ref);
     try {
-      const { mtimeNs, mtimeMs } = statSync(path, { bigint: true });
       return isSealed(ref.sha256, mtimeNs) || resealed(path, ref.sha256, Number(mtimeMs));
     } catch (error) {
-      // gc has taken it away since its size was looked at.
+      // gc has taken it away since it was looked at.
       if (errnoOf(error) === 'ENOENT') return false;
       throw diskError(error, 'look at a blob', path);
     }

@@ -1,7 +1,7 @@
 /** gc: removes from the store what no model of the workspace needs and nobody has used lately. */
 import { relative } from 'node:path';
 import { formatBytes } from '@tundish/diagnostics';
-import { gcRoots } from '@tundish/stages/workspace';
+import { gcRoots } from '@tundish/stages/gc';
 import { type GcReport, collectGarbage } from '@tundish/store/gc';
 import { cacheRootOf } from '../environment.js';
 import type { Io } from '../io.js';

@@ -1,7 +1,6 @@
 /** plan: which units a build would run, why, and what that would cost; runs nothing and writes nothing. */
 import { formatBytes, formatSeconds, printable, textTable } from '@tundish/diagnostics';
-import { modelLayout, placeOf } from '@tundish/stages/lock';
-import { type Finding, type Prediction, type UnitOutlook, type UnitState, preflight } from '@tundish/stages/pipeline';
+import { type Finding, type Prediction, type UnitOutlook, type UnitState, modelLayout, placeOf, preflight } from '@tundish/stages/outlook';
 import { findModel } from '@tundish/stages/workspace';
 import { buildWatch } from '../build/build-watch.js';
 import { freeBytes } from '../doctor/machine.js';

@@ -1,6 +1,6 @@
 /** why: which fields of a unit's key changed since its last build, with both values; or which entry serves it. */
 import { printable } from '@tundish/diagnostics';
-import type { UnitOutlook } from '@tundish/stages/pipeline';
+import type { UnitOutlook } from '@tundish/stages/outlook';
 import { parseTarget, targetUnits } from '@tundish/stages/workspace';
 import type { Io } from '../io.js';
 import { modelOutlook } from '../model-outlook.js';

@@ -14,6 +14,7 @@ export class CodeDigests {
   readonly #memo: ModuleMemo;
   readonly #resolver = new ModuleResolver();
   readonly #modules = new Map<string, Module>();
+  readonly #digests = new Map<string, Promise<string>>();
 
   /**
    * @param cacheRoot where digests of unchanged files are remembered
@@ -31,7 +32,15 @@ export class CodeDigests {
    * @param ours `named` when modules of Tundish count by their name alone: what a lock pins of a user's code must outlive an update
    * @throws STAGE_CODE
    */
-  async digest(entries: readonly URL[], ours: 'followed' | 'named' = 'followed'): Promise<string> {
+  digest(entries: readonly URL[], ours: 'followed' | 'named' = 'followed'): Promise<string> {
+    // All units of a stage ask for the same.
+    const name = [ours, ...entries].join('\n');
+    const known = this.#digests.get(name) ?? this.#walk(entries, ours);
+    this.#digests.set(name, known);
+    return known;
+  }
+
+  async #walk(entries: readonly URL[], ours: 'followed' | 'named'): Promise<string> {
     const order = new Map(entries.map((entry, index) => [fileURLToPath(entry), index]));
     const modules: unknown[] = [entries.length];
     // The map grows while it is walked: numbers follow the imports, so they do not depend on names of folders.

@@ -1,6 +1,6 @@
 /** What each stage will need of memory and disk, from shapes and options alone: upper estimates, which docs/commands.md calls declared. */
 import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
-import { planParts } from '@tundish/transform';
+import { planParts } from '@tundish/transform/plan-parts';
 import type { ModelShapes } from './shapes.js';
 
 /** Bytes that one stage needs. */

@@ -1,7 +1,9 @@
 /** Sizes of a model from config.json and the headers of its weights alone; no weight is read. */
 import { join } from 'node:path';
 import { MODEL_TYPES } from '@tundish/architectures/model-types';
-import { type ModelConfig, readModelConfig, readSafetensorsHeader } from '@tundish/checkpoint';
+import type { ModelConfig } from '@tundish/checkpoint';
+import { readModelConfig } from '@tundish/checkpoint/config';
+import { readSafetensorsHeader } from '@tundish/checkpoint/safetensors';
 
 /** Elements of the weights, by where they are in the model. */
 export interface ModelShapes {

@@ -1,7 +1,7 @@
 /** Where the checkpoint of a lock lies, found without reading it, downloading it or importing it. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { locateCheckpoint } from '@tundish/checkpoint';
+import { locateCheckpoint } from '@tundish/checkpoint/locate';
 import { silentReporter } from '@tundish/diagnostics';
 import type { Lock } from '@tundish/recipe/lock';
 import { importName } from '../import-name.js';

@@ -50,12 +50,23 @@ export function scanEntry(folder: EntryFolder): ScannedEntry {
   const touched = info?.mtimeMs ?? 0;
   const broken = { folder, used: 0, touched, manifest: () => undefined, refs: [], bytes: info?.size ?? 0 };
   try {
-    const text = readText(`${folder.path}/${MANIFEST_FILE}`);
+    const path = `${folder.path}/${MANIFEST_FILE}`;
+    const text = readText(path);
     const refs = manifestRefs(JSON.parse(text));
-    return info === undefined ? broken : { folder, used: touched, touched, manifest: () => sha256(text), refs, bytes: info.size + text.length };
+    // The text is read again where its digest is asked for: ten thousand of them would be moved about by the collector of the heap.
+    return info === undefined ? broken : { folder, used: touched, touched, manifest: () => digestOf(path), refs, bytes: info.size + text.length };
   } catch {
     // No build uses an entry whose manifest cannot be read.
     return broken;
+  }
+}
+
+function digestOf(path: string): string | undefined {
+  try {
+    return sha256(readText(path));
+  } catch {
+    // As in a scan: it serves nobody.
+    return undefined;
   }
 }
 
@@ -81,8 +92,10 @@ function readText(path: string): string {
 export function manifestRefs(manifest: unknown): BlobRef[] {
   const { outputs, externals } = manifest as { readonly outputs: readonly BlobRef[]; readonly externals: readonly BlobRef[] };
   const refs = [...outputs, ...externals];
-  if (refs.some((ref) => !isSha256(ref.sha256) || !Number.isSafeInteger(ref.size))) throw new TypeError('a reference without digest or size');
-  return refs;
+  return refs.map(({ sha256: digest, size }) => {
+    if (!isSha256(digest) || !Number.isSafeInteger(size)) throw new TypeError('a reference without digest or size');
+    return { sha256: digest, size };
+  });
 }
 
 function scanBlobs(root: string): string[] {
@@ -96,6 +109,11 @@ function scanImports(root: string): ScannedImport[] {
     const path = join(folder, name);
     return { name, path, used: statSync(join(path, 'import.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0, bytes: treeBytes(path) };
   });
+}
+
+/** Whether a file was last used before that time, in milliseconds since 1970. */
+export function isOld(path: string, since: number): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < since;
 }
 
 /** Bytes of a file, or of all files below a folder. */

@@ -10,7 +10,7 @@ import { INFO_FILE, cachedModels, entryFolders } from '../entry-folders.js';
 import { diskError, errnoOf } from '../errors.js';
 import { openStore } from '../store.js';
 import type { CollectionPlan } from './plan-collection.js';
-import { type ScannedEntry, scanEntry } from './scan-store.js';
+import { type ScannedEntry, isOld, scanEntry } from './scan-store.js';
 
 export interface SweepRequest extends CollectionPlan {
   /** sha256 of the blobs to remove. */
@@ -96,9 +96,4 @@ async function moved(from: string, to: string): Promise<boolean> {
 /** 0 for what is not there: an entry without a sidecar serves nobody. */
 function usedAt(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-}
-
-/** Whether a file was last used before that time, in milliseconds since 1970. */
-export function isOld(path: string, since: number): boolean {
-  return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < since;
 }
