@@ -11,3 +11,4 @@ export { multiplyCodes, productVariants } from './code-products.js';
 export type { CodeProduct, ProductForm, ProductIsa } from './code-products.js';
 export { OPERATORS, openOnnxRuntime } from './onnx-runtime.js';
 export type { OnnxData, OnnxFeed, OnnxRuntime, OnnxSession, OnnxSessionOptions } from './onnx-runtime.js';
+export { candidateScale } from './typescript/ranges.js';

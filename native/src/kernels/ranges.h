@@ -49,9 +49,8 @@ inline Range min_max(const float* x, size_t count) {
   return Range{range.min + 0.0f, range.max + 0.0f};
 }
 
-// The range -m d .. p d of the symmetric full grid that covers `range`; one under the floor is widened by floor * steps,
-// as AIMET does, not replaced.
-inline Range symmetric_range(Range range, int bits) {
+// Scale of the symmetric full grid; a range under the floor is widened by floor * steps, as AIMET does, not replaced.
+inline float symmetric_scale(Range range, int bits) {
   const float m = static_cast<float>(1 << (bits - 1));
   const float p = m - 1.0f;
   float low = range.min, high = range.max;
@@ -62,12 +61,7 @@ inline Range symmetric_range(Range range, int bits) {
   const float positive = high / p;
   const float negative = -low / m;
   const float d = positive > negative ? positive : negative;
-  return {-(m * d), p * d};
-}
-
-inline float symmetric_scale(Range range, int bits) {
-  const Range covered = symmetric_range(range, bits);
-  const float scale = (covered.max - covered.min) / static_cast<float>((1 << bits) - 1);
+  const float scale = (p * d + m * d) / (p + m);
   return scale > kScaleFloor ? scale : kScaleFloor;
 }
 

@@ -21,10 +21,11 @@ inline float candidate_scale(Range range, size_t c, size_t candidates, int bits)
   return symmetric_scale(Range{range.min / parts * taken, range.max / parts * taken}, bits);
 }
 
+// The range of the scale that the largest candidate keeps.
 inline Range largest_range(const tundish::CandidateSearch& search, size_t row, size_t j) {
   const float bound = static_cast<float>(1 << (search.bits - 1));
-  if (search.start == nullptr) return symmetric_range(range_with_zero(search.w + row * search.k + j * search.block, search.block), search.bits);
-  const float scale = search.start[row * (search.k / search.block) + j];
+  const float scale = search.start != nullptr ? search.start[row * (search.k / search.block) + j]
+                                              : symmetric_scale(range_with_zero(search.w + row * search.k + j * search.block, search.block), search.bits);
   return {-bound * scale, (bound - 1.0f) * scale};
 }
 

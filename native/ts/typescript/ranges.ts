@@ -16,11 +16,11 @@ export function clampRound(value: number, low: number, high: number): number {
 }
 
 /**
- * The range -m d .. p d of the symmetric full grid of `bits` bits for values in [min, max], min <= 0 <= max:
- * d = max(max / p, -min / m) with p = 2^(bits-1) - 1 and m = p + 1, every step in fp32. A range whose scale is below the
- * floor is widened by floor * steps first, as AIMET does, not replaced.
+ * Scale of the symmetric full grid of `bits` bits for values in [min, max], min <= 0 <= max.
+ * d = max(max / p, -min / m) with p = 2^(bits-1) - 1 and m = p + 1; scale = ((p d) - (-m d)) / (p + m), every step in fp32.
+ * A range whose scale is below the floor is widened by floor * steps first, as AIMET does, not replaced.
  */
-export function symmetricRange(min: number, max: number, bits: number): { readonly min: number; readonly max: number } {
+export function symmetricScale(min: number, max: number, bits: number): number {
   const m = 2 ** (bits - 1);
   const p = m - 1;
   let low = min;
@@ -32,14 +32,15 @@ export function symmetricRange(min: number, max: number, bits: number): { readon
   const positive = fround(high / p);
   const negative = fround(-low / m);
   const d = positive > negative ? positive : negative;
-  return { min: -fround(m * d), max: fround(p * d) };
+  const scale = fround(fround(fround(p * d) + fround(m * d)) / (p + m));
+  return scale > SCALE_FLOOR ? scale : SCALE_FLOOR;
 }
 
-/** Scale of that range: its width over its steps, at least the floor. */
-export function symmetricScale(min: number, max: number, bits: number): number {
-  const range = symmetricRange(min, max, bits);
-  const scale = fround(fround(range.max - range.min) / (2 ** bits - 1));
-  return scale > SCALE_FLOOR ? scale : SCALE_FLOOR;
+/** SeqMSE's candidate c of C for a range that has this scale: the range times (c + 1) / C, and its scale again. */
+export function candidateScale(scale: number, c: number, candidates: number, bits: number): number {
+  const bound = 2 ** (bits - 1);
+  const part = (end: number): number => fround(fround(fround(end * scale) / candidates) * (c + 1));
+  return symmetricScale(part(-bound), part(bound - 1), bits);
 }
 
 /** Smallest value of w[start..end), at most 0. */

@@ -1,6 +1,6 @@
 /** Scale searches in TypeScript, operation for operation those of the addon (src/solvers/search_*.h). */
 import { fma32 } from './fused-multiply-add.js';
-import { SCALE_FLOOR, clampRound, lowerEnd, symmetricRange, symmetricScale, upperEnd } from './ranges.js';
+import { candidateScale, clampRound, lowerEnd, symmetricScale, upperEnd } from './ranges.js';
 
 const { fround } = Math;
 const INTEGERS = 16;
@@ -121,18 +121,16 @@ export function searchCandidates(
   for (let at = 0; at < (n * k) / block; at++) {
     const start = at * block;
     const j = at % (k / block);
-    const size = startScale?.[at];
-    const range = size === undefined ? symmetricRange(lowerEnd(w, start, start + block), upperEnd(w, start, start + block), bits) : { min: fround(-bound * size), max: fround((bound - 1) * size) };
+    const largest = startScale?.[at] ?? symmetricScale(lowerEnd(w, start, start + block), upperEnd(w, start, start + block), bits);
     let least = 0;
     for (let c = 0; c < candidates; c++) {
-      const part = (end: number): number => fround(fround(end / candidates) * (c + 1));
-      const tried = symmetricScale(part(range.min), part(range.max), bits);
+      const tried = candidateScale(largest, c, candidates, bits);
       errorsOn(w, start, block, tried, bound, e);
       const loss = linear === null ? blockLoss(gram, k, block, j, e) : linearLoss(w, linear, start, block, gram, k, j, e);
       if (c > 0 && !(loss < least)) continue;
       least = loss;
       chosen[at] = c;
-      scale[at] = Math.max(tried, SCALE_FLOOR);
+      scale[at] = tried;
     }
   }
 }

@@ -1,0 +1,42 @@
+/** Elementwise passes over weights that several techniques need. */
+import type { Kernels, ScaleGrid } from '@tundish/native';
+
+/** A linear layer's weight fp32 [n, k], row-major: n outputs, k inputs. */
+export interface LayerWeight {
+  readonly w: Float32Array;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** Who computes, and on how many threads; results depend on neither. */
+export interface Compute {
+  readonly kernels: Kernels;
+  readonly threads: number;
+}
+
+/** fp32 [n, k] of codes on a grid: code · scale. */
+export function dequantize(codes: Int8Array, { scale, block }: ScaleGrid): Float32Array {
+  const values = new Float32Array(codes.length);
+  for (let start = 0; start < codes.length; start += block) {
+    const size = scale[start / block] as number;
+    for (let i = start; i < start + block; i++) values[i] = (codes[i] as number) * size;
+  }
+  return values;
+}
+
+/** Gram matrices of the blocks [k / block, block, block] on the diagonal of gram [k, k]. */
+export function diagonalBlocks(gram: Float32Array, k: number, block: number): Float32Array {
+  const blocks = new Float32Array(k * block);
+  for (let row = 0; row < k; row++) {
+    const start = row * k + row - (row % block);
+    blocks.set(gram.subarray(start, start + block), row * block);
+  }
+  return blocks;
+}
+
+/** a [n, k] times the symmetric b [k, k]. */
+export function timesSymmetric({ kernels, threads }: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
+  const out = new Float32Array(n * k);
+  kernels.algebra.multiplyInto(out, a, b, { m: n, n: k, k }, threads);
+  return out;
+}
