@@ -46,7 +46,7 @@ const sidecarForm = fields(
     config: mappingOf(text),
     hash: digest,
     created_at: text,
-    tool: nullable(fields({ name: text, version: text }, { machine: text }, 'ignored')),
+    tool: nullable(fields({ name: text, version: text }, { machine: text, operators: text }, 'ignored')),
     inputs: mappingOf(digest),
     outputs: mappingOf(digest),
     manifest: digest,

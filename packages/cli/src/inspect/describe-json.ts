@@ -78,7 +78,7 @@ export function describeSidecar(path: string, bytes: number, sidecar: Sidecar): 
       ['source', source],
       ['key', hash],
       ['made', made],
-      ['tool', tool === null ? 'none' : [tool.name, tool.version, tool.machine].filter(Boolean).join(', ')],
+      ['tool', tool === null ? 'none' : [tool.name, tool.version, tool.machine, tool.operators].filter(Boolean).join(', ')],
       ['cost', `${formatSeconds(wall)}${cpu === undefined ? '' : `, ${formatSeconds(cpu)} of CPU`}, peak memory ${formatBytes(rss)}`],
       ['can be replayed', sidecar.request === undefined ? 'no, it was made by an older version' : 'yes'],
     ],
@@ -121,7 +121,7 @@ export function describeContainer(path: string, manifest: Manifest): Description
     bytes,
     facts: [
       ['model', `${model} (${architecture.modelType}, ${architecture.layers} layers, hidden ${architecture.hiddenSize})`],
-      ['toolchain', `${toolchain.name} ${toolchain.version}, ${toolchain.machine}`],
+      ['toolchain', [`${toolchain.name} ${toolchain.version}`, toolchain.machine, toolchain.operators].filter(Boolean).join(', ')],
       ['graphs', `AR ${ars.join(', ')} x CL ${contextLengths.join(', ')} x ${parts.length} parts`],
       ['made from', `${Object.keys(manifest.provenance).length} stage results`],
     ],
