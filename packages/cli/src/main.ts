@@ -74,7 +74,7 @@ function addBuild(program: Command, io: Io, signal: AbortSignal): void {
     .option('--frozen-lock', 'refuse to build when recipe.lock.json does not match its recipe, instead of writing it', false)
     .option('--trace <file>', 'write a trace for chrome://tracing and Perfetto; else TUNDISH_TRACE')
     .option('--events <file>', 'write events as JSON lines, - for stderr; else TUNDISH_EVENTS')
-    .option('--max-memory <size>', 'refuse to build what is expected to need more memory, for example 6GB; else TUNDISH_MAX_MEMORY')
+    .option('--max-memory <size>', 'refuse what is expected to need more memory, and stop a stage that does, for example 6GB; else TUNDISH_MAX_MEMORY')
     .addOption(threadsOption())
     .option('--json', 'print one JSON object: container, and each unit with its figures', false)
     .addHelpText('after', '\nExample:\n  npx tundish build models/llama32 --trace build.trace --max-memory 6GB')

@@ -26,6 +26,7 @@ export const stageError = declareErrors({
   STAGE_CUSTOM_CHANGED: 'The code of a custom stage is not that which the lock file pins.',
   STAGE_CUSTOM_FAILED: 'A custom stage threw an error; nothing was kept.',
   STAGE_CUSTOM_RESULT: 'A custom stage gave something that is no graph with its weights; nothing was kept.',
+  STAGE_MAX_MEMORY: 'A stage had more memory than --max-memory allows; it was stopped, and nothing of it was kept.',
   STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
   PREFLIGHT_BLOCK_SIZE: 'The toolchain cannot compile the block size that the recipe asks for.',
   PREFLIGHT_GRAPHS: 'A part would hold more graphs than the toolchain takes.',

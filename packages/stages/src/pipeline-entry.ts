@@ -1,6 +1,7 @@
 /** The part of this package that an executor loads: the pipeline; stages load when they run. */
 export { Pipeline } from './pipeline.js';
-export type { PipelineRequest, UnitRun } from './pipeline.js';
+export type { PipelineRequest, UnitRun } from './pipeline-request.js';
+export type { MeasuredMemory } from './memory/measure-memory.js';
 export { eventFile, eventLines, beginEventFile } from './observe/event-lines.js';
 export type { BuildEvent, ByteCounts, Observer, SpanIdentity, Usage } from './observe/event.js';
 export type { ObserverHandlers } from './observe/recipe-observers.js';

@@ -7,7 +7,7 @@ import { type BlobRef, MANIFEST_FILE, MANIFEST_SCHEMA, type Sidecar, type StageM
 import { CodeDigests } from '../code/code-digests.js';
 import { stageError } from '../errors.js';
 import { type KeyContext, keyInputs } from '../key-inputs.js';
-import type { PipelineRequest } from '../pipeline.js';
+import type { PipelineRequest } from '../pipeline-request.js';
 import { customStageOf, isBuiltIn, roleOf } from '../plan.js';
 import { Source } from '../source.js';
 import type { Piece, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from '../stage.js';
