@@ -12,6 +12,8 @@ export const stageError = declareErrors({
   STAGE_TARGET: 'A word is not a target of the form MODEL:STAGE, or names no unit of the model.',
   STAGE_IMPORT_MISSING: 'A GGUF file has not been imported, and nothing may be written.',
   STAGE_REPLAY_IMPOSSIBLE: 'A cache entry does not say how it was made, or is no result of a stage.',
+  STAGE_REPLAY_FOLDER: 'The folder that is to have the result of a replay exists.',
+  STAGE_ATTACH_DAMAGED: 'A cache entry that is to be attached is not whole, or not what it says; nothing of it was kept.',
   STAGE_ROOT_UNREADABLE: 'Garbage collection cannot read what a model needs; nothing was removed.',
   STAGE_RECIPE_MISSING: 'A model has no recipe.yaml.',
   STAGE_LOCK_MISSING: 'A model has no recipe.lock.json.',
