@@ -40,6 +40,15 @@ describe('attach', () => {
     expect(json<Attached[]>(await main(here, 'attach', modelOf(made), '--json')).map(({ status }) => status)).toEqual(Array(8).fill('present'));
   });
 
+  it('is enough to run one stage again, without the rest of the build', async () => {
+    const here = Workspace.make(RECIPE);
+    expect(await main(here, 'replay', entryOf(made, 'convert'))).toMatchObject({ code: 0 });
+    expect((await main(here, 'attach', entryOf(made, 'convert'))).code).toBe(0);
+    expect((await main(here, 'replay', entryOf(here, 'convert'))).stderr).toMatch(/^STAGE_INPUT_MISSING: the result of transform/);
+    expect((await main(here, 'attach', entryOf(made, 'transform'))).code).toBe(0);
+    expect(json(await main(here, 'replay', entryOf(here, 'convert'), '--json'))).toMatchObject({ equal: true, stage: 'convert' });
+  });
+
   it('keeps nothing of an entry that is damaged', async () => {
     const here = Workspace.make(RECIPE);
     const damages: readonly (readonly [RegExp, (entry: string) => void])[] = [
