@@ -75,6 +75,7 @@ describe('attach', () => {
   it.each([
     ['a folder without entries', () => [temporaryFolder()], 'CLI_ATTACH_EMPTY'],
     ['what is not there', () => [join(temporaryFolder(), 'nowhere')], 'CLI_ATTACH_EMPTY'],
+    ['a file', () => [made.path('recipe.yaml')], 'CLI_ATTACH_EMPTY'],
     ['entries of a model that is not here', () => [entryOf(made, 'load'), '--model', 'nobody'], 'STAGE_MODEL_UNKNOWN'],
   ] as const)('refuses %s', async (_, words, code) => {
     const here = Workspace.make(RECIPE);

@@ -36,7 +36,7 @@ describe('a build that ended behind quantize', () => {
   it.each([
     [['--stage', 'arcl'], 3, /^CLI_EVALUATE_STAGE: the result of arcl cannot be measured\n[^]*name one of load, optimize, quantize, prune, package/],
     [['--blocks', '--stage', 'package'], 2, /^CLI_USAGE: --blocks looks into the graph of one stage/],
-    [[], 3, /^STORE_MANIFEST_READ: a stage manifest is missing\n[^]*package\/stage\.json/],
+    [[], 3, /^STORE_MANIFEST_READ: a stage manifest is missing\n[^]*package\/stage\.json/m],
   ])('refuses %j', async (options, code, message) => {
     expect(await main(workspace, 'evaluate', 'models/tiny', ...options)).toEqual({ code, stdout: '', stderr: expect.stringMatching(message) as string });
   });
@@ -47,4 +47,12 @@ it('measures the last graph before arcl of a whole build, which the container ag
   const kl = await results();
   expect([...kl.keys()]).toEqual(['load', 'prune', 'container']);
   expect(kl.get('container')).toBeCloseTo(kl.get('prune') as number, 9);
+});
+
+it('leaves a container of which inspect tells the memory of each stage, the own one in its place', async () => {
+  const container = workspace.path('artifacts/container');
+  const { memory } = json<{ memory: Record<string, { declared: number | null; measured: number }> }>(await main(workspace, 'inspect', container, '--json'));
+  expect(Object.fromEntries(Object.entries(memory).map(([unit, { declared }]) => [unit, declared]))).toEqual({ load: 200e6, quantize: null, 'compile/part1of1': expect.any(Number) as number });
+  expect(Object.values(memory).every(({ measured }) => measured > 10e6)).toBe(true);
+  expect((await main(workspace, 'inspect', container)).stdout).toMatch(/^ {2}quantize: nothing declared, [\d.]+ [MG]B measured$/m);
 });

@@ -1,5 +1,5 @@
 /** attach: takes intermediates that were made elsewhere into the cache of a model, so that a build goes on from them. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { formatBytes, printable, textTable } from '@tundish/diagnostics';
 import { type AttachedEntry, attachEntry } from '@tundish/stages/pipeline';
@@ -38,7 +38,7 @@ export async function attachCommand({ folders, model, workspaceRoot, json, signa
 function entriesIn(folder: string): string[] {
   const isEntry = (path: string): boolean => existsSync(join(path, INFO_FILE));
   if (isEntry(folder)) return [folder];
-  const inside = existsSync(folder) ? readdirSync(folder).sort().map((name) => join(folder, name)).filter(isEntry) : [];
+  const inside = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder).sort().map((name) => join(folder, name)).filter(isEntry) : [];
   if (inside.length > 0) return inside;
   throw cliError('CLI_ATTACH_EMPTY', { what: `${printable(folder)} holds no cache entry`, why: `an entry is a folder with a ${INFO_FILE}`, evidence: { path: folder }, fix: 'name the folder of an entry, CACHE_ROOT/MODEL/STAGE_KEY, or that of a model, CACHE_ROOT/MODEL' });
 }

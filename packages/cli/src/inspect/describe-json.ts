@@ -8,7 +8,7 @@ import { LOCK_FILE } from '@tundish/stages/workspace';
 import { cliError } from '../errors.js';
 import type { Description } from './description.js';
 import { describeEncodings, isEncodings } from './describe-encodings.js';
-import { type MadeBy, makerOf, memoryText, resultIn } from './made-by.js';
+import { type MadeBy, makerOf, memoryText, sourceIn } from './made-by.js';
 
 /** Encodings of the largest models are longer; parsing them would take seconds. */
 const PARSED_BYTES = 24 * 1024 * 1024;
@@ -128,7 +128,7 @@ async function describeLock(path: string, bytes: number, content: Uint8Array): P
 }
 
 export function describeContainer(path: string, manifest: Manifest, cacheRoot: string): Description {
-  const memory = Object.entries(manifest.provenance).map(([unit, digest]) => [unit, resultIn(cacheRoot, manifest.model, unit.split('/', 1)[0] as string, digest)?.sidecar.memory] as const);
+  const memory = Object.entries(manifest.provenance).map(([unit, digest]) => [unit, sourceIn(cacheRoot, manifest.model, unit.split('/', 1)[0] as string, digest)?.sidecar.memory] as const);
   const { model, toolchain, architecture, ars, contextLengths, parts, files } = manifest;
   const bytes = Object.values(files).reduce((sum, { size }) => sum + size, 0);
   return {

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { formatBytes } from '@tundish/diagnostics';
-import { INFO_FILE, type Sidecar, type StageManifest, byLastUse, entryFolders, manifestDigest, readSidecar } from '@tundish/store';
+import { isBuiltIn } from '@tundish/stages/workspace';
+import { type EntryFolder, INFO_FILE, type Sidecar, type StageManifest, byLastUse, entryFolders, manifestDigest, readSidecar } from '@tundish/store';
 
 export interface MadeBy {
   /** Absolute folder of the entry. */
@@ -12,7 +13,16 @@ export interface MadeBy {
 
 /** @param digest of the manifest @returns undefined when the cache has no such result, or only a damaged entry of it */
 export function resultIn(cacheRoot: string, model: string, stage: string, digest: string): MadeBy | undefined {
-  for (const { path } of byLastUse(entryFolders(cacheRoot, model, stage))) {
+  return withManifest(entryFolders(cacheRoot, model, stage), digest);
+}
+
+/** As `resultIn`, of what a container was made from: a stage of the recipe's own may stand in the place of `stage`. */
+export function sourceIn(cacheRoot: string, model: string, stage: string, digest: string): MadeBy | undefined {
+  return resultIn(cacheRoot, model, stage, digest) ?? withManifest(entryFolders(cacheRoot, model).filter(({ operation }) => !isBuiltIn(operation)), digest);
+}
+
+function withManifest(entries: readonly EntryFolder[], digest: string): MadeBy | undefined {
+  for (const { path } of byLastUse(entries)) {
     const sidecar = sidecarIn(path);
     if (sidecar?.manifest === digest) return { entry: path, sidecar };
   }

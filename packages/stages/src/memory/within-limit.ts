@@ -27,7 +27,7 @@ export async function withinLimit<T>(limited: LimitedWork, work: (signal: AbortS
   if (maxMemory === undefined) return work(signal);
   const over = new AbortController();
   const check = (bytes: number): void => {
-    if (bytes > maxMemory) over.abort(overLimit(limited, bytes, maxMemory));
+    if (bytes > maxMemory) over.abort(exceeded(limited, bytes, maxMemory));
   };
   const look = (): void => check(process.memoryUsage.rss());
   const timer = setInterval(look, INTERVAL);
@@ -47,7 +47,7 @@ export async function withinLimit<T>(limited: LimitedWork, work: (signal: AbortS
   }
 }
 
-function overLimit({ stage, declared }: LimitedWork, bytes: number, maxMemory: number): TundishError {
+function exceeded({ stage, declared }: LimitedWork, bytes: number, maxMemory: number): TundishError {
   return stageError('STAGE_MAX_MEMORY', {
     what: `${stage} went over the memory that this build may have: ${formatBytes(maxMemory)}`,
     why: declared === undefined ? 'what this stage needs cannot be known before it runs' : 'it needs more than was expected of its shapes, or earlier work of this process left memory behind',
