@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type StageInput, buildModel, buildOutlook, parameterValues, readGraph, replayEntry, runStage } from '../src/index.js';
 import { CodeDigests } from '../src/code/code-digests.js';
 import { loadCustomStage } from '../src/custom/load-stage.js';
-import { Workspace, ran, repositoryPath, workspaceWith } from './workspace.js';
+import { FLOAT_RECIPE, Workspace, ran, repositoryPath, workspaceWith } from './workspace.js';
 
 const CELLS = ['ar1-cl32-1of2', 'ar1-cl32-2of2', 'ar8-cl32-1of2', 'ar8-cl32-2of2'];
 const AFTER_QUANTIZE = ['arcl/ar1-cl32', 'arcl/ar8-cl32', ...CELLS.map((cell) => `transform/${cell}`), ...CELLS.map((cell) => `convert/${cell}`), 'compile/part1of2', 'compile/part2of2', 'package'];
