@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Reporter, printable } from '@tundish/diagnostics';
-import { MANIFEST_FILE, type Sidecar, type StageManifest, type StageOutput, type Store, type ToolIdentity, canonicalJson, decodeManifest, openActionCache, openStore, readSidecar, sha256, sha256File } from '@tundish/store';
+import { MANIFEST_FILE, type Sidecar, type StageManifest, type StageOutput, type Store, canonicalJson, decodeManifest, openActionCache, openStore, readSidecar, sha256, sha256File } from '@tundish/store';
 import { stageError } from '../errors.js';
 import { unitName } from '../plan.js';
 
@@ -39,7 +39,7 @@ export async function attachEntry({ entry: folder, cacheRoot, model, reporter, s
   const cache = openActionCache(store, model);
   const { operation, hash } = sidecar;
   const attached = { unit: unitName(manifest), entry: cache.entryPath(operation, hash), files: manifest.outputs.length, bytes: manifest.outputs.reduce((sum, { size }) => sum + size, 0) };
-  if ((await cache.peek(operation, hash)) !== undefined) return { ...attached, status: 'present' };
+  if (cache.peek(operation, hash) !== undefined) return { ...attached, status: 'present' };
   const missing = manifest.outputs.filter((output) => !store.has(output));
   await checkFiles(from, missing, reporter, signal);
   for (const output of missing) await put(store, from, output, signal);
@@ -48,7 +48,7 @@ export async function attachEntry({ entry: folder, cacheRoot, model, reporter, s
     manifest,
     info: {
       source, config, createdAt, inputs, wallSeconds, memory,
-      ...(tool === null ? {} : { tool: tool as ToolIdentity }),
+      ...(tool === null ? {} : { tool }),
       ...(request === undefined ? {} : { request }),
       ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
     },
