@@ -30,7 +30,7 @@ describe('a run of Nx', () => {
   it('writes one trace and one file of events from many processes, by options of compile', async () => {
     const { code, output } = await workspace.nx(['run', 'tiny:compile', '--trace=build.trace', '--events=build.jsonl', '--max-memory=6GB']);
     expect(code, output).toBe(0);
-    expect(output).toMatch(/memory: \d+ MB at the end of tiny.*, limit 6\.0 GB/);
+    expect(output).toMatch(/memory: \d+ MB in tiny.*, limit 6\.0 GB/);
     const all = events('build.jsonl');
     expect(ended(all)).toEqual(UNITS.map((name) => `finish ${name}`).sort());
     expect(new Set(all.map(({ process }) => process)).size).toBe(10);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { adapters } from '@tundish/cli';
 import { silentReporter } from '@tundish/diagnostics';
 import { encodeLock } from '@tundish/recipe';
-import { buildModel, materializeContainer, resolveLock } from '@tundish/stages';
+import { buildModel, materializeContainer, processPeak, resolveLock } from '@tundish/stages';
 
 const [workspaceRoot, modelRoot] = process.argv.slice(2);
 const places = { workspaceRoot, modelRoot, cacheRoot: join(workspaceRoot, '.tundish/cache'), hubCache: join(workspaceRoot, 'hub') };
@@ -23,7 +23,7 @@ console.log(JSON.stringify({
   ...difference(counted(), locked),
   units: runs.length,
   ran: runs.filter(({ status }) => status === 'run').length,
-  rss: process.resourceUsage().maxRSS * 1024,
+  rss: processPeak(),
 }));
 
 /**

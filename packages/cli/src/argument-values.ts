@@ -25,6 +25,11 @@ export function byteCount(text: string): number {
   return bytes;
 }
 
+/** Of an option that may be given more than once. */
+export function everyWord(word: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, word];
+}
+
 export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads of one run; never changes a result').argParser(wholeNumber).default(2);
 }

@@ -14,9 +14,10 @@ import { type BlockCut, blockCuts, cutModel } from './block-cuts.js';
 import { type OpenedSegment, openEncodedSegment, openFloatSegment } from './opened-segment.js';
 
 export interface BlockRequest {
-  /** What the stages left: the floating-point graph, and the graph with codes and encodings. */
+  /** The floating-point graph. */
   readonly load: StageInput;
-  readonly quantize: StageInput;
+  /** The graph that is held against it, with codes and encodings when it has them. */
+  readonly measured: StageInput;
   /** Token ids, at least one window, all of equal length. */
   readonly windows: readonly Int32Array[];
   /** Runs floating-point activations. */
@@ -57,7 +58,7 @@ type Streams = ReadonlyMap<string, Float32Array>;
 
 interface Walk extends BlockRequest {
   /** Both graphs at AR = window length, CL = AR + 1: one masked position of cache, as in calibration. */
-  readonly models: { readonly load: Model; readonly quantize: Model };
+  readonly models: { readonly load: Model; readonly measured: Model };
   readonly tokens: number;
   readonly cuts: readonly BlockCut[];
   /** Mask and rope tables. */
@@ -71,7 +72,7 @@ async function prepare(request: BlockRequest): Promise<Walk> {
   const sized = async (stage: StageInput): Promise<Model> => convertArCl(await readGraph(stage), adaptation.base, { ar: tokens, cl: tokens + 1 });
   const { cos, sin } = ropeTables(rope, 0, tokens);
   const constants = new Map([['attention_mask', causalMask(tokens)], ['position_ids_cos', cos], ['position_ids_sin', sin]]);
-  return { ...request, models: { load: await sized(request.load), quantize: await sized(request.quantize) }, tokens, cuts: blockCuts(adaptation), constants };
+  return { ...request, models: { load: await sized(request.load), measured: await sized(request.measured) }, tokens, cuts: blockCuts(adaptation), constants };
 }
 
 const REFERENCE = 'reference';
@@ -106,14 +107,15 @@ function openReference({ models, load, executor, threads }: Walk, cut: BlockCut)
 
 /** The block in every form that the build has. */
 function openers(walk: Walk, cut: BlockCut): [string, () => Promise<OpenedSegment>][] {
-  const { quantize, tokens, executor, toolchain, compileOptions, threads, signal } = walk;
-  const model = cutModel(walk.models.quantize, cut);
-  const resolve = (location: string): string => quantize.resolve(location);
+  const { measured, tokens, executor, toolchain, compileOptions, threads, signal } = walk;
+  const model = cutModel(walk.models.measured, cut);
+  const resolve = (location: string): string => measured.resolve(location);
   const float = (): Promise<OpenedSegment> => openFloatSegment({ executor, model, resolve, threads });
-  const weights = async (): Promise<OpenedSegment> => openFloatSegment({ executor, model, resolve, threads, parameters: (await readEncodings(model, quantize))?.parameters ?? new Map() });
-  const full = async (): Promise<OpenedSegment> => openEncodedSegment({ toolchain, compileOptions, model, ar: tokens, cl: tokens + 1, encodings: await readEncodings(model, quantize), resolve, threads, signal });
-  if (quantize.manifest.facts['precision'] === 'float') return [['float', float]];
-  return quantize.manifest.outputs.some(({ name }) => name === ACTIVATIONS_FILE) ? [['weights', weights], ['full', full]] : [['weights', weights]];
+  const weights = async (): Promise<OpenedSegment> => openFloatSegment({ executor, model, resolve, threads, parameters: (await readEncodings(model, measured))?.parameters ?? new Map() });
+  const full = async (): Promise<OpenedSegment> => openEncodedSegment({ toolchain, compileOptions, model, ar: tokens, cl: tokens + 1, encodings: await readEncodings(model, measured), resolve, threads, signal });
+  // Stages before quantize say nothing of precision.
+  if ((measured.manifest.facts['precision'] ?? 'float') === 'float') return [['float', float]];
+  return measured.manifest.outputs.some(({ name }) => name === ACTIVATIONS_FILE) ? [['weights', weights], ['full', full]] : [['weights', weights]];
 }
 
 /** One form of a block, and what was measured of it so far. */

@@ -5,10 +5,12 @@ export const cliError = declareErrors({
   CLI_USAGE: 'A command was called with words that it does not take.',
   CLI_PARITY_TENSOR: 'A golden file lacks a tensor, or has one of another shape.',
   CLI_LOCK_STALE: 'A lock that may not be rewritten does not match its recipe.',
+  CLI_EVALUATE_STAGE: 'evaluate was asked about a stage whose result it cannot measure.',
   CLI_EVALUATE_TEXT: 'The evaluation text is missing.',
   CLI_CHAT_TEMPLATE: 'A container without a chat template was asked to chat.',
   CLI_INSPECT_MISSING: 'What inspect was asked about is no path and no model.',
   CLI_INSPECT_UNKNOWN: 'A file or folder is of no kind that inspect knows.',
   CLI_INSPECT_LARGE: 'A file without a header is too large to be inspected.',
+  CLI_ATTACH_EMPTY: 'A folder that is to be attached holds no cache entry.',
   CLI_TOOLCHAIN_UNKNOWN: 'A container or a recipe names a toolchain that is not installed.',
 });

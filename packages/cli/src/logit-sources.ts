@@ -48,8 +48,8 @@ export async function checkpointSource(pipeline: Pipeline, tokens: number, optio
   };
 }
 
-/** The graph of a stage with its encodings, lowered and compiled by the model's toolchain at one AR and CL. */
-export async function stageSource(pipeline: Pipeline, stage: 'load' | 'quantize', tokens: number, options: SourceOptions): Promise<OpenedSource> {
+/** The graph of a stage of the whole model with its encodings, lowered and compiled by the model's toolchain at one AR and CL. */
+export async function stageSource(pipeline: Pipeline, stage: string, tokens: number, options: SourceOptions): Promise<OpenedSource> {
   const load = await pipeline.input({ stage: 'load', subject: null });
   const facts = JSON.parse(await readFile(load.path(MODEL_FILE), 'utf8')) as ModelFacts;
   const { base } = JSON.parse(await readFile(load.path(ADAPTATION_FILE), 'utf8')) as Adaptation;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { Command, CommanderError } from 'commander';
-import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
+import { everyWord, realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
 import type { WatchWords } from './build/build-watch.js';
 import { CHAT_HELP } from './chat-command.js';
 import type { BuildOptions } from './commands/build.js';
@@ -74,7 +74,7 @@ function addBuild(program: Command, io: Io, signal: AbortSignal): void {
     .option('--frozen-lock', 'refuse to build when recipe.lock.json does not match its recipe, instead of writing it', false)
     .option('--trace <file>', 'write a trace for chrome://tracing and Perfetto; else TUNDISH_TRACE')
     .option('--events <file>', 'write events as JSON lines, - for stderr; else TUNDISH_EVENTS')
-    .option('--max-memory <size>', 'refuse to build what is expected to need more memory, for example 6GB; else TUNDISH_MAX_MEMORY')
+    .option('--max-memory <size>', 'refuse what is expected to need more memory, and stop a stage that does, for example 6GB; else TUNDISH_MAX_MEMORY')
     .addOption(threadsOption())
     .option('--json', 'print one JSON object: container, and each unit with its figures', false)
     .addHelpText('after', '\nExample:\n  npx tundish build models/llama32 --trace build.trace --max-memory 6GB')
@@ -125,15 +125,16 @@ function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: num
 function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
   program
     .command('evaluate')
-    .description('Measures load, quantize and the compiled container of a built model against its checkpoint: perplexity, KL divergence, top-1 agreement.')
+    .description('Measures results of a build, which may be partial, against the checkpoint: perplexity, KL divergence, top-1 agreement.')
     .argument('<model>', 'folder of the model project, for example models/llama32')
     .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
+    .option('--stage <name>', 'measure the result of this stage, and only of stages so named: they alone must have been built; else load, the last graph before arcl, and package, the container', everyWord)
     .option('--windows <file>', 'safetensors file whose tensor eval_windows holds the tokens to score; else the text of the recipe')
     .option('--limit <n>', 'score only the first windows', wholeNumber)
     .option('--blocks', 'show instead where the loss sits: SQNR in dB after each decoder block, of its own error, of its K and V; over 1 window unless --limit says more')
     .addOption(threadsOption())
     .option('--json', 'print the results as JSON', false)
-    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --blocks')
+    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --blocks\n  npx tundish evaluate models/llama32 --stage quantize')
     .action(async (model: string, { workspace, ...options }: EvaluateFlags) => {
       const { evaluateCommand } = await import('./commands/evaluate.js');
       await evaluateCommand({ ...options, ...placeOf(workspace, model), signal }, io);

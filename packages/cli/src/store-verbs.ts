@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { byteCount, realNumber, threadsOption } from './argument-values.js';
+import type { ReplayOptions } from './commands/replay.js';
 import type { Io } from './io.js';
 
 /** Every verb loads its code when it is called: the others start without it. */
@@ -13,6 +14,7 @@ export function addStoreVerbs(program: Command, io: Io, signal: AbortSignal, don
   addPlan(program, io, signal);
   addWhy(program, io, signal);
   addReplay(program, io, signal, done);
+  addAttach(program, io, signal);
 }
 
 function addInspect(program: Command, io: Io): void {
@@ -98,11 +100,24 @@ function addReplay(program: Command, io: Io, signal: AbortSignal, done: (code: n
   inWorkspace(program.command('replay'))
     .description('Runs the stage of a cache entry again from its builder_cache_info.json, beside the cache, and compares the digest of every output.')
     .argument('<entry>', 'folder of the entry: CACHE_ROOT/MODEL/STAGE_KEY')
+    .option('--save <folder>', 'put what comes out, and its stage.json, into a new folder')
     .addOption(threadsOption())
     .addHelpText('after', '\nExample:\n  npx tundish replay .tundish/cache/llama32/quantize_f61ffa38d01fe29783b2e6f27a9aa3f3\n\nExits with 1 when something differs, with 3 when the entry cannot be replayed.')
-    .action(async (entry: string, { workspace, json, threads }: StoreFlags & { readonly threads: number }) => {
+    .action(async (entry: string, { workspace, ...options }: StoreFlags & Pick<ReplayOptions, 'save' | 'threads'>) => {
       const { replayCommand } = await import('./commands/replay.js');
-      done(await replayCommand({ entry, workspaceRoot: resolve(workspace), threads, json, signal }, io));
+      done(await replayCommand({ entry, workspaceRoot: resolve(workspace), ...options, signal }, io));
+    });
+}
+
+function addAttach(program: Command, io: Io, signal: AbortSignal): void {
+  inWorkspace(program.command('attach'))
+    .description('Takes intermediates that were made elsewhere into the cache: cache entries of another machine or workspace, checked file by file. A build whose keys are theirs goes on from them.')
+    .argument('<folders...>', 'folders of entries: CACHE_ROOT/MODEL/STAGE_KEY, or CACHE_ROOT/MODEL for all that it holds')
+    .option('--model <model>', 'name or folder of the model that is to have them; else the one that their folder is named after')
+    .addHelpText('after', '\nExamples:\n  npx tundish attach /mnt/builder/cache/llama32\n  npx tundish attach ~/quantize_f61ffa38d01fe29783b2e6f27a9aa3f3 --model llama32\n\nWhether a build uses an entry, say plan and why. Exits with 0, or with 3 when an entry is damaged.')
+    .action(async (folders: string[], { workspace, model, json }: StoreFlags & { readonly model?: string }) => {
+      const { attachCommand } = await import('./commands/attach.js');
+      await attachCommand({ folders, ...(model === undefined ? {} : { model }), workspaceRoot: resolve(workspace), json, signal }, io);
     });
 }
 

@@ -27,7 +27,7 @@ async function built(recipe: string): Promise<{ pipeline: Pipeline; windows: Int
 
 async function measured(pipeline: Pipeline, windows: readonly Int32Array[], quantize?: StageInput): Promise<BlockRow[]> {
   return measureBlocks({
-    load: await stage(pipeline, 'load'), quantize: quantize ?? (await stage(pipeline, 'quantize')), windows,
+    load: await stage(pipeline, 'load'), measured: quantize ?? (await stage(pipeline, 'quantize')), windows,
     executor: hostReference(), toolchain: hostToolchain(), compileOptions: {}, threads: 2, signal,
   });
 }

@@ -46,7 +46,7 @@ describe('tundish build', () => {
     expect(header).toMatch(/^stage +result +time +written$/);
     expect(load).toMatch(/^load +run +[\d.]+ s +[\d.]+ kB$/);
     expect(stdout).toMatch(/^total +8 run, 0 cached /m);
-    expect(stdout).toMatch(/^memory: \d+ MB at the end of tiny(\/\w+)?:\w+, limit 6\.0 GB$/m);
+    expect(stdout).toMatch(/^memory: \d+ MB in tiny(\/\w+)?:\w+, limit 6\.0 GB$/m);
     expect(stdout).toMatch(/^container: models\/tiny\/artifacts\/container \(.+, 1\d files\)$/m);
     expect(readdirSync(model('artifacts/container'))).toContain('manifest.json');
     const trace = JSON.parse(readFileSync(join(root, 'out/build.trace'), 'utf8')) as readonly { readonly ph: string; readonly name: string }[];

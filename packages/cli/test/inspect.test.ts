@@ -28,6 +28,20 @@ describe('inspect', () => {
     expect(encodings.counts['parameters']?.['LPBQ 4 bit']).toBe(14);
   });
 
+  it('says of a unit, an entry and a manifest what its memory was declared and measured to be', async () => {
+    const { memory } = json<{ sidecar: { memory: { declared: number; measured: number } } }>(await main(workspace, 'inspect', join(entryOf('quantize'), 'builder_cache_info.json'), '--json')).sidecar;
+    expect([memory.declared, memory.measured].every((bytes) => bytes > 10e6)).toBe(true);
+    for (const subject of ['tiny:quantize', 'models/tiny/out/quantize/stage.json', join(entryOf('quantize'), 'stage.json')]) {
+      expect(json(await main(workspace, 'inspect', subject, '--json')), subject).toMatchObject({ memory });
+    }
+    for (const subject of ['tiny:quantize', entryOf('quantize')]) {
+      expect((await main(workspace, 'inspect', subject)).stdout.match(/^memory: .*$/gm), subject).toEqual([expect.stringMatching(/: +[\d.]+ [MG]B declared, [\d.]+ [MG]B measured/)]);
+    }
+    const elsewhere = join(temporaryFolder(), 'stage.json');
+    cpSync(join(entryOf('quantize'), 'stage.json'), elsewhere);
+    expect(json(await main(workspace, 'inspect', elsewhere, '--json'))).toMatchObject({ memory: null });
+  });
+
   it('shows how far a model is built', async () => {
     const { units } = json<{ units: { unit: string; manifest: string | null }[] }>(await main(workspace, 'inspect', 'tiny', '--json'));
     expect(units.filter(({ manifest }) => manifest === null).map(({ unit }) => unit)).toEqual(['package']);

@@ -1,6 +1,7 @@
 /** replay gives the bytes of every entry of a build again, says what differs, and leaves the cache as it is. */
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 } from '@tundish/store';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Workspace, filesBelow } from '../../stages/test/workspace.js';
 import { builtModel, copyOf, json, main, tundish } from './built-model.js';
@@ -65,6 +66,19 @@ describe('replay', () => {
     const { outputs } = await replay(entry, 1);
     expect(outputs.filter(({ equal }) => !equal).map(({ name }) => name)).toContain('embedding.weights');
     expect(outputs.find(({ name }) => name === 'block-0.weights')?.equal).toBe(true);
+  });
+
+  it('puts what came out into a new folder, which inspect knows, also where it differs', async () => {
+    const entry = entryOf('quantize');
+    edit(join(entry, 'builder_cache_info.json'), ({ request }) => Object.assign((request as { options: { embedding: object } }).options.embedding, { bits: 8 }));
+    const save = join(workspace.root, 'deep', 'recompiled');
+    const { outputs } = json<Report>(await main(workspace, 'replay', entry, '--save', save, '--json'), 1);
+    expect(outputs.find(({ name }) => name === 'embedding.weights')?.equal).toBe(false);
+    expect(filesBelow(save)).toEqual([...outputs.map(({ name }) => name), 'stage.json'].sort());
+    for (const { name, found } of outputs) expect(sha256(readFileSync(join(save, name))), name).toBe(found);
+    expect(json(await main(workspace, 'inspect', save, '--json'))).toMatchObject({ kind: 'stage manifest', manifest: { stage: 'quantize' } });
+    expect(await main(workspace, 'replay', entry, '--save', save)).toEqual({ code: 3, stdout: '', stderr: expect.stringMatching(/^STAGE_REPLAY_FOLDER: /) as string });
+    expect(readdirSync(join(workspace.root, 'deep'))).toEqual(['recompiled']);
   });
 
   it('says what has changed since the entry was made', async () => {

@@ -32,7 +32,7 @@ const part = z.strictObject({
 const manifest = z.strictObject({
   schema: z.literal(MANIFEST_SCHEMA),
   model: z.string().min(1),
-  toolchain: z.strictObject({ name: z.string().min(1), version: z.string(), machine: z.string() }),
+  toolchain: z.strictObject({ name: z.string().min(1), version: z.string(), machine: z.string(), operators: z.string().default('') }),
   architecture: z.strictObject({
     modelType: z.string(), hiddenSize: count, layers: count, heads: count, kvHeads: count, headDim: count, feedForwardSize: count,
   }),

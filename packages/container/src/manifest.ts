@@ -69,7 +69,7 @@ export interface FileDigest {
 export interface ManifestFacts {
   readonly model: string;
   /** Identity of the toolchain that compiled the parts; the runtime opens them with the toolchain of this name. */
-  readonly toolchain: { readonly name: string; readonly version: string; readonly machine: string };
+  readonly toolchain: { readonly name: string; readonly version: string; readonly machine: string; readonly operators: string };
   readonly architecture: ContainerArchitecture;
   readonly vocabularySize: number;
   /** Ascending; every AR exists with every CL. */

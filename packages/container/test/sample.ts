@@ -22,7 +22,7 @@ const graphsOf = (part: number): ContainerGraph[] => [1, 4].flatMap((ar) => [8, 
 
 export const FACTS: ManifestFacts = {
   model: 'sample',
-  toolchain: { name: 'host', version: 'onnxruntime 1.30.0', machine: 'linux-x64 avx2' },
+  toolchain: { name: 'host', version: 'onnxruntime 1.30.0', machine: 'linux-x64 avx2', operators: '' },
   architecture: { modelType: 'llama', hiddenSize: 4, layers: 2, heads: 2, kvHeads: 1, headDim: 2, feedForwardSize: 8 },
   vocabularySize: 9,
   contextLengths: [8, 16],

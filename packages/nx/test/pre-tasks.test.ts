@@ -1,5 +1,5 @@
 /** What happens to locks before any task is hashed. */
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { describe, expect, it } from 'vitest';
@@ -142,6 +142,8 @@ describe('what a run is asked beside its recipe', () => {
     const run = { id: '7', startedAt: 1000 };
     expect(['a', 'a', 'b'].map((model) => claimPreflight(root, run, model))).toEqual([true, false, true]);
     writeRecord(root, run, { task: 'a:load', status: 'run', seconds: 0, cpuSeconds: 0, peakRssBytes: 0, bytesWritten: 0, outputs: 0 });
-    expect([...readRecords(root, run).keys()]).toEqual(['a:load']);
+    writeFileSync(join(root, '.tundish/runs/1000-7', 'a%3Aquantize.json.1'), '{"task": "a:quan');
+    expect([...readRecords(root, run).keys()], 'nothing that a killed task had begun').toEqual(['a:load']);
+    expect(readdirSync(join(root, '.tundish/runs/1000-7')).filter((name) => name.startsWith('a%3Aload'))).toEqual(['a%3Aload.json']);
   });
 });

@@ -52,7 +52,7 @@ export async function openContainer(folder: string, options: OpenContainerOption
 async function requireSameToolchain(container: Container, toolchain: Toolchain): Promise<void> {
   const made = container.manifest.toolchain;
   const here = await toolchain.identity();
-  const different = (['name', 'version', 'machine'] as const).find((field) => made[field] !== here[field]);
+  const different = (['name', 'version', 'machine', 'operators'] as const).find((field) => made[field] !== here[field]);
   if (different === undefined) return;
   throw runtimeError('RUNTIME_TOOLCHAIN_DIFFERS', {
     what: `the container needs ${made.name} ${made.version} on ${made.machine || 'any machine'}`,

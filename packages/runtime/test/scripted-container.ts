@@ -14,7 +14,7 @@ export const EOS = 4092;
 
 const FACTS: ManifestFacts = {
   model: 'scripted',
-  toolchain: { name: 'scripted', version: '1', machine: '' },
+  toolchain: { name: 'scripted', version: '1', machine: '', operators: '' },
   architecture: { modelType: 'llama', hiddenSize: 2, layers: 1, heads: 1, kvHeads: 1, headDim: 2, feedForwardSize: 2 },
   vocabularySize: VOCABULARY,
   contextLengths: CONTEXT_LENGTHS,

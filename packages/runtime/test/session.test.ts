@@ -124,9 +124,9 @@ describe('generate', () => {
 });
 
 describe('openContainer', () => {
-  it('refuses another toolchain, version or machine', async () => {
-    const other = { ...scriptedToolchain(script), identity: () => Promise.resolve({ name: 'scripted', version: '2', machine: '', operators: '' }) };
-    await expect(openContainer(folder, { ...options, toolchain: () => other })).rejects.toThrow(/RUNTIME_TOOLCHAIN_DIFFERS.*\n.*its version is "1" and this process has "2"/);
+  it.each([['version', '1', '2'], ['machine', '', 'other'], ['operators', '', 'own-2']])('refuses another %s of the toolchain', async (field, made, here) => {
+    const other = { ...scriptedToolchain(script), identity: () => Promise.resolve({ name: 'scripted', version: '1', machine: '', operators: '', [field]: here }) };
+    await expect(openContainer(folder, { ...options, toolchain: () => other })).rejects.toThrow(new RegExp(`RUNTIME_TOOLCHAIN_DIFFERS.*\n.*its ${field} is "${made}" and this process has "${here}"`));
   });
 
   it('asks for the toolchain of the manifest and passes its failure on', async () => {

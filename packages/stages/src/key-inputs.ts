@@ -48,7 +48,7 @@ export async function keyInputs(stage: string, request: StageRequest<unknown>, {
 
 /** What of the toolchain the bytes of a stage depend on: lowering knows the operators, and nothing else of the machine. */
 function toolOf(stage: string, { name, version, machine, operators }: ToolchainIdentity): ToolIdentity {
-  return stage === 'compile' ? { name, version, machine } : { name, version, ...(operators === '' ? {} : { machine: operators }) };
+  return { name, version, ...(stage === 'compile' ? { machine } : {}), ...(operators === '' ? {} : { operators }) };
 }
 
 /** A text counts by the digest that stands beside its path: where it lies changes nothing. */

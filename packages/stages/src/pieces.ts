@@ -2,7 +2,8 @@
 import { silentReporter } from '@tundish/diagnostics';
 import { type ActionCache, type ActionInfo, type ActionInputs, type StageManifest, type Store, actionKey } from '@tundish/store';
 import type { Observation } from './observe/observation.js';
-import { cpuSecondsSince, peakRss } from './observe/process-usage.js';
+import { measureMemory } from './memory/measure-memory.js';
+import { cpuSecondsSince } from './observe/process-usage.js';
 import { publishResult } from './publish.js';
 import type { Piece, PieceRequest, StageFile } from './stage.js';
 
@@ -57,7 +58,7 @@ export class Pieces {
     const began = performance.now();
     const cpu = process.cpuUsage();
     const createdAt = new Date().toISOString();
-    const manifest = await store.withScratch(async (scratch) => publishResult(store, { name: operation, subject: name, result: { files: await make(scratch) }, scratch, reporter: silentReporter }));
+    const { result: manifest, memory } = await measureMemory(() => store.withScratch(async (scratch) => publishResult(store, { name: operation, subject: name, result: { files: await make(scratch) }, scratch, reporter: silentReporter })));
     const info: ActionInfo = {
       source: this.owner.source,
       config: fields,
@@ -66,7 +67,7 @@ export class Pieces {
       inputs: digests,
       wallSeconds: (performance.now() - began) / 1000,
       cpuSeconds: cpuSecondsSince(cpu),
-      peakRssBytes: peakRss(),
+      memory: { declared: null, measured: memory.bytes, of: memory.of, limit: null },
     };
     return { status: 'run', manifest: await cache.publish(operation, key, { manifest, info }) };
   }

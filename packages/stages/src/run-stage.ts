@@ -1,7 +1,8 @@
 /** One call for a surface: run a stage, all its pairs included, and say what it cost. */
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Pipeline, type PipelineRequest, type UnitRun } from './pipeline.js';
+import { Pipeline } from './pipeline.js';
+import type { PipelineRequest, UnitRun } from './pipeline-request.js';
 import type { PieceCount } from './pieces.js';
 import { type Unit, pairsOf, placeOf, unitsOf } from './plan.js';
 
@@ -19,7 +20,7 @@ export interface StageRun {
   readonly seconds: number;
   /** Of the whole process, all threads included. */
   readonly cpuSeconds: number;
-  /** Largest resident memory of the process until the end of the stage. */
+  /** Largest resident memory of the process while a unit of it ran; until then, where the system cannot say (all but Linux). */
   readonly peakRssBytes: number;
   readonly bytesWritten: number;
   readonly outputs: number;

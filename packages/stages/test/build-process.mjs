@@ -1,8 +1,8 @@
-/** A separate process that builds a model: `node build-process.mjs ROOT MODEL CACHE [LAST]`; SIGINT aborts it. Prints JSON lines. Not a test. */
+/** A separate process that builds a model: `node build-process.mjs ROOT MODEL CACHE [LAST [MAX-MEMORY]]`; SIGINT aborts it. Prints JSON lines. Not a test. */
 import { hostReference, hostToolchain } from '@tundish/toolchain-host';
 import { Pipeline, unitsOf } from '../dist/index.js';
 
-const [workspaceRoot, modelRoot, cacheRoot, last] = process.argv.slice(2);
+const [workspaceRoot, modelRoot, cacheRoot, last, maxMemory] = process.argv.slice(2);
 const interruption = new AbortController();
 process.on('SIGINT', () => interruption.abort(new Error('interrupted')));
 // Without a handler the kernel ends a process that writes beyond its file size limit; with one the write fails.
@@ -15,7 +15,7 @@ try {
     workspaceRoot, modelRoot, cacheRoot, hubCache: `${workspaceRoot}/hub`,
     adapters: { toolchain: () => hostToolchain(), reference: () => hostReference() },
     reporter: { info: () => undefined, warn: () => undefined, progress: ({ label, done, total }) => report({ progress: `${label} ${done} of ${total}` }) },
-    signal: interruption.signal, threads: 1, inputsInPlace: false,
+    signal: interruption.signal, threads: 1, inputsInPlace: false, ...(maxMemory === undefined ? {} : { maxMemory: Number(maxMemory) }),
   });
   for (const unit of unitsOf(pipeline.lock)) {
     const { status, pieces } = await pipeline.run(unit);

@@ -1,6 +1,6 @@
 /** Stages that a recipe names: what they get and give, what their keys hold, and how their faults are told. */
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TundishError } from '@tundish/diagnostics';
 import { type CustomStageLock, type Lock, encodeLock } from '@tundish/recipe';
@@ -8,22 +8,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type StageInput, buildModel, buildOutlook, parameterValues, readGraph, replayEntry, runStage } from '../src/index.js';
 import { CodeDigests } from '../src/code/code-digests.js';
 import { loadCustomStage } from '../src/custom/load-stage.js';
-import { FLOAT_RECIPE, Workspace, ran, repositoryPath } from './workspace.js';
+import { FLOAT_RECIPE, Workspace, ran, repositoryPath, workspaceWith } from './workspace.js';
 
 const CELLS = ['ar1-cl32-1of2', 'ar1-cl32-2of2', 'ar8-cl32-1of2', 'ar8-cl32-2of2'];
 const AFTER_QUANTIZE = ['arcl/ar1-cl32', 'arcl/ar8-cl32', ...CELLS.map((cell) => `transform/${cell}`), ...CELLS.map((cell) => `convert/${cell}`), 'compile/part1of2', 'compile/part2of2', 'package'];
-
-/** A workspace with the packages of this repository installed, and `files` in `stages/` beside the recipe. */
-function workspaceWith(stages: string, files: Readonly<Record<string, string>>): Workspace {
-  const workspace = Workspace.make(`${FLOAT_RECIPE}stages:\n${stages}`);
-  mkdirSync(join(workspace.root, 'node_modules'));
-  for (const name of ['@tundish', 'zod']) symlinkSync(repositoryPath(`node_modules/${name}`), join(workspace.root, 'node_modules', name));
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(workspace.path(`stages/${name}`)), { recursive: true });
-    writeFileSync(workspace.path(`stages/${name}`), text);
-  }
-  return workspace;
-}
 
 const EXAMPLE = Object.fromEntries(['prune.ts', 'threshold.ts'].map((name) => [name, readFileSync(repositoryPath(`test/fixtures/stages/${name}`), 'utf8')]));
 const PRUNE = '  - use: ./stages/prune.ts\n    after: optimize\n    options: { ratio: 0.25 }\n';

@@ -1,7 +1,7 @@
 /** Workspaces in temporary folders with one model, and pipelines over them with the real host toolchain. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { silentReporter } from '@tundish/diagnostics';
 import { type Lock, encodeLock } from '@tundish/recipe';
@@ -122,6 +122,18 @@ export class Workspace {
     const entries = new Set(filesBelow(join(this.cacheRoot, 'tiny')).map((file) => file.split('/')[0] as string));
     return { entries: [...entries], temporary: existsSync(temporary) ? readdirSync(temporary) : [], manifests: [...this.manifests().keys()] };
   }
+}
+
+/** A workspace with the packages of this repository installed, and `files` in `stages/` beside the recipe of a floating-point build. */
+export function workspaceWith(stages: string, files: Readonly<Record<string, string>>): Workspace {
+  const workspace = Workspace.make(`${FLOAT_RECIPE}stages:\n${stages}`);
+  mkdirSync(join(workspace.root, 'node_modules'));
+  for (const name of ['@tundish', 'zod']) symlinkSync(repositoryPath(`node_modules/${name}`), join(workspace.root, 'node_modules', name));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(workspace.path(`stages/${name}`)), { recursive: true });
+    writeFileSync(workspace.path(`stages/${name}`), text);
+  }
+  return workspace;
 }
 
 /** Names of the units that were run, not found. */

@@ -32,12 +32,18 @@ export interface ActionInfo {
   readonly wallSeconds: number;
   /** Of all threads of this process. */
   readonly cpuSeconds?: number;
-  /** The largest resident set of this process until then. */
-  readonly peakRssBytes: number;
-  /** What it was expected to be, from shapes alone; absent for what is no stage, and when shapes were not known. */
-  readonly expectedRssBytes?: number;
-  /** The limit that the user set for the build. */
-  readonly maxMemoryBytes?: number;
+  readonly memory: ActionMemory;
+}
+
+/** Resident memory of the process that made a result, bytes. */
+export interface ActionMemory {
+  /** What the action was expected to need, from shapes alone; null when nobody knew. */
+  readonly declared: number | null;
+  readonly measured: number;
+  /** Whether `measured` was reached during this action, or by the process at the latest then. */
+  readonly of: 'unit' | 'process';
+  /** What the user allowed; null without a limit. */
+  readonly limit: number | null;
 }
 
 export interface ActionResult {

@@ -8,6 +8,8 @@ export interface ToolIdentity {
   readonly version: string;
   /** Properties of the machine on which the bytes depend; left out when there are none. */
   readonly machine?: string;
+  /** Operators beyond the standard, by name and version; left out when there are none. */
+  readonly operators?: string;
 }
 
 /** Everything that can change the result of an action; whatever is not here must not change it. */

@@ -1,6 +1,6 @@
 /** Where bytes live: content-addressed blobs, stage manifests, action keys and the action cache. */
 export { openActionCache } from './action-cache.js';
-export type { ActionCache, ActionInfo, ActionResult } from './action-cache.js';
+export type { ActionCache, ActionInfo, ActionMemory, ActionResult } from './action-cache.js';
 export { actionKey } from './action-key.js';
 export type { ActionInputs, ActionKey, ToolIdentity } from './action-key.js';
 export { canonicalJson, leafDifferences, leavesOf } from './canonical-json.js';

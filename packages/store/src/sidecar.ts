@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, printable } from '@tundish/diagnostics';
-import type { ActionInfo } from './action-cache.js';
+import type { ActionInfo, ActionMemory } from './action-cache.js';
 import type { ToolIdentity } from './action-key.js';
 import type { JsonValue } from './canonical-json.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import { INFO_FILE } from './entry-folders.js';
-import { anything, digest, faultsOf, fields, filledText, finite, mappingOf, nullable, text } from './form.js';
+import { anything, digest, faultsOf, fields, filledText, finite, mappingOf, matching, nullable, text } from './form.js';
 import type { StageManifest } from './manifest.js';
 
 /** The content of builder_cache_info.json; field names as users of the vendor's builder know them. */
@@ -32,11 +32,7 @@ export interface Sidecar {
   readonly wall_seconds: number;
   /** Absent in entries of older versions. */
   readonly cpu_seconds?: number;
-  readonly peak_rss_bytes: number;
-  /** What the peak was expected to be; absent for pieces of a stage and in entries of older versions. */
-  readonly expected_rss_bytes?: number;
-  /** The limit of the build that made the entry; absent without one. */
-  readonly max_memory_bytes?: number;
+  readonly memory: ActionMemory;
 }
 
 const sidecarForm = fields(
@@ -46,14 +42,14 @@ const sidecarForm = fields(
     config: mappingOf(text),
     hash: digest,
     created_at: text,
-    tool: nullable(fields({ name: text, version: text }, { machine: text }, 'ignored')),
+    tool: nullable(fields({ name: text, version: text }, { machine: text, operators: text }, 'ignored')),
     inputs: mappingOf(digest),
     outputs: mappingOf(digest),
     manifest: digest,
     wall_seconds: finite,
-    peak_rss_bytes: finite,
+    memory: fields({ declared: nullable(finite), measured: finite, of: matching((value) => value === 'unit' || value === 'process', 'unit or process'), limit: nullable(finite) }, {}, 'ignored'),
   },
-  { request: anything, cpu_seconds: finite, expected_rss_bytes: finite, max_memory_bytes: finite },
+  { request: anything, cpu_seconds: finite },
   'ignored',
 );
 
@@ -72,9 +68,7 @@ export function sidecarOf(operation: string, key: string, manifestSha256: string
     ...(info.request === undefined ? {} : { request: info.request }),
     wall_seconds: info.wallSeconds,
     ...(info.cpuSeconds === undefined ? {} : { cpu_seconds: info.cpuSeconds }),
-    peak_rss_bytes: info.peakRssBytes,
-    ...(info.expectedRssBytes === undefined ? {} : { expected_rss_bytes: info.expectedRssBytes }),
-    ...(info.maxMemoryBytes === undefined ? {} : { max_memory_bytes: info.maxMemoryBytes }),
+    memory: { ...info.memory },
   };
 }
 
@@ -100,10 +94,17 @@ export function decodeSidecar(content: string, path: string): Sidecar {
   } catch (cause) {
     throw storeError('STORE_SIDECAR_INVALID', { what: 'a builder_cache_info.json is not JSON', why: printable(messageOf(cause)), evidence: { path }, fix, cause });
   }
-  const faults = faultsOf(value, sidecarForm);
-  if (faults.length === 0) return value as Sidecar;
+  const sidecar = withMemory(value);
+  const faults = faultsOf(sidecar, sidecarForm);
+  if (faults.length === 0) return sidecar as Sidecar;
   const why = faults.map((fault) => printable(fault));
   throw storeError('STORE_SIDECAR_INVALID', { what: 'a builder_cache_info.json does not have the expected form', why: why.join('; '), evidence: { path }, fix });
+}
+
+/** Older versions had the peak of the process beside each other field; their entries still tell `plan` what a stage cost. */
+function withMemory(value: unknown): unknown {
+  const { peak_rss_bytes: measured, expected_rss_bytes: declared = null, max_memory_bytes: limit = null, ...rest } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return measured === undefined ? value : { ...rest, memory: { declared, measured, of: 'process', limit } };
 }
 
 /** The sidecar of a cache entry. @throws STORE_SIDECAR_INVALID, STORE_IO and the other disk errors */

@@ -8,6 +8,7 @@ import { actionKey } from '../src/action-key.js';
 import type { ActionInputs } from '../src/action-key.js';
 import type { StageManifest } from '../src/manifest.js';
 import { sha256 } from '../src/sha256.js';
+import { type Sidecar, decodeSidecar } from '../src/sidecar.js';
 import { openStore } from '../src/store.js';
 import type { Store } from '../src/store.js';
 import { codeOf, listing, temporaryRoots } from './temporary-root.js';
@@ -15,7 +16,7 @@ import { codeOf, listing, temporaryRoots } from './temporary-root.js';
 const newRoot = temporaryRoots();
 const INPUTS: ActionInputs = { stage: 'quantize', code: sha256('code'), options: { bits: 4, list: [1, 2] }, upstream: { 'stage.load': sha256('load') }, tool: { name: 'host', version: '1' }, profile: 'avx512' };
 const { key: KEY, fields: FIELDS } = actionKey(INPUTS);
-const INFO: ActionInfo = { source: 'models/llama32/out/load/stage.json', config: FIELDS, createdAt: '2026-01-02T03:04:05.000Z', inputs: INPUTS.upstream, wallSeconds: 1.5, cpuSeconds: 2.5, peakRssBytes: 1000, expectedRssBytes: 1500 };
+const INFO: ActionInfo = { source: 'models/llama32/out/load/stage.json', config: FIELDS, createdAt: '2026-01-02T03:04:05.000Z', inputs: INPUTS.upstream, wallSeconds: 1.5, cpuSeconds: 2.5, memory: { declared: 1500, measured: 1000, of: 'unit', limit: null } };
 
 async function fill(): Promise<{ store: Store; cache: ActionCache; manifest: StageManifest; entry: string }> {
   const store = openStore(newRoot());
@@ -35,6 +36,7 @@ describe('actionKey', () => {
     ['upstream digest', { ...INPUTS, upstream: { 'stage.load': sha256('x') } }],
     ['upstream name', { ...INPUTS, upstream: { 'stage.optimize': sha256('load') } }],
     ['tool version', { ...INPUTS, tool: { name: 'host', version: '2' } }],
+    ['tool operators', { ...INPUTS, tool: { name: 'host', version: '1', operators: 'own-1' } }],
     ['tool machine', { ...INPUTS, tool: { name: 'host', version: '1', machine: 'avx2' } }],
     ['profile', { ...INPUTS, profile: 'portable' }],
   ];
@@ -58,10 +60,18 @@ describe('publish', () => {
     const [output] = manifest.outputs;
     expect(output && statSync(join(entry, output.name)).ino).toBe(output && statSync(store.pathOf(output)).ino);
     expect(JSON.parse(readFileSync(join(entry, 'builder_cache_info.json'), 'utf8'))).toMatchObject({
-      operation: 'quantize', source: INFO.source, config: FIELDS, hash: KEY, created_at: INFO.createdAt, tool: null, inputs: INFO.inputs, outputs: { 'sub/graph.onnx': output?.sha256 }, wall_seconds: 1.5, cpu_seconds: 2.5, peak_rss_bytes: 1000, expected_rss_bytes: 1500,
+      operation: 'quantize', source: INFO.source, config: FIELDS, hash: KEY, created_at: INFO.createdAt, tool: null, inputs: INFO.inputs, outputs: { 'sub/graph.onnx': output?.sha256 }, wall_seconds: 1.5, cpu_seconds: 2.5, memory: INFO.memory,
     });
     expect(await cache.lookup('quantize', KEY)).toEqual(manifest);
     expect(listing(join(store.root, 'tmp'))).toEqual([]);
+  });
+
+  it('reads the figures of entries of older versions', async () => {
+    const { cache, manifest, entry } = await fill();
+    await cache.publish('quantize', KEY, { manifest, info: INFO });
+    const { memory, ...rest } = JSON.parse(readFileSync(join(entry, 'builder_cache_info.json'), 'utf8')) as Sidecar;
+    const older = decodeSidecar(JSON.stringify({ ...rest, peak_rss_bytes: memory.measured, expected_rss_bytes: memory.declared, max_memory_bytes: 3000 }), entry);
+    expect(older).toEqual({ ...rest, memory: { ...memory, of: 'process', limit: 3000 } });
   });
 
   it('keeps a whole entry and returns its manifest', async () => {

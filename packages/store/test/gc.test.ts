@@ -28,7 +28,7 @@ class AgedStore {
   async publish(key: string, words: readonly string[], days: number, externals: readonly string[] = []): Promise<StageManifest> {
     const outputs = await Promise.all(words.map(async (word) => ({ name: word, mediaType: 'x/y', ...(await this.store.putBytes(content(word))) })));
     const manifest: StageManifest = { schema: 1, stage: 'load', subject: null, outputs, externals: externals.map((word) => ({ location: word, sha256: sha256(content(word)), size: 1000 })), facts: { key } };
-    await this.cache.publish('load', sha256(key), { manifest, info: { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, peakRssBytes: 0 } });
+    await this.cache.publish('load', sha256(key), { manifest, info: { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, memory: { declared: null, measured: 0, of: 'unit', limit: null } } });
     this.age(join(this.entry(key), 'builder_cache_info.json'), days);
     for (const word of words) this.age(this.blob(word), days);
     return manifest;

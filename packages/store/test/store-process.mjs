@@ -16,7 +16,7 @@ const JOBS = {
       const blob = await store.putBytes(content(i));
       const key = sha256(`key ${i}`);
       const manifest = { schema: 1, stage: 'compile', subject: null, outputs: [{ name: 'part.bin', ...blob, mediaType: 'x/y' }], externals: [], facts: { process: process.pid } };
-      const info = { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, cpuSeconds: 0, peakRssBytes: 0 };
+      const info = { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, cpuSeconds: 0, memory: { declared: null, measured: 0, of: 'unit', limit: null } };
       const agreed = await cache.publish('compile', key, { manifest, info });
       keys.push([key, agreed.facts.process]);
     }
@@ -44,7 +44,7 @@ const JOBS = {
       const blob = await store.putBytes(Buffer.from(`forgotten ${i}`));
       const key = sha256(`key ${process.pid} ${i}`);
       const manifest = { schema: 1, stage: 'load', subject: null, outputs: [{ name: 'file', ...blob, mediaType: 'x/y' }], externals: [], facts: {} };
-      await cache.publish('load', key, { manifest, info: { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, peakRssBytes: 0 } });
+      await cache.publish('load', key, { manifest, info: { source: 's', config: {}, createdAt: '', inputs: {}, wallSeconds: 0, memory: { declared: null, measured: 0, of: 'unit', limit: null } } });
       keys.push(key);
     }
     // In the moment in which gc looks at a blob in its hands, a lookup is a miss; afterwards everything must be there.

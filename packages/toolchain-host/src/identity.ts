@@ -1,5 +1,5 @@
 /** Which ONNX Runtime is installed and on what machine, read from files: loading the library would cost every task time. */
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -21,8 +21,7 @@ const SHARED_LIBRARY = /^libonnxruntime(\.so|[\d.]*\.dylib)/;
 export async function hostIdentity(wanted: 'own' | 'standard'): Promise<ToolchainIdentity> {
   const { version, library } = await installedRuntime();
   const operators = wanted === 'own' && library !== undefined && productVariants().variants.length > 0 ? OPERATORS : '';
-  const machine = [`${process.platform}-${process.arch}`, await cpuClass(), operators].filter((part) => part !== '').join(' ');
-  return { name: 'host', version: `onnxruntime ${version}`, machine, operators };
+  return { name: 'host', version: `onnxruntime ${version}`, machine: `${process.platform}-${process.arch} ${await (processor ??= cpuClass())}`, operators };
 }
 
 /** What onnxruntime-node holds for this platform. */
@@ -32,9 +31,20 @@ export interface InstalledRuntime {
   readonly library: string | undefined;
 }
 
+/** Every unit asks: what was read stays true while the package.json is the same file, and a process keeps its processor. */
+let installed: { readonly mark: string; readonly runtime: InstalledRuntime } | undefined;
+let processor: Promise<string> | undefined;
+
 /** @throws HOST_RUNTIME_MISSING */
 export async function installedRuntime(): Promise<InstalledRuntime> {
   const manifest = manifestPath();
+  const { size, mtimeMs } = await stat(manifest);
+  const mark = `${manifest} ${size} ${mtimeMs}`;
+  if (installed?.mark !== mark) installed = { mark, runtime: await runtimeOf(manifest) };
+  return installed.runtime;
+}
+
+async function runtimeOf(manifest: string): Promise<InstalledRuntime> {
   const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
   const folder = join(dirname(manifest), 'bin');
   for (const variant of await readdir(folder).catch((): string[] => [])) {

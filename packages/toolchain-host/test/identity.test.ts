@@ -31,6 +31,6 @@ ensureAddon();
 it('names what the bytes of compile depend on', async () => {
   const { name, machine, operators } = await hostToolchain().identity();
   expect(name).toBe('host');
-  expect(machine).toMatch(new RegExp(`^${process.platform}-${process.arch} \\S+ ${operators}$`));
+  expect(machine).toMatch(new RegExp(`^${process.platform}-${process.arch} \\S+$`));
   expect(operators).toMatch(/^tundish-operators-\d+$/);
 });

@@ -14,7 +14,7 @@ export interface ToolchainIdentity {
   readonly name: string;
   /** Version or build id of the libraries that do the work, for example `onnxruntime 1.30.0`. Pinned in the lock file. */
   readonly version: string;
-  /** Properties of this machine on which the bytes of `compile` depend, for example `linux-x64 avx512`; empty when none. */
+  /** Properties of this machine on which the bytes of `compile` depend, for example `linux-x64 avx512`; empty when none. Operators of its own are not among them. */
   readonly machine: string;
   /** Operators beyond the standard that `convert` may put into a graph, by name and version; empty when none. */
   readonly operators: string;

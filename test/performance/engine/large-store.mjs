@@ -34,7 +34,7 @@ function writeEntry(root, model, operation, outputs, i) {
   const stage = `${canonicalJson({ schema: 1, stage: operation, subject: `other-${i}`, outputs, externals: [], facts: {} }, 2)}\n`;
   const sidecar = {
     operation, source: 'load', config, hash: key, created_at: '2026-01-02T03:04:05.000Z', tool: null, inputs: { load: sha256(`input ${i}`) },
-    outputs: Object.fromEntries(outputs.map((output) => [output.name, output.sha256])), manifest: sha256(stage), wall_seconds: 1, cpu_seconds: 1, peak_rss_bytes: 1e8,
+    outputs: Object.fromEntries(outputs.map((output) => [output.name, output.sha256])), manifest: sha256(stage), wall_seconds: 1, cpu_seconds: 1, memory: { declared: 2e8, measured: 1e8, of: 'unit', limit: null },
   };
   writeFileSync(join(folder, 'stage.json'), stage);
   writeFileSync(join(folder, 'builder_cache_info.json'), `${JSON.stringify(sidecar, null, 2)}\n`);

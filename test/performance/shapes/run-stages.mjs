@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { adapters } from '@tundish/cli';
 import { silentReporter } from '@tundish/diagnostics';
 import { encodeLock } from '@tundish/recipe';
-import { Pipeline, resolveLock, restoreContainer, unitsOf } from '@tundish/stages';
+import { Pipeline, processPeak, resolveLock, restoreContainer, unitsOf } from '@tundish/stages';
 
 const [workspaceRoot, modelRoot, ...stages] = process.argv.slice(2);
 const cacheRoot = join(workspaceRoot, '.tundish/cache');
@@ -28,7 +28,7 @@ if (stages.length > 0) {
   const seconds = (performance.now() - started) / 1000;
   const weights = results.flatMap(({ manifest }) => manifest.outputs).filter(({ name }) => !/\.(onnx|json)$/.test(name));
   const ran = results.filter(({ status }) => status === 'run').length;
-  console.log(JSON.stringify({ units: units.length, ran, seconds, weightBytes: weights.reduce((sum, { size }) => sum + size, 0), written: written() - before, rss: process.resourceUsage().maxRSS * 1024 }));
+  console.log(JSON.stringify({ units: units.length, ran, seconds, weightBytes: weights.reduce((sum, { size }) => sum + size, 0), written: written() - before, rss: processPeak() }));
 }
 
 /** Bytes that this process has sent towards the disk, as the kernel counts them: whole pages, pipes and sockets left out. */

@@ -68,7 +68,7 @@ export function describeResult({ status, pieces }: Pick<StageRun, 'status' | 'pi
 export function memoryLines(records: ReadonlyMap<string, StageRun>, maxMemory: number | undefined): string[] {
   const [most] = [...records].filter(([, { status }]) => status === 'run').sort(([, a], [, b]) => b.peakRssBytes - a.peakRssBytes);
   if (maxMemory === undefined || most === undefined) return [];
-  return [`memory: ${formatBytes(most[1].peakRssBytes)} at the end of ${most[0]}, limit ${formatBytes(maxMemory)}`];
+  return [`memory: ${formatBytes(most[1].peakRssBytes)} in ${most[0]}, limit ${formatBytes(maxMemory)}`];
 }
 
 /** What a person does next. */

@@ -3,6 +3,8 @@ import type { Reporter } from '@tundish/diagnostics';
 import { blockTableJson, formatBlockTable } from '@tundish/evaluate';
 import type { Pipeline } from '@tundish/stages';
 import { measureBlocks } from '../block-errors.js';
+import { cliError } from '../errors.js';
+import { CONTAINER_STAGE, evaluatedStages, lastGraphStage } from '../evaluated-stages.js';
 import { evaluationWindows } from '../evaluation-windows.js';
 import { adapters, toolchainNamed } from '../toolchains.js';
 import type { EvaluateOptions } from './evaluate.js';
@@ -15,7 +17,7 @@ export async function evaluateBlocks(options: EvaluateOptions, pipeline: Pipelin
   const { windows, protocol } = await evaluationWindows({ ...options, limit: options.limit ?? WINDOWS }, pipeline);
   const rows = await measureBlocks({
     load: await pipeline.input({ stage: 'load', subject: null }),
-    quantize: await pipeline.input({ stage: 'quantize', subject: null }),
+    measured: await pipeline.input({ stage: measuredStage(pipeline, options.stage), subject: null }),
     windows,
     executor: adapters.reference(),
     toolchain: toolchainNamed(pipeline.lock.stages.convert.toolchain.name),
@@ -26,4 +28,12 @@ export async function evaluateBlocks(options: EvaluateOptions, pipeline: Pipelin
   });
   if (options.json) return `${blockTableJson(rows)}\n`;
   return `${formatBlockTable(rows)}\nSQNR in dB over ${windows.length} ${windows.length === 1 ? 'window' : 'windows'} of ${protocol.windowLength} tokens; stream: all up to the block quantized, own: the block alone\n`;
+}
+
+/** @throws CLI_USAGE, CLI_EVALUATE_STAGE */
+function measuredStage({ lock }: Pipeline, asked: EvaluateOptions['stage']): string {
+  if (asked === undefined || asked.length === 0) return lastGraphStage(lock);
+  const [stage, ...others] = evaluatedStages(lock, asked);
+  if (stage !== undefined && others.length === 0 && stage !== CONTAINER_STAGE) return stage;
+  throw cliError('CLI_USAGE', { what: '--blocks looks into the graph of one stage', fix: `give one --stage before arcl, or none for ${lastGraphStage(lock)}` });
 }

@@ -3,6 +3,7 @@ import type { Reporter } from '@tundish/diagnostics';
 import { type EvaluationResult, type LogitSource, type Protocol, evaluate, formatTable } from '@tundish/evaluate';
 import { Pipeline } from '@tundish/stages';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
+import { CONTAINER_STAGE, evaluatedStages } from '../evaluated-stages.js';
 import { type WindowOptions, evaluationWindows } from '../evaluation-windows.js';
 import { type Io, ioReporter } from '../io.js';
 import { type OpenedSource, checkpointSource, containerSource, stageSource } from '../logit-sources.js';
@@ -12,6 +13,8 @@ import { evaluateBlocks } from './evaluate-blocks.js';
 export interface EvaluateOptions extends WindowOptions {
   readonly workspaceRoot: string;
   readonly modelRoot: string;
+  /** Results to measure, by stage; absent: load, the last graph before arcl, the container. Only these must have been built. */
+  readonly stage?: readonly string[];
   /** Measures the error of each decoder block instead, over the first window when no limit is given. */
   readonly blocks?: boolean;
   readonly threads: number;
@@ -19,7 +22,7 @@ export interface EvaluateOptions extends WindowOptions {
   readonly signal: AbortSignal;
 }
 
-/** Measures `load`, `quantize` and the compiled container, each from its own files, and prints a table or JSON. */
+/** Measures results of a build, which may be partial, each from its own files, and prints a table or JSON. @throws CLI_EVALUATE_STAGE */
 export async function evaluateCommand(options: EvaluateOptions, io: Io): Promise<void> {
   const reporter = ioReporter(io);
   io.out(await evaluateModel(options, reporter).finally(() => reporter.close()));
@@ -47,11 +50,8 @@ async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Prom
 /** One artifact at a time is open beside the teacher, so that memory holds two models and not four. */
 async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: readonly Int32Array[], protocol: Protocol, reporter: Reporter): Promise<EvaluationResult[]> {
   const tokens = protocol.scored.last;
-  const openers: readonly (readonly [string, () => Promise<OpenedSource>])[] = [
-    ['load', () => stageSource(pipeline, 'load', tokens, options)],
-    ['quantize', () => stageSource(pipeline, 'quantize', tokens, options)],
-    ['container', () => containerSource(pipeline, options)],
-  ];
+  const openers = evaluatedStages(pipeline.lock, options.stage).map((stage): readonly [string, () => Promise<OpenedSource>] =>
+    stage === CONTAINER_STAGE ? ['container', () => containerSource(pipeline, options)] : [stage, () => stageSource(pipeline, stage, tokens, options)]);
   const onOpened = (done: number): void => reporter.progress({ work: 'open', label: 'artifacts', done, total: openers.length + 1 });
   onOpened(0);
   const teacher = await checkpointSource(pipeline, tokens, options);

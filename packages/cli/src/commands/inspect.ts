@@ -23,7 +23,7 @@ export async function inspectCommand(options: InspectOptions, io: Io): Promise<v
 async function describe({ subject, workspaceRoot }: InspectOptions): Promise<Description> {
   const path = resolve(subject);
   const found = statSync(path, { throwIfNoEntry: false });
-  if (found?.isFile() === true) return describeFile(path, found.size);
+  if (found?.isFile() === true) return describeFile(path, found.size, cacheRootOf(workspaceRoot));
   const place = { workspaceRoot, cacheRoot: cacheRootOf(workspaceRoot) };
   if (found?.isDirectory() === true) return describeFolder(path, place);
   if (found !== undefined) throw cliError('CLI_INSPECT_UNKNOWN', { what: `${printable(subject)} is neither a file nor a folder`, evidence: { path } });
@@ -40,18 +40,18 @@ async function describeFolder(path: string, place: { readonly workspaceRoot: str
   const { findModels } = await import('@tundish/stages/workspace');
   const model = findModels(place.workspaceRoot).find(({ root }) => resolve(place.workspaceRoot, root) === path);
   if (model !== undefined) return (await import('../inspect/describe-target.js')).describeModel(model, place);
-  return (await import('../inspect/describe-folder.js')).describeFolder(path);
+  return (await import('../inspect/describe-folder.js')).describeFolder(path, place.cacheRoot);
 }
 
 /** The first bytes decide where a format has a mark; ONNX has none, so that its name counts too. */
-async function describeFile(path: string, size: number): Promise<Description> {
+async function describeFile(path: string, size: number, cacheRoot: string): Promise<Description> {
   const start = firstBytes(path);
   const extension = extname(path).toLowerCase();
   const text = start.toString('latin1');
   if (extension === '.gguf' || text.startsWith('GGUF')) return (await import('../inspect/describe-weights.js')).describeGguf(path);
   if (extension === '.safetensors' || isSafetensors(start, size)) return (await import('../inspect/describe-weights.js')).describeSafetensors(path);
   if (extension === '.onnx' || start[0] === 0x08) return (await import('../inspect/describe-onnx.js')).describeOnnx(path);
-  if (extension === '.json' || extension === '.encodings' || /^\s*\{/.test(text)) return (await import('../inspect/describe-json.js')).describeJson(path, size);
+  if (extension === '.json' || extension === '.encodings' || /^\s*\{/.test(text)) return (await import('../inspect/describe-json.js')).describeJson(path, size, cacheRoot);
   throw cliError('CLI_INSPECT_UNKNOWN', {
     what: `${printable(path)} is a file that inspect does not know`,
     why: size === 0 ? 'it is empty' : `it begins with the bytes ${start.subarray(0, 8).toString('hex')}`,

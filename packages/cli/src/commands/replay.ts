@@ -11,16 +11,18 @@ export interface ReplayOptions {
   /** Folder of a cache entry. */
   readonly entry: string;
   readonly workspaceRoot: string;
+  /** Folder to be made for what comes out. */
+  readonly save?: string;
   readonly threads: number;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }
 
 /** @returns exit code: 1 when an output, a fact or a reference differs */
-export async function replayCommand({ entry: word, workspaceRoot, threads, json, signal }: ReplayOptions, io: Io): Promise<number> {
+export async function replayCommand({ entry: word, workspaceRoot, save, threads, json, signal }: ReplayOptions, io: Io): Promise<number> {
   const entry = resolve(word);
   const reporter = ioReporter(io);
-  const report = await replayEntry({ entry, modelFolder: modelFolderOf(entry, workspaceRoot), hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter, signal, threads }).finally(() => reporter.close());
+  const report = await replayEntry({ entry, ...(save === undefined ? {} : { save: resolve(save) }), modelFolder: modelFolderOf(entry, workspaceRoot), hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter, signal, threads }).finally(() => reporter.close());
   const equal = report.manifestEqual && report.outputs.every((output) => output.equal);
   io.out(json ? `${JSON.stringify({ entry, equal, ...report }, null, 2)}\n` : describe(report, equal));
   return equal ? 0 : 1;

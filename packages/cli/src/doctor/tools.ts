@@ -35,8 +35,8 @@ export async function toolchainFindings(): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const name of TOOLCHAINS) {
     try {
-      const { version, machine } = await hostToolchain().identity();
-      findings.push(finding(`toolchain ${name}`, `${version}, ${machine}: can be built here`));
+      const { version, machine, operators } = await hostToolchain().identity();
+      findings.push(finding(`toolchain ${name}`, `${[version, machine, operators].filter(Boolean).join(', ')}: can be built here`));
     } catch (error) {
       const fix = error instanceof TundishError ? error.fix : undefined;
       findings.push(finding(`toolchain ${name}`, `cannot be built here: ${printable(messageOf(error).split('\n', 1)[0] ?? '')}`, { status: 'problem', fix: fix ?? 'run npm ci' }));

@@ -6,17 +6,19 @@ import { INFO_FILE, MANIFEST_FILE, decodeManifest, readSidecar } from '@tundish/
 import { cliError } from '../errors.js';
 import type { Description } from './description.js';
 import { describeContainer, describeManifest, describeSidecar } from './describe-json.js';
+import { makerOf } from './made-by.js';
 
 /** @throws CLI_INSPECT_UNKNOWN for a folder of another kind; STORE_*, CONTAINER_* for a damaged one */
-export async function describeFolder(path: string): Promise<Description> {
+export async function describeFolder(path: string, cacheRoot: string): Promise<Description> {
   if (existsSync(join(path, INFO_FILE))) return describeEntry(path);
   if (existsSync(join(path, 'manifest.json'))) {
     const { readContainer } = await import('@tundish/container');
-    return describeContainer(path, (await readContainer(path)).manifest);
+    return describeContainer(path, (await readContainer(path)).manifest, cacheRoot);
   }
   if (existsSync(join(path, MANIFEST_FILE))) {
-    const manifest = join(path, MANIFEST_FILE);
-    return describeManifest(manifest, decodeManifest(readFileSync(manifest), manifest));
+    const file = join(path, MANIFEST_FILE);
+    const manifest = decodeManifest(readFileSync(file), file);
+    return describeManifest(file, manifest, { made: makerOf(file, manifest, cacheRoot) });
   }
   throw cliError('CLI_INSPECT_UNKNOWN', { what: `${printable(path)} is a folder that inspect does not know`, why: `it is no cache entry (${INFO_FILE}), no container (manifest.json) and no model project (recipe.yaml)`, evidence: { path }, fix: 'name a file in it' });
 }
@@ -31,13 +33,13 @@ function describeEntry(path: string): Description {
     return found === size ? 'whole' : found === undefined ? 'missing' : `damaged: ${found} B`;
   };
   const states = new Map(manifest.outputs.map(({ name, size }) => [name, state(name, size)]));
-  const outputs = describeManifest(path, manifest, ({ name }) => states.get(name) ?? '');
+  const outputs = describeManifest(path, manifest, { place: ({ name }) => states.get(name) ?? '', made: { entry: path, sidecar } });
   const made = describeSidecar(path, 0, sidecar);
   const broken = [...states].filter(([, text]) => text !== 'whole');
   return {
     ...outputs,
     kind: 'cache entry',
-    facts: [...made.facts, ...outputs.facts, ['state', broken.length === 0 ? 'whole' : `not whole: ${broken.map(([name, text]) => `${name} is ${text}`).join(', ')}`]],
+    facts: [...made.facts, ...outputs.facts.filter(([label]) => label !== 'memory'), ['state', broken.length === 0 ? 'whole' : `not whole: ${broken.map(([name, text]) => `${name} is ${text}`).join(', ')}`]],
     sections: [...(outputs.sections ?? []), ...(made.sections ?? []).slice(0, 2)],
     data: { whole: broken.length === 0, sidecar, manifest },
   };

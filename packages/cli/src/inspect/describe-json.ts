@@ -8,26 +8,33 @@ import { LOCK_FILE } from '@tundish/stages/workspace';
 import { cliError } from '../errors.js';
 import type { Description } from './description.js';
 import { describeEncodings, isEncodings } from './describe-encodings.js';
+import { type MadeBy, makerOf, memoryText, sourceIn } from './made-by.js';
 
 /** Encodings of the largest models are longer; parsing them would take seconds. */
 const PARSED_BYTES = 24 * 1024 * 1024;
 
+/** Said of a result that came from elsewhere, or whose entry was removed. */
+const UNKNOWN = 'not known, no cache entry here has the result';
+
 type Json = Readonly<Record<string, unknown>>;
 
-/** @throws STORE_MANIFEST_*, STORE_SIDECAR_INVALID, RECIPE_LOCK_*, CONTAINER_*, CLI_INSPECT_UNKNOWN */
-export async function describeJson(path: string, bytes: number): Promise<Description> {
+/** @param cacheRoot where the entries are that say what a result took @throws STORE_MANIFEST_*, STORE_SIDECAR_INVALID, RECIPE_LOCK_*, CONTAINER_*, CLI_INSPECT_UNKNOWN */
+export async function describeJson(path: string, bytes: number, cacheRoot: string): Promise<Description> {
   if (bytes > PARSED_BYTES) {
     throw cliError('CLI_INSPECT_LARGE', { what: `a JSON file of ${formatBytes(bytes)} is not read`, why: `it has no header that says what is in it, and inspect reads at most ${formatBytes(PARSED_BYTES)}`, evidence: { path } });
   }
   const content = readFileSync(path);
   const name = basename(path);
   const value = parsed(content, path, name);
-  if (name === MANIFEST_FILE || ('outputs' in value && 'externals' in value)) return describeManifest(path, decodeManifest(content, path));
+  if (name === MANIFEST_FILE || ('outputs' in value && 'externals' in value)) {
+    const manifest = decodeManifest(content, path);
+    return describeManifest(path, manifest, { made: makerOf(path, manifest, cacheRoot) });
+  }
   if (name === INFO_FILE || ('operation' in value && 'config' in value)) return describeSidecar(path, bytes, decodeSidecar(content.toString('utf8'), path));
   if (name === LOCK_FILE || ('source' in value && 'stages' in value)) return describeLock(path, bytes, content);
   if ('provenance' in value && 'files' in value) {
     const { readContainerManifest } = await import('@tundish/container');
-    return describeContainer(path, await readContainerManifest(path));
+    return describeContainer(path, await readContainerManifest(path), cacheRoot);
   }
   if (isEncodings(value)) return describeEncodings(path, bytes, value);
   throw cliError('CLI_INSPECT_UNKNOWN', { what: 'this JSON file is of no form that inspect knows', why: `its keys are: ${printable(Object.keys(value).slice(0, 8).join(', ')) || 'none'}`, evidence: { path } });
@@ -44,8 +51,14 @@ function parsed(content: Buffer, path: string, name: string): Json {
   }
 }
 
-/** @param place where each output lies, when that is known */
-export function describeManifest(path: string, manifest: StageManifest, place?: (output: StageManifest['outputs'][number]) => string): Description {
+export interface ManifestSurroundings {
+  /** Where each output lies, when that is known. */
+  readonly place?: (output: StageManifest['outputs'][number]) => string;
+  /** The cache entry of the result; undefined when there is none. */
+  readonly made: MadeBy | undefined;
+}
+
+export function describeManifest(path: string, manifest: StageManifest, { place, made }: ManifestSurroundings): Description {
   const { stage, subject, outputs, externals, facts } = manifest;
   const bytes = outputs.reduce((sum, { size }) => sum + size, 0);
   const rows = outputs.map((output) => [output.name, formatBytes(output.size), output.sha256.slice(0, 16), place?.(output) ?? '']);
@@ -58,17 +71,18 @@ export function describeManifest(path: string, manifest: StageManifest, place?: 
       ['outputs', `${outputs.length} files, ${formatBytes(bytes)}`],
       ['refers to', `${externals.length} files of others, ${formatBytes(externals.reduce((sum, { size }) => sum + size, 0))}`],
       ...Object.entries(facts).map(([name, value]) => [name, JSON.stringify(value)] as const),
+      ['memory', made === undefined ? UNKNOWN : memoryText(made.sidecar.memory)],
     ],
     sections: [
       { title: 'outputs', lines: textTable(['file', 'size', 'sha256', ...(place === undefined ? [] : ['where'])], rows, [false, true]) },
       ...(externals.length === 0 ? [] : [{ title: 'files of others', lines: textTable(['file', 'size', 'sha256'], externals.map(({ location, size, sha256 }) => [location, formatBytes(size), sha256.slice(0, 16)]), [false, true]) }]),
     ],
-    data: { manifest, ...(place === undefined ? {} : { places: Object.fromEntries(outputs.map((output) => [output.name, place(output)])) }) },
+    data: { manifest, memory: made?.sidecar.memory ?? null, ...(place === undefined ? {} : { places: Object.fromEntries(outputs.map((output) => [output.name, place(output)])) }) },
   };
 }
 
 export function describeSidecar(path: string, bytes: number, sidecar: Sidecar): Description {
-  const { operation, source, config, hash, created_at: made, tool, inputs, outputs, wall_seconds: wall, cpu_seconds: cpu, peak_rss_bytes: rss } = sidecar;
+  const { operation, source, config, hash, created_at: made, tool, inputs, outputs, wall_seconds: wall, cpu_seconds: cpu, memory } = sidecar;
   return {
     kind: 'cache entry sidecar',
     path,
@@ -78,8 +92,9 @@ export function describeSidecar(path: string, bytes: number, sidecar: Sidecar): 
       ['source', source],
       ['key', hash],
       ['made', made],
-      ['tool', tool === null ? 'none' : [tool.name, tool.version, tool.machine].filter(Boolean).join(', ')],
-      ['cost', `${formatSeconds(wall)}${cpu === undefined ? '' : `, ${formatSeconds(cpu)} of CPU`}, peak memory ${formatBytes(rss)}`],
+      ['tool', tool === null ? 'none' : [tool.name, tool.version, tool.machine, tool.operators].filter(Boolean).join(', ')],
+      ['cost', `${formatSeconds(wall)}${cpu === undefined ? '' : `, ${formatSeconds(cpu)} of CPU`}`],
+      ['memory', memoryText(memory)],
       ['can be replayed', sidecar.request === undefined ? 'no, it was made by an older version' : 'yes'],
     ],
     sections: [
@@ -112,7 +127,8 @@ async function describeLock(path: string, bytes: number, content: Uint8Array): P
   };
 }
 
-export function describeContainer(path: string, manifest: Manifest): Description {
+export function describeContainer(path: string, manifest: Manifest, cacheRoot: string): Description {
+  const memory = Object.entries(manifest.provenance).map(([unit, digest]) => [unit, sourceIn(cacheRoot, manifest.model, unit.split('/', 1)[0] as string, digest)?.sidecar.memory] as const);
   const { model, toolchain, architecture, ars, contextLengths, parts, files } = manifest;
   const bytes = Object.values(files).reduce((sum, { size }) => sum + size, 0);
   return {
@@ -121,11 +137,14 @@ export function describeContainer(path: string, manifest: Manifest): Description
     bytes,
     facts: [
       ['model', `${model} (${architecture.modelType}, ${architecture.layers} layers, hidden ${architecture.hiddenSize})`],
-      ['toolchain', `${toolchain.name} ${toolchain.version}, ${toolchain.machine}`],
+      ['toolchain', [`${toolchain.name} ${toolchain.version}`, toolchain.machine, toolchain.operators].filter(Boolean).join(', ')],
       ['graphs', `AR ${ars.join(', ')} x CL ${contextLengths.join(', ')} x ${parts.length} parts`],
       ['made from', `${Object.keys(manifest.provenance).length} stage results`],
     ],
-    sections: [{ title: 'files', lines: textTable(['file', 'size', 'sha256'], Object.entries(files).map(([name, { size, sha256 }]) => [name, formatBytes(size), sha256.slice(0, 16)]), [false, true]) }],
-    data: { manifest },
+    sections: [
+      { title: 'files', lines: textTable(['file', 'size', 'sha256'], Object.entries(files).map(([name, { size, sha256 }]) => [name, formatBytes(size), sha256.slice(0, 16)]), [false, true]) },
+      { title: 'memory of the stages that it was made by', lines: memory.map(([unit, figures]) => `${unit}: ${figures === undefined ? UNKNOWN : memoryText(figures)}`) },
+    ],
+    data: { manifest, memory: Object.fromEntries(memory.map(([unit, figures]) => [unit, figures ?? null])) },
   };
 }

@@ -3,12 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatBytes } from '@tundish/diagnostics';
 import { type Lock, parseLock } from '@tundish/recipe/lock';
-import { byLastUse, entryFolders, openStore, readManifest, readSidecar, manifestDigest } from '@tundish/store';
+import { type StageOutput, manifestDigest, openStore, readManifest } from '@tundish/store';
 import { type FoundModel, type Unit, modelLayout, parseTarget, targetUnits, unitName, unitsOf } from '@tundish/stages/workspace';
 import { cliError } from '../errors.js';
 import type { Description } from './description.js';
 import { describeUnits, type UnitState } from './describe-folder.js';
 import { describeManifest } from './describe-json.js';
+import { resultIn } from './made-by.js';
 
 export interface TargetPlace {
   readonly workspaceRoot: string;
@@ -32,23 +33,14 @@ function describeUnit(place: TargetPlace, model: FoundModel, unit: Unit): Descri
   const layout = modelLayout(place.workspaceRoot, model.root);
   const path = layout.manifest(unit.stage, unit.subject);
   const manifest = readManifest(path);
-  const digest = manifestDigest(manifest);
-  const entry = byLastUse(entryFolders(place.cacheRoot, layout.model, unit.stage)).find((folder) => manifestOf(folder.path) === digest);
+  const made = resultIn(place.cacheRoot, layout.model, unit.stage, manifestDigest(manifest));
   const store = openStore(place.cacheRoot);
-  const described = describeManifest(path, manifest, (output) => {
+  const placeOf = (output: StageOutput): string => {
     if (!store.has(output)) return 'not in the store';
-    return entry === undefined ? store.pathOf(output) : join(entry.path, output.name);
-  });
-  return { ...described, facts: [...described.facts, ['cache entry', entry?.path ?? 'none']], data: { ...described.data, entry: entry?.path ?? null } };
-}
-
-function manifestOf(entry: string): string | undefined {
-  try {
-    return readSidecar(entry).manifest;
-  } catch {
-    // A damaged entry serves nobody.
-    return undefined;
-  }
+    return made === undefined ? store.pathOf(output) : join(made.entry, output.name);
+  };
+  const described = describeManifest(path, manifest, { place: placeOf, made });
+  return { ...described, facts: [...described.facts, ['cache entry', made?.entry ?? 'none']], data: { ...described.data, entry: made?.entry ?? null } };
 }
 
 function listed(place: TargetPlace, model: FoundModel, units: readonly Unit[]): Description {

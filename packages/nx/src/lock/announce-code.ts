@@ -27,7 +27,7 @@ export async function announceCode(workspaceRoot: string, models: readonly { rea
   for (const { root, lock } of models) {
     const { name } = lock.stages.convert.toolchain;
     const { machine, operators } = await adapters.toolchain(name).identity();
-    const known: Partial<Record<StageName, string>> = { quantize: `${machineAlone(machine, operators)} ${kernels}`, convert: built ? operators : '', compile: `${built ? machine : machineAlone(machine, operators)} ${kernels}` };
+    const known: Partial<Record<StageName, string>> = { quantize: `${machine} ${kernels}`, convert: built ? operators : '', compile: `${machine} ${built ? operators : ''} ${kernels}` };
     for (const stage of STAGE_NAMES) {
       const code = await digests.digest(stageModules(stage, name, adapters));
       process.env[codeVariable(root, stage)] = `${code} ${known[stage] ?? ''}`.trim();
@@ -37,9 +37,4 @@ export async function announceCode(workspaceRoot: string, models: readonly { rea
     }
   }
   await digests.save();
-}
-
-/** The processor without the operators that the addon brings to it. */
-function machineAlone(machine: string, operators: string): string {
-  return machine.slice(0, machine.length - operators.length).trim();
 }

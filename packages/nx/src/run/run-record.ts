@@ -1,5 +1,5 @@
 /** What each task of a run leaves for the summary: a task without a record was answered by Nx's own cache. */
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunIdentity } from '../environment.js';
 import type { StageRun } from '@tundish/stages';
@@ -14,7 +14,11 @@ export type RunRecord = StageRun & { readonly task: string };
 export function writeRecord(workspaceRoot: string, run: RunIdentity, record: RunRecord): void {
   const folder = runFolder(workspaceRoot, run);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${encodeURIComponent(record.task)}.json`), JSON.stringify(record));
+  const path = join(folder, `${encodeURIComponent(record.task)}.json`);
+  // A task may be killed while it writes, and the summary may be reading.
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, JSON.stringify(record));
+  renameSync(temporary, path);
 }
 
 /** True for the first task of the run that is about to work on the model: it looks whether the build can succeed, and no other does. */

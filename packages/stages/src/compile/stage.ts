@@ -39,7 +39,7 @@ export const compile: Stage<CompileOptions> = {
       resolve: (location) => resolveIn(converted, location),
       options: options.compile,
     });
-    return { files: [...producedFiles(result.files, converted.flatMap(({ manifest }) => manifest.externals)), jsonFile(GRAPHS_FILE, result.graphs)], facts: { graphs: result.graphs.map(({ name }) => name), machine: request.toolchain?.machine ?? '' } };
+    return { files: [...producedFiles(result.files, converted.flatMap(({ manifest }) => manifest.externals)), jsonFile(GRAPHS_FILE, result.graphs)], facts: { graphs: result.graphs.map(({ name }) => name), machine: request.toolchain?.machine ?? '', operators: request.toolchain?.operators ?? '' } };
   },
   ensures: ({ facts }, { options }) => {
     const made = JSON.stringify(facts?.['graphs']);

@@ -1,5 +1,6 @@
 /** Time, memory and bytes of this process, as the operating system counts them. */
 import { readFileSync } from 'node:fs';
+import { processPeak } from '../memory/measure-memory.js';
 import type { ByteCounts } from './event.js';
 
 /** Totals since the process began. */
@@ -15,20 +16,13 @@ export interface ProcessUsage {
 /** @param stored bytes that the store added, which stand in where the system tells nothing */
 export function processUsage(stored: number): ProcessUsage {
   const { user, system } = process.cpuUsage();
-  const rssBytes = process.memoryUsage.rss();
   return {
     now: performance.now(),
     cpuSeconds: (user + system) / 1e6,
-    rssBytes,
-    // The kernel updates the peak now and then only: what is there now was reached.
-    peakRssBytes: Math.max(rssBytes, peakRss()),
+    rssBytes: process.memoryUsage.rss(),
+    peakRssBytes: processPeak(),
     bytes: systemBytes() ?? { accounting: 'own', written: stored },
   };
-}
-
-/** The largest resident memory of this process so far. */
-export function peakRss(): number {
-  return process.resourceUsage().maxRSS * 1024;
 }
 
 /** CPU time of all threads since an earlier `process.cpuUsage()`. */

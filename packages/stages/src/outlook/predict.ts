@@ -21,7 +21,7 @@ export function predictor(lock: Lock, { units, stages }: LastEntries): (unit: Un
   const measured = ({ sidecar, manifest }: LastEntry): Omit<Prediction, 'basis'> => ({
     seconds: sidecar.wall_seconds,
     bytes: manifest.outputs.reduce((sum, { sha256, size }) => ((makers.get(sha256) ?? manifest.stage) === manifest.stage ? sum + size : sum), 0),
-    peakRssBytes: sidecar.peak_rss_bytes,
+    peakRssBytes: sidecar.memory.measured,
   });
   return (unit) => {
     const own = units.get(unitName(unit));

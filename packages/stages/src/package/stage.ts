@@ -44,6 +44,8 @@ interface PackedPart {
   readonly graphs: readonly GraphIo[];
   /** Machine that the part was compiled for. */
   readonly machine: string;
+  /** Operators beyond the standard that its graphs may have. */
+  readonly operators: string;
   readonly files: readonly { readonly name: string; readonly path: string; readonly from: FileDigest }[];
 }
 
@@ -66,6 +68,7 @@ async function packPart(input: StageInput, part: number, parts: number): Promise
     part,
     graphs: await readJson<GraphIo[]>(input, GRAPHS_FILE),
     machine: String(input.manifest.facts['machine']),
+    operators: String(input.manifest.facts['operators']),
     files: input.manifest.outputs.filter(({ name }) => name !== GRAPHS_FILE).map(({ name, sha256: digest, size }) => ({ name, path: `${folder}/${name}`, from: { sha256: digest, size } })),
   };
 }
@@ -105,7 +108,7 @@ async function manifestFile(request: Request, facts: ModelFacts, parts: readonly
   const { dims } = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const manifest = composeManifest({
     model: options.model,
-    toolchain: { ...options.toolchain, machine: parts[0]?.machine ?? '' },
+    toolchain: { ...options.toolchain, machine: parts[0]?.machine ?? '', operators: parts[0]?.operators ?? '' },
     architecture: { modelType: facts.modelType, hiddenSize: dims.hidden, layers: dims.layers, heads: dims.heads, kvHeads: dims.kvHeads, headDim: dims.headDim, feedForwardSize: dims.ffn },
     vocabularySize: facts.vocabularySize,
     contextLengths: options.cl,

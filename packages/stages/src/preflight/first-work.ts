@@ -1,5 +1,5 @@
-/** What happens before a pipeline works for the first time, and what is watched while it does. A build that is all hits pays nothing. */
-import { type Reporter, TundishError, formatBytes } from '@tundish/diagnostics';
+/** What happens before a pipeline works for the first time. A build that is all hits pays nothing. */
+import { type Reporter, TundishError } from '@tundish/diagnostics';
 import type { StageName } from '@tundish/recipe/lock';
 import { placeOf } from '../plan.js';
 import type { Estimates } from './estimates.js';
@@ -32,13 +32,6 @@ export class FirstWork {
     // Also where another process looked for all: it may have failed while this one was already on its way.
     if (expected !== undefined && maxMemory !== undefined && expected > maxMemory) throw overLimit(place, expected, maxMemory);
     return expected;
-  }
-
-  /** After a stage has run: estimates may be wrong, and a limit that did not hold is not kept quiet. */
-  after(stage: string, peakRss: number): void {
-    const { maxMemory, reporter } = this.request;
-    if (maxMemory === undefined || peakRss <= maxMemory) return;
-    reporter.warn(`the process had ${formatBytes(peakRss)} of memory at the end of ${stage}, more than the limit of ${formatBytes(maxMemory)}`);
   }
 
   async #look(from: StageName): Promise<Estimates | undefined> {

@@ -7,19 +7,22 @@ import { type BlobRef, MANIFEST_FILE, MANIFEST_SCHEMA, type Sidecar, type StageM
 import { CodeDigests } from '../code/code-digests.js';
 import { stageError } from '../errors.js';
 import { type KeyContext, keyInputs } from '../key-inputs.js';
-import type { PipelineRequest } from '../pipeline.js';
+import type { PipelineRequest } from '../pipeline-request.js';
 import { customStageOf, isBuiltIn, roleOf } from '../plan.js';
 import { Source } from '../source.js';
 import type { Piece, Stage, StageContext, StageFile, StageInput, StageRequest, StageResult } from '../stage.js';
 import { stageInput } from '../stage-input.js';
 import { unitStage } from '../unit-stage.js';
 import type { ReplayRequest } from './request.js';
+import { requireFree, saveResult } from './save-result.js';
 
 export interface ReplayEntryRequest extends Pick<PipelineRequest, 'hubCache' | 'hub' | 'adapters' | 'reporter' | 'signal' | 'threads'> {
   /** `<cache root>/<model>/<operation>_<32 hex>`. */
   readonly entry: string;
   /** Absolute folder of the model project: the checkpoint and the texts that the stage reads may be relative to it. */
   readonly modelFolder: string;
+  /** Where what came out is put, with its stage.json; must not exist. Absent: nowhere. */
+  readonly save?: string;
 }
 
 /** One file of the stage: what the entry has, and what came out now; null where there is none. */
@@ -45,10 +48,11 @@ export interface ReplayReport {
 /**
  * The cache is read and nothing of it is written: the stage works in a scratch folder on the same disk, which is removed.
  *
- * @throws STORE_SIDECAR_INVALID, STAGE_REPLAY_IMPOSSIBLE, STAGE_INPUT_MISSING, STAGE_SOURCE_CHANGED and the errors of the stage
+ * @throws STORE_SIDECAR_INVALID, STAGE_REPLAY_IMPOSSIBLE, STAGE_REPLAY_FOLDER, STAGE_INPUT_MISSING, STAGE_SOURCE_CHANGED and the errors of the stage
  */
 export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayReport> {
   const entry = resolve(request.entry);
+  if (request.save !== undefined) requireFree(request.save);
   const sidecar = readSidecar(entry);
   const file = join(entry, MANIFEST_FILE);
   const manifest = decodeManifest(readFileSync(file), file);
@@ -64,8 +68,11 @@ export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayRe
   const changed = await changesOf(name, sidecar, stageRequest, { adapters, code, modules });
   const began = performance.now();
   const made = await store.withScratch(async (scratch) => {
-    const result = await runIn(scratch, await load(), stageRequest, request, source);
-    return manifestOf(result, name, recorded.subject, request.signal);
+    const pieces = new Map<string, string>();
+    const result = await runIn({ scratch, pieces }, await load(), stageRequest, request, source);
+    const now = await manifestOf(result, name, recorded.subject, request.signal);
+    if (request.save !== undefined) await saveResult(request.save, result.files, now, (ref) => pieces.get(ref.sha256) ?? store.pathOf(ref));
+    return now;
   });
   return {
     stage: name, subject: recorded.subject,
@@ -110,8 +117,14 @@ function manifestDigestOf(entry: string): string | undefined {
   }
 }
 
-async function runIn(scratch: string, stage: Stage<unknown>, request: StageRequest<unknown>, { signal, reporter, adapters, threads }: ReplayEntryRequest, source: Source): Promise<StageResult> {
-  const context: StageContext = { signal, reporter, adapters, threads, scratch, checkpoint: () => source.folder(), projectFile: (relative) => source.projectFile(relative), piece: (_, make) => freshPiece(scratch, make, signal) };
+/** Where a stage works, and by its sha256 each file of a piece that it made there. */
+interface Scratch {
+  readonly scratch: string;
+  readonly pieces: Map<string, string>;
+}
+
+async function runIn({ scratch, pieces }: Scratch, stage: Stage<unknown>, request: StageRequest<unknown>, { signal, reporter, adapters, threads }: ReplayEntryRequest, source: Source): Promise<StageResult> {
+  const context: StageContext = { signal, reporter, adapters, threads, scratch, checkpoint: () => source.folder(), projectFile: (relative) => source.projectFile(relative), piece: (_, make) => freshPiece({ scratch, pieces }, make, signal) };
   stage.requires(request);
   const result = await stage.run(context, request).catch((error: unknown) => {
     throw diskError(error, `run ${stage.name}`, scratch);
@@ -121,13 +134,15 @@ async function runIn(scratch: string, stage: Stage<unknown>, request: StageReque
 }
 
 /** Pieces are made anew: a piece out of the cache would be compared with itself. */
-async function freshPiece(scratch: string, make: (scratch: string) => Promise<readonly StageFile[]>, signal: AbortSignal): Promise<Piece> {
+async function freshPiece({ scratch, pieces }: Scratch, make: (scratch: string) => Promise<readonly StageFile[]>, signal: AbortSignal): Promise<Piece> {
   const folder = await mkdtemp(join(scratch, 'piece-'));
   const files = new Map<string, ReturnType<Piece['file']>>();
   for (const file of await make(folder)) {
     const path = 'path' in file ? file.path : join(folder, file.name);
     if ('bytes' in file) await writeFile(path, file.bytes);
-    files.set(file.name, { path, ...(await refOf(file, signal)) });
+    const ref = await refOf(file, signal);
+    pieces.set(ref.sha256, path);
+    files.set(file.name, { path, ...ref });
   }
   return { file: (name) => files.get(name) as ReturnType<Piece['file']> };
 }
