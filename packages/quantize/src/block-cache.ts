@@ -4,10 +4,13 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** An option as JSON. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+
 /** Everything that decides the result of a block, apart from the code and the machine. */
 export interface BlockInputs {
   /** The options that the block reads. */
-  readonly options: Readonly<Record<string, number>>;
+  readonly options: Readonly<Record<string, JsonValue>>;
   /** sha256 of what it reads, by name: its graph, each weight, each input. */
   readonly digests: Readonly<Record<string, string>>;
 }
@@ -32,14 +35,14 @@ export interface BlockCache {
 
 /** Keeps nothing: results lie in one folder, and live activations go when the next block has read them. */
 export function uncached(folder: string): BlockCache {
-  let read: string | undefined;
-  let last: string | undefined;
+  let read: readonly string[] = [];
+  let last: readonly string[] = [];
   return {
     block: async (name, _inputs, make) => {
       await make(folder);
-      if (read !== undefined) await rm(read, { force: true });
+      for (const path of read) await rm(path, { force: true });
       read = last;
-      last = join(folder, activationsName(name));
+      last = [activationsName(name), referenceName(name)].map((file) => join(folder, file));
       return { path: (file) => join(folder, file), sha256: (file) => createHash('sha256').update(readFileSync(join(folder, file))).digest('hex') };
     },
   };
@@ -58,4 +61,9 @@ export function recordName(block: string): string {
 /** The residual stream that leaves a block: float32, window after window. */
 export function activationsName(block: string): string {
   return `${block}.activations`;
+}
+
+/** The same of the float model, where a technique needs it. */
+export function referenceName(block: string): string {
+  return `${block}.reference`;
 }

@@ -15,8 +15,11 @@ export interface BlockInputsRequest {
   readonly resolve: FileResolver;
   /** Absent when only weights are quantized. */
   readonly calibration?: CalibrationInputs;
-  /** sha256 of the live activations that come in; absent for the first block. */
+  /** sha256 of the live activations that come in, of the quantized and of the float model; absent for the first block. */
   readonly activations?: string;
+  readonly reference?: string;
+  /** Whether ranges are measured. */
+  readonly ranges: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -26,22 +29,23 @@ export interface BlockInputsRequest {
  * @throws QUANTIZE_WEIGHTS_CUT, QUANTIZE_UNKNOWN_PARAMETER, the reason of the signal
  */
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
-  const { segment, calibration, activations } = request;
+  const { segment, calibration, activations, reference, ranges } = request;
   return {
-    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length }) },
+    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges }) },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),
       ...(calibration === undefined ? {} : feedDigests(segment, calibration)),
       ...(activations === undefined ? {} : { activations }),
+      ...(reference === undefined ? {} : { reference }),
     },
   };
 }
 
 /** The options that a role in this block reads. */
-function weightOptions(segment: Segment, { blockSize, embeddingBits }: WeightOptions): Record<string, number> {
+function weightOptions(segment: Segment, { blockSize, embeddingBits, technique }: WeightOptions): BlockInputs['options'] {
   const roles = new Set(findParameters(segment.model.graph).map(({ role }) => role));
-  return { ...(roles.has('embedding') ? { embeddingBits } : {}), ...(roles.has('projection') && segment.output !== 'logits' ? { blockSize } : {}) };
+  return { ...(roles.has('embedding') ? { embeddingBits } : {}), ...(roles.has('projection') && segment.output !== 'logits' ? { blockSize, technique: { ...technique } } : {}) };
 }
 
 /** The graph without the places of its weights: names, structure, shapes and small constants. */

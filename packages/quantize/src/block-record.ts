@@ -4,6 +4,7 @@ import type { PerTensorEncoding } from '@tundish/graph';
 import type { BlockFiles } from './block-cache.js';
 import { recordName, weightsName } from './block-cache.js';
 import type { Range } from './calibration/encoding-rules.js';
+import type { LayerReport } from './engine/solve-group.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import { TensorFiles } from './weight-source.js';
 
@@ -14,6 +15,8 @@ export interface BlockResult {
   readonly fixed: Readonly<Record<string, PerTensorEncoding>>;
   /** Ranges of observed values; none when only weights are quantized. */
   readonly ranges: Readonly<Record<string, Range>>;
+  /** What techniques did to each layer; none where scales are minimum and maximum. */
+  readonly layers: readonly LayerReport[];
 }
 
 export interface BlockWeight {

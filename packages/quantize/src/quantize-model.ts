@@ -1,25 +1,28 @@
 /**
- * Walks a model block by block: weights of one block in, codes and scales out, then the calibration text through the
- * quantized block. Only one block's weights and one window of the token stream are in memory.
+ * Walks a model block by block: weights of one block in, codes and scales out, the calibration text through the quantized
+ * block. Only one block's weights and one window of the token stream are in memory.
  */
 import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import type { FileResolver, ReferenceExecutor } from '@tundish/toolchain';
-import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, recordName, uncached, weightsName } from './block-cache.js';
+import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, recordName, referenceName, uncached, weightsName } from './block-cache.js';
 import { blockInputs } from './block-inputs.js';
 import { type BlockResult, type BlockWeight, readBlockRecord, writeBlockRecord } from './block-record.js';
 import { assignEncodings } from './calibration/assign.js';
 import { type Range, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
+import type { LayerReport, SolvedLayer } from './engine/solve-group.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
 import { findParameters } from './parameters.js';
+import { solveSegment } from './solve-segment.js';
 import { type WeightOptions, quantizeParameter } from './quantize-parameter.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import { type Segment, type SegmentPlan, segmentAt, segmentCount } from './segments.js';
+import { needsInputs, needsReference } from './techniques/options.js';
 import { WeightFile } from './weight-file.js';
 import { TensorFiles } from './weight-source.js';
 import { ZERO_POINTS, writeZeroPoints, zeroPointRange } from './zero-points.js';
@@ -30,8 +33,10 @@ export interface QuantizeRequest {
   readonly plan: SegmentPlan;
   readonly weights: WeightOptions;
   readonly kernels: Kernels;
-  /** Absent when only weights are quantized: activations and the cache then stay in floating point. */
+  /** Absent where neither techniques nor ranges need text. */
   readonly calibration?: Calibration;
+  /** Whether activations and the cache are quantized too, which needs a calibration; else they stay in floating point. */
+  readonly activations: boolean;
   /** Resolves the files of `model`. */
   readonly resolve: FileResolver;
   /** Existing folder that receives the files that belong to no block; those of blocks too, when there is no cache. */
@@ -59,6 +64,8 @@ export interface QuantizeResult {
   readonly files: ReadonlyMap<string, string>;
   /** Additive value of masked positions that the encodings of activations are made for. */
   readonly maskValue?: number;
+  /** What techniques did to each layer, in graph order; empty where scales are minimum and maximum. */
+  readonly layers: readonly LayerReport[];
 }
 
 /**
@@ -88,6 +95,7 @@ class Walk {
   readonly #parameters = new Map<string, ParameterEncoding>();
   readonly #fixed = new Map<string, PerTensorEncoding>();
   readonly #ranges = new Map<string, Range>();
+  readonly #layers: LayerReport[] = [];
   readonly #files = new Map<string, string>();
   /** Of the segment before: its name and its files. */
   #before: { readonly name: string; readonly files: BlockFiles } | undefined;
@@ -104,49 +112,69 @@ class Walk {
 
   async segment(segment: Segment): Promise<void> {
     const files = await this.#blocks.block(segment.name, () => this.#inputs(segment), (folder) => this.#make(segment, folder));
-    const { weights, fixed, ranges } = await readBlockRecord(segment.name, files);
+    const { weights, fixed, ranges, layers } = await readBlockRecord(segment.name, files);
     for (const { key, name, weight } of weights) {
       this.#quantized.set(key, weight);
       if (weight.kind !== 'float') this.#parameters.set(name, weight.encoding);
     }
     for (const [name, encoding] of Object.entries(fixed)) this.#fixed.set(name, encoding);
     for (const [name, range] of Object.entries(ranges)) this.#ranges.set(name, range);
+    this.#layers.push(...layers);
+    for (const { name, warnings } of layers) for (const warning of warnings) this.request.reporter.warn(`${name}: ${warning}`);
     this.#files.set(weightsName(segment.name), files.path(weightsName(segment.name)));
     this.#before = { name: segment.name, files };
   }
 
   async finish(): Promise<QuantizeResult> {
-    const { calibration, folder } = this.request;
+    const { calibration, folder, activations: measured } = this.request;
     await writeZeroPoints(folder, this.#quantized.values());
     this.#files.set(ZERO_POINTS, join(folder, ZERO_POINTS));
     const model = cloneModel(this.request.model);
     replaceParameters(model.graph, this.#quantized);
-    const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files };
-    if (calibration === undefined) return weightsOnly;
+    const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files, layers: this.#layers };
+    if (calibration === undefined || !measured) return weightsOnly;
     const { attentionScaling } = calibration.inputs;
     const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges: this.#ranges, attentionScaling, fixed: this.#fixed });
     return { ...weightsOnly, encodings: { activations, parameters: this.#parameters }, maskValue };
   }
 
   #inputs(segment: Segment): BlockInputs {
-    const { weights, resolve, calibration, signal } = this.request;
+    const { weights, resolve, calibration, activations: ranges, signal } = this.request;
     const before = calibration === undefined ? undefined : this.#before;
     return blockInputs({
-      segment, weights, resolve, signal,
+      segment, weights, resolve, ranges, signal,
       ...(calibration === undefined ? {} : { calibration: calibration.inputs }),
       ...(before === undefined ? {} : { activations: before.files.sha256(activationsName(before.name)) }),
+      ...(before === undefined || segment.output === 'logits' || !needsReference(weights.technique) ? {} : { reference: before.files.sha256(referenceName(before.name)) }),
     });
   }
 
   async #make(segment: Segment, folder: string): Promise<readonly string[]> {
-    const { weights, fixed } = await this.#quantizeWeights(segment, join(folder, weightsName(segment.name)));
-    const { calibration } = this.request;
-    const ranges = calibration === undefined ? {} : await this.#observe(segment, weights, folder, calibration);
-    await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ranges });
-    return [weightsName(segment.name), recordName(segment.name), ...(calibration === undefined || segment.output === 'logits' ? [] : [activationsName(segment.name)])];
+    const { calibration, activations, weights: { technique } } = this.request;
+    const isBlock = segment.input !== undefined && segment.output !== 'logits';
+    const solved = isBlock && calibration !== undefined && needsInputs(technique) ? await this.#solve(segment, folder, calibration) : undefined;
+    const { weights, fixed } = await this.#quantizeWeights(segment, join(folder, weightsName(segment.name)), solved);
+    const streams = calibration === undefined || segment.output === 'logits' ? [] : [activationsName(segment.name), ...(needsReference(technique) ? [referenceName(segment.name)] : [])];
+    const isObserved = calibration !== undefined && (activations || (solved === undefined && streams.length > 0));
+    const ranges = isObserved ? await this.#observe(segment, weights, folder, calibration, solved === undefined) : {};
+    if (calibration !== undefined && segment.input === undefined && needsReference(technique)) await this.#observe(segment, undefined, folder, calibration, true);
+    await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ranges: activations ? ranges : {}, layers: [...(solved?.values() ?? [])].map(({ report }) => report) });
+    return [weightsName(segment.name), recordName(segment.name), ...streams];
   }
 
-  async #quantizeWeights(segment: Segment, path: string): Promise<Omit<BlockResult, 'ranges'>> {
+  /** Codes of the projections by name of their parameter, from the inputs that the calibration text gives them. */
+  async #solve(segment: Segment, folder: string, calibration: Calibration): Promise<ReadonlyMap<string, SolvedLayer>> {
+    const { weights, resolve, kernels, threads, signal } = this.request;
+    const before = this.#before as { readonly name: string; readonly files: BlockFiles };
+    return solveSegment({
+      segment, weights, resolve, kernels, threads, signal, folder, inputs: calibration.inputs,
+      quantized: before.files.path(activationsName(before.name)),
+      ...(needsReference(weights.technique) ? { reference: before.files.path(referenceName(before.name)) } : {}),
+      onBytes: (bytes) => { this.#bytesRead += bytes; },
+    });
+  }
+
+  async #quantizeWeights(segment: Segment, path: string, solved: ReadonlyMap<string, SolvedLayer> | undefined): Promise<Pick<BlockResult, 'weights' | 'fixed'>> {
     const files = new TensorFiles(this.request.resolve);
     const file = await WeightFile.create(weightsName(segment.name), path);
     const weights: BlockWeight[] = [];
@@ -155,7 +183,8 @@ class Walk {
     try {
       for (const parameter of findParameters(segment.model.graph)) {
         this.request.signal.throwIfAborted();
-        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange });
+        const layer = parameter.role === 'projection' ? solved?.get(parameter.name) : undefined;
+        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange, ...(layer === undefined ? {} : { solved: layer }) });
         weights.push({ key: quantizedKey(parameter), name: parameter.role === 'projection' && head ? 'lm_head.weight' : parameter.name, weight });
         if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) fixed[node.output().name] = weight.encoding;
       }
@@ -167,16 +196,20 @@ class Walk {
     return { weights, fixed };
   }
 
-  /** Runs the calibration text through the segment with its quantized weights; the stream that leaves goes to a file. */
-  async #observe(segment: Segment, weights: readonly BlockWeight[], folder: string, calibration: Calibration): Promise<Record<string, Range>> {
+  /**
+   * Runs the calibration text through the segment with its quantized weights (without any: as the float model) and, when
+   * `writes`, puts the stream that leaves into a file.
+   */
+  async #observe(segment: Segment, weights: readonly BlockWeight[] | undefined, folder: string, calibration: Calibration, writes: boolean): Promise<Record<string, Range>> {
     const { inputs } = calibration;
-    await writeZeroPoints(folder, weights.map(({ weight }) => weight));
-    replaceParameters(segment.model.graph, new Map(weights.map(({ key, weight }) => [key, weight])));
+    const model = weights === undefined ? segment.model : cloneModel(segment.model);
+    await writeZeroPoints(folder, (weights ?? []).map(({ weight }) => weight));
+    if (weights !== undefined) replaceParameters(model.graph, new Map(weights.map(({ key, weight }) => [key, weight])));
     const stream = this.#before === undefined ? undefined : new LiveActivations(this.#before.files.path(activationsName(this.#before.name)), inputs.windows.length);
-    const next = segment.output === 'logits' ? undefined : new LiveActivationsWriter(join(folder, activationsName(segment.name)));
+    const next = writes && segment.output !== 'logits' ? new LiveActivationsWriter(join(folder, (weights === undefined ? referenceName : activationsName)(segment.name))) : undefined;
     try {
       const ranges = await observeSegment({
-        ...this.#observation(segment, weights, folder, calibration),
+        ...this.#observation(segment, model, weights ?? [], folder, calibration),
         feeds: (index) => windowFeeds(inputs, segment, index, stream?.window(index)),
         ...(next === undefined ? {} : { output: segment.output, onOutput: (data: Float32Array) => next.append(data) }),
       });
@@ -188,11 +221,11 @@ class Walk {
     }
   }
 
-  #observation(segment: Segment, weights: readonly BlockWeight[], folder: string, { executor, inputs }: Calibration): Omit<ObserveRequest, 'feeds'> {
+  #observation(segment: Segment, model: Model, weights: readonly BlockWeight[], folder: string, { executor, inputs }: Calibration): Omit<ObserveRequest, 'feeds'> {
     const { resolve, threads, signal, reporter } = this.request;
     const own = new Set([weightsName(segment.name), ZERO_POINTS]);
     return {
-      segment: segment.model,
+      segment: model,
       executor,
       parameters: new Map(weights.flatMap(({ name, weight }) => (weight.kind === 'float' ? [] : [[name, weight.encoding]]))),
       resolve: (location) => (own.has(location) ? join(folder, location) : resolve(location)),

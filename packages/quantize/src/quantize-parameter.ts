@@ -1,12 +1,14 @@
 /** Chooses the technique for one parameter by its role and runs it. */
 import { DataType, bytesOf } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
-import { type ZeroPointRange, quantizeLpbq } from './lpbq/lpbq.js';
+import type { SolvedLayer } from './engine/solve-group.js';
+import { type ZeroPointRange, quantizeLpbq, writeLpbq } from './lpbq/lpbq.js';
 import type { Parameter } from './parameters.js';
 import { quantizePerChannel8 } from './per-channel/per-channel.js';
 import { quantizePerTensor } from './per-tensor/per-tensor.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import type { WeightFile } from './weight-file.js';
+import type { TechniqueOptions } from './techniques/options.js';
 import { type TensorFiles, weightSource } from './weight-source.js';
 
 /** The weight part of the recipe's quantize section. */
@@ -15,6 +17,8 @@ export interface WeightOptions {
   readonly blockSize: number;
   /** Width of the embedding table. */
   readonly embeddingBits: 8 | 16;
+  /** How the projections get their codes. */
+  readonly technique: TechniqueOptions;
 }
 
 export interface ParameterRequest {
@@ -26,6 +30,8 @@ export interface ParameterRequest {
   readonly files: TensorFiles;
   readonly file: WeightFile;
   readonly zeroPoints: ZeroPointRange;
+  /** Codes and scales of the projection, where they were solved with its inputs. */
+  readonly solved?: SolvedLayer;
 }
 
 /** Quantizes one parameter and appends it to the segment's weight file. */
@@ -35,7 +41,9 @@ export async function quantizeParameter(request: ParameterRequest): Promise<Quan
   const dims = (parameter.root.shape ?? []).map(Number);
   switch (parameter.role) {
     case 'projection':
-      return request.head ? quantizePerChannel8(kernels, source, file) : quantizeLpbq(kernels, source, { blockSize: options.blockSize }, file, request.zeroPoints);
+      if (request.head) return quantizePerChannel8(kernels, source, file);
+      if (request.solved !== undefined) return writeLpbq(request.solved.scales, request.solved.codes, file, request.zeroPoints);
+      return quantizeLpbq(kernels, source, { blockSize: options.blockSize, factors: dataFreeFactors(options.technique) }, file, request.zeroPoints);
     case 'embedding':
       return quantizePerTensor(kernels, source, options.embeddingBits, dims, file);
     case 'gain':
@@ -43,4 +51,9 @@ export async function quantizeParameter(request: ParameterRequest): Promise<Quan
     case 'bias':
       return { kind: 'float', values: await file.append(DataType.FLOAT, dims, bytesOf(source.read(0, source.rows))) };
   }
+}
+
+/** Channel scales that are tried without any data; none for minimum and maximum. */
+function dataFreeFactors({ scales }: TechniqueOptions): number {
+  return scales.search === 'grid' ? scales.factors : 0;
 }

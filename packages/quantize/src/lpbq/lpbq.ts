@@ -1,13 +1,17 @@
 /** LPBQ of one projection: int4 codes, an integer 1..16 per block and a float32 per output channel, rounded on the final grid. */
 import { DataType, type ExternalTensor, bytesOf } from '@tundish/graph';
-import type { Kernels } from '@tundish/native';
+import type { Kernels, LpbqScales, LpbqWeight } from '@tundish/native';
 import { quantizeError } from '../errors.js';
+import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import type { WeightFile } from '../weight-file.js';
 import { type WeightSource, rowChunks } from '../weight-source.js';
+import { lpbqGrid } from './compress-scales.js';
 
 export interface LpbqOptions {
   readonly blockSize: number;
+  /** Channel scales that a search without data tries; 0: minimum and maximum. */
+  readonly factors: number;
 }
 
 /**
@@ -24,24 +28,55 @@ export async function quantizeLpbq(
   zeroPoints: ZeroPointRange,
 ): Promise<QuantizedWeight> {
   const { rows, columns } = source;
-  const { blockSize } = options;
-  if (columns % blockSize !== 0) {
-    const fitting = [16, 32, 64].filter((size) => columns % size === 0);
-    throw quantizeError('QUANTIZE_BLOCK_SIZE', {
-      what: `${source.name} has ${columns} input channels, which blocks of ${blockSize} do not divide`,
-      fix: fitting.length === 0 ? 'no block size divides them: build in floating point with `quantize: none`' : `set quantize.weights.blockSize to ${fitting.join(' or ')}`,
-    });
-  }
+  const { blockSize, factors } = options;
+  requireBlocks(source.name, columns, blockSize);
   const blocks = columns / blockSize;
   const codes = file.reserve(DataType.UINT4, [rows, columns]);
   const blockScale = new Uint8Array(rows * blocks);
   const channelScale = new Float32Array(rows);
   for (const { from, to } of rowChunks(rows, columns)) {
-    const part = kernels.quantizeLpbq(source.read(from, to), to - from, columns, blockSize);
+    const part = factors === 0 ? kernels.quantizeLpbq(source.read(from, to), to - from, columns, blockSize) : searchedPart(kernels, source.read(from, to), to - from, columns, options);
     await file.writeAt(codes.offset + (from * columns) / 2, part.codes);
     blockScale.set(part.blockScale, from * blocks);
     channelScale.set(part.channelScale, from);
   }
+  return lpbqWeight(codes, { channelScale, blockScale }, blockSize, file, zeroPoints);
+}
+
+/** Scales from the grid search with all errors alike, and codes rounded on them. */
+function searchedPart(kernels: Kernels, w: Float32Array, n: number, k: number, { blockSize, factors }: LpbqOptions): LpbqWeight {
+  const scales = searchLpbqGrid({ kernels, threads: 2 }, { w, n, k }, { blockSize, factors, weighting: 'diagonal' });
+  return { ...scales, codes: packNibbles(kernels.solvers.roundToGrid({ w, n, k }, lpbqGrid(scales, k))) };
+}
+
+/** @throws QUANTIZE_BLOCK_SIZE when the block size does not divide the input channels */
+export function requireBlocks(name: string, columns: number, blockSize: number): void {
+  if (columns % blockSize === 0) return;
+  const fitting = [16, 32, 64].filter((size) => columns % size === 0);
+  throw quantizeError('QUANTIZE_BLOCK_SIZE', {
+    what: `${name} has ${columns} input channels, which blocks of ${blockSize} do not divide`,
+    fix: fitting.length === 0 ? 'no block size divides them: build in floating point with `quantize: none`' : `set quantize.weights.blockSize to ${fitting.join(' or ')}`,
+  });
+}
+
+/** Appends a weight [rows, columns] that was solved beforehand. @param codes int8 -8..7 */
+export async function writeLpbq({ channelScale, blockScale }: LpbqScales, codes: Int8Array, file: WeightFile, zeroPoints: ZeroPointRange): Promise<QuantizedWeight> {
+  const rows = channelScale.length;
+  const [columns, blocks] = [codes.length / rows, blockScale.length / rows];
+  const tensor = await file.append(DataType.UINT4, [rows, columns], packNibbles(codes));
+  return lpbqWeight(tensor, { channelScale, blockScale }, columns / blocks, file, zeroPoints);
+}
+
+/** Two codes a byte, the first in the low nibble, as code + 8. */
+function packNibbles(codes: Int8Array): Uint8Array {
+  const packed = new Uint8Array(codes.length / 2);
+  for (let i = 0; i < packed.length; i++) packed[i] = ((codes[2 * i] as number) + 8) | (((codes[2 * i + 1] as number) + 8) << 4);
+  return packed;
+}
+
+async function lpbqWeight(codes: ExternalTensor, { channelScale, blockScale }: LpbqScales, blockSize: number, file: WeightFile, zeroPoints: ZeroPointRange): Promise<QuantizedWeight> {
+  const rows = channelScale.length;
+  const blocks = blockScale.length / rows;
   return {
     kind: 'lpbq',
     codes,

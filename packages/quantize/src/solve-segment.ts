@@ -1,0 +1,62 @@
+/** A decoder block of the adapted graph, solved with the calibration tokens that reach it. */
+import { join } from 'node:path';
+import type { Kernels } from '@tundish/native';
+import type { FileResolver } from '@tundish/toolchain';
+import { activationsName, referenceName } from './block-cache.js';
+import type { CalibrationInputs } from './calibration/windows.js';
+import { solveBlock } from './engine/solve-block.js';
+import type { SolvedLayer } from './engine/solve-group.js';
+import { describeBlock } from './forward/block-description.js';
+import { LINEAR_ROLES, type LinearRole, linearDims } from './forward/block-weights.js';
+import { readBlock } from './forward/read-block.js';
+import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
+import { requireBlocks } from './lpbq/lpbq.js';
+import type { WeightOptions } from './quantize-parameter.js';
+import type { Segment } from './segments.js';
+import { TensorFiles } from './weight-source.js';
+
+export interface SolveSegmentRequest {
+  readonly segment: Segment;
+  readonly weights: WeightOptions;
+  readonly resolve: FileResolver;
+  readonly kernels: Kernels;
+  readonly inputs: CalibrationInputs;
+  /** File of the residual stream that enters, of the quantized model; of the float model where a technique needs it. */
+  readonly quantized: string;
+  readonly reference?: string;
+  /** Receives the streams that leave, under the names of the segment. */
+  readonly folder: string;
+  readonly threads: number;
+  readonly signal: AbortSignal;
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * @returns codes and scales by name of the parameter
+ * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
+ */
+export async function solveSegment(request: SolveSegmentRequest): Promise<ReadonlyMap<string, SolvedLayer>> {
+  const { segment, weights: { technique, blockSize }, resolve, kernels, inputs, folder, threads, signal } = request;
+  const description = describeBlock(segment);
+  const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
+  for (const role of LINEAR_ROLES) requireBlocks(names[role], linearDims(role, description.shape).in, blockSize);
+  const files = new TensorFiles(resolve);
+  const weights = readBlock(description, files);
+  request.onBytes(files.bytesRead);
+  files.close();
+  const windows = inputs.windows.length;
+  const quantized = new LiveActivations(request.quantized, windows);
+  const reference = request.reference === undefined ? undefined : new LiveActivations(request.reference, windows);
+  const quantizedOut = new LiveActivationsWriter(join(folder, activationsName(segment.name)));
+  const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
+  try {
+    const solution = await solveBlock({
+      context: { kernels, shape: description.shape, threads }, weights, names, rope: inputs, options: technique, blockSize, windows, folder, signal, quantized, quantizedOut,
+      ...(reference === undefined ? {} : { reference }),
+      ...(referenceOut === undefined ? {} : { referenceOut }),
+    });
+    return new Map(LINEAR_ROLES.map((role) => [names[role], solution[role]]));
+  } finally {
+    for (const stream of [quantized, reference, quantizedOut, referenceOut]) stream?.close();
+  }
+}
