@@ -125,15 +125,20 @@ function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: num
 function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
   program
     .command('evaluate')
-    .description('Measures load, quantize and the compiled container of a built model against its checkpoint: perplexity, KL divergence, top-1 agreement.')
+    .description('Measures load, quantize and the compiled container of a built model against its checkpoint: perplexity, KL divergence, top-1 agreement, multiple choice.')
     .argument('<model>', 'folder of the model project, for example models/llama32')
     .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
+    .option('--protocol <name>', 'how the text is cut, scored and averaged: mini, aimet-4096, aihub-4096, gptq-2048, llamacpp-512; else as the recipe says')
     .option('--windows <file>', 'safetensors file whose tensor eval_windows holds the tokens to score; else the text of the recipe')
-    .option('--limit <n>', 'score only the first windows', wholeNumber)
+    .option('--limit <n>', 'score only the first windows, or ask only so many questions at equal distances', wholeNumber)
+    .option('--against <file>', 'hold each artifact also against the one of its name in results that --json printed; refused when anything that decides the numbers differs')
+    .option('--choices <file>', 'ask multiple-choice questions instead: MMLU as .csv or .jsonl')
+    .option('--examples <file>', 'with --choices: solved questions to put before each one')
+    .option('--shots <n>', 'with --choices: how many of them; 5 with --examples, else 0', wholeNumber)
     .option('--blocks', 'show instead where the loss sits: SQNR in dB after each decoder block, of its own error, of its K and V; over 1 window unless --limit says more')
     .addOption(threadsOption())
     .option('--json', 'print the results as JSON', false)
-    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --blocks')
+    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --protocol llamacpp-512 --limit 16\n  npx tundish evaluate models/llama32 --blocks')
     .action(async (model: string, { workspace, ...options }: EvaluateFlags) => {
       const { evaluateCommand } = await import('./commands/evaluate.js');
       await evaluateCommand({ ...options, ...placeOf(workspace, model), signal }, io);

@@ -4,7 +4,7 @@ import { canonicalJson, leafDifferences, leavesOf } from '@tundish/store';
 import type { LeafDifference } from '@tundish/store';
 import { z } from 'zod';
 import { recipeError } from './errors.js';
-import { CUSTOM_AFTER, IMPORT_DTYPES } from './schema.js';
+import { CUSTOM_AFTER, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS } from './schema.js';
 
 export type { CheckpointReference } from './source-reference.js';
 
@@ -14,6 +14,8 @@ export const LOCK_SCHEMA = 2;
 const text = z.string().min(1);
 const positive = z.int().min(1);
 const pin = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().min(0) });
+// Absent for plain text, so that such a lock is what it was before texts could have a format.
+const format = z.enum(TEXT_FORMATS).exclude(['text']).optional();
 const bits = z.strictObject({ bits: positive });
 const empty = z.strictObject({});
 
@@ -26,7 +28,7 @@ const weightsOnlyLock = weightsLock.extend({ activations: z.literal('none') });
 const quantizeLock = weightsLock.extend({
   activations: bits.extend({ bits: z.literal(16) }),
   kvCache: bits.extend({ bits: z.literal(8) }),
-  calibration: pin.extend({ text, windows: positive, windowLength: positive }),
+  calibration: pin.extend({ text, format, windows: positive, windowLength: positive }),
 });
 
 const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
@@ -65,7 +67,11 @@ const lockSchema = z.strictObject({
   }),
   // Absent where there is none, so that such a lock is what it was before recipes could name stages.
   custom: z.record(text, customLock).optional(),
-  evaluate: z.strictObject({ text: text.nullable(), windowLength: positive }),
+  // `mini` alone has a window length of the recipe's choice, and no name in the lock.
+  evaluate: z.union([
+    z.strictObject({ text: text.nullable(), format, windowLength: positive }),
+    z.strictObject({ text: text.nullable(), format, protocol: z.enum(EVALUATION_PROTOCOLS).exclude(['mini']) }),
+  ]),
   generation: z.strictObject({ maxTokens: positive }),
   /** Modules that are told of the build; absent when there are none. No target and no key reads it. */
   observers: z.array(text).min(1).optional(),

@@ -33,6 +33,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   const { graphs } = result.data;
   checkGraphs(result.data, document, path);
   checkWeightsOnly(result.data, document, path);
+  checkEvaluate(result.data, document, path);
   checkImport(result.data, document, path);
   checkStages(result.data, document, path);
   const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
@@ -85,6 +86,18 @@ function checkWeightsOnly({ quantize }: Recipe, document: YamlDocument, path: st
     why: 'weights alone are quantized then: the cache stays in floating point and no text is read',
     evidence: { path, ...document.locate(['quantize', unread]) },
     fix: `remove ${unread}, or remove activations: none`,
+  });
+}
+
+/** A protocol other than `mini` says itself how long a window is. */
+function checkEvaluate({ evaluate: { protocol } }: Recipe, document: YamlDocument, path: string): void {
+  const { evaluate } = document.value as { readonly evaluate?: object };
+  if (protocol === 'mini' || evaluate === undefined || !('windowLength' in evaluate)) return;
+  throw recipeError('RECIPE_VALUE', {
+    what: `evaluate.windowLength has no meaning with protocol: ${protocol}`,
+    why: 'the protocol fixes its windows; only mini has a length to choose',
+    evidence: { path, ...document.locate(['evaluate', 'windowLength']) },
+    fix: 'remove windowLength, or remove protocol',
   });
 }
 

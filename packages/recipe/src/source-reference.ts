@@ -1,5 +1,5 @@
 /** What `checkpoint:` and the text options of a recipe refer to. */
-import type { Recipe } from './schema.js';
+import type { Recipe, TextFormat } from './schema.js';
 
 /** A checkpoint folder or a GGUF file as written in the recipe, or a repository of the hub at a branch, tag or commit. */
 export type CheckpointReference =
@@ -24,6 +24,14 @@ export function calibrationText(recipe: Recipe): string | undefined {
 /** Path of the evaluation text, relative to the recipe; undefined when nothing says where it is. */
 export function evaluationText(recipe: Recipe): string | undefined {
   return recipe.evaluate.text ?? besideWeights(recipe, 'eval.txt');
+}
+
+/** What a text file holds: as the recipe says, else by its name. */
+export function textFormat(path: string, given: TextFormat | undefined): TextFormat {
+  if (given !== undefined) return given;
+  const name = path.toLowerCase();
+  if (name.endsWith('.chat.jsonl')) return 'chat';
+  return name.endsWith('.jsonl') ? 'jsonl' : 'text';
 }
 
 function besideWeights(recipe: Recipe, name: string): string | undefined {
