@@ -13,7 +13,7 @@ const MAY_IMPORT = {
   container: ['diagnostics', 'store'],
   architectures: ['diagnostics', 'checkpoint', 'graph'],
   native: ['diagnostics'],
-  quantize: ['diagnostics', 'graph', 'checkpoint', 'toolchain', 'native'],
+  quantize: ['diagnostics', 'recipe', 'graph', 'checkpoint', 'toolchain', 'native'],
   transform: ['diagnostics', 'graph'],
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph'],

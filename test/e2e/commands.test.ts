@@ -184,43 +184,6 @@ describe('chat', () => {
   });
 });
 
-describe('evaluate', () => {
-  it('measures each artifact from its own files', async () => {
-    const { code, output } = await workspace.tundish(['evaluate', 'models/tiny', '--limit', '4', '--json']);
-    expect(code, output).toBe(0);
-    const results = jsonIn<{ subject: string; positions: number; perplexityRatio: number; kl: { mean: number }; top1Agreement: number }[]>(output, '[');
-    expect(results.map(({ subject }) => subject)).toEqual(['load', 'quantize', 'container']);
-    const [load, quantize, container] = results;
-    expect(load).toMatchObject({ positions: 4 * 511, top1Agreement: 1 });
-    expect(load?.kl.mean).toBeLessThan(1e-9);
-    for (const quantized of [quantize, container]) {
-      expect(quantized?.kl.mean).toBeGreaterThan(0.005);
-      expect(quantized?.kl.mean).toBeLessThan(0.04);
-      expect(quantized?.perplexityRatio).toBeLessThan(1.06);
-    }
-  });
-
-  it('tells the blocks apart, the same through Nx and without it', async () => {
-    const alone = await workspace.tundish(['evaluate', 'models/tiny', '--blocks']);
-    expect(alone.code, alone.output).toBe(0);
-    expect(alone.output).toMatch(/^block +weights stream [^]*\nembedding [^]*\nlogits [^]*\nSQNR in dB over 1 window of 512 tokens/m);
-    const nx = await workspace.nx(['run', 'tiny:evaluate', '--blocks', '--json']);
-    expect(nx.code, nx.output).toBe(0);
-    const rows = jsonIn<{ block: string; artifacts: Record<string, { stream: number }> }[]>(nx.output, '[');
-    expect(rows.map(({ block }) => block)).toEqual(['embedding', '0', '1', '2', '3', 'logits']);
-    for (const { block, artifacts } of rows) {
-      const line = alone.output.split('\n').find((text) => text.startsWith(`${block} `)) ?? '';
-      for (const artifact of ['weights', 'full']) expect(line).toContain(` ${artifacts[artifact]?.stream.toFixed(1)}`);
-    }
-  });
-
-  it('refuses to score nothing', async () => {
-    const { code, output } = await workspace.tundish(['evaluate', 'models/tiny', '--blocks', '--limit', '0']);
-    expect(output).toContain('CLI_USAGE: no window is left to score');
-    expect(code).toBe(2);
-  });
-});
-
 describe('parity', () => {
   const parity = (...args: string[]): ReturnType<NxWorkspace['tundish']> => workspace.tundish(['parity', 'models/tiny/checkpoint', '--golden', ...args]);
 

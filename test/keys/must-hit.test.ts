@@ -9,13 +9,13 @@ import { expectRan, row } from './row.js';
 /** As RECIPE, with every default written out that a recipe of this checkpoint may have (`import` belongs to GGUF files). */
 const EXPLICIT = `# the same build
 generation: { maxTokens: 256 }
-evaluate: { text: ./checkpoint/eval.txt, windowLength: 512 }
+evaluate: { text: ./checkpoint/eval.txt, format: text, protocol: mini, windowLength: 512 }
 package: {}
 compile: { prepack: true }
 convert: {}
 transform: { mha2sha: false }
 quantize:
-  calibration: { windowLength: 48, windows: 2, text: ./checkpoint/calibration.txt }
+  calibration: { windowLength: 48, windows: 2, format: text, text: ./checkpoint/calibration.txt }
   kvCache: { bits: 8 }
   activations: { bits: 16 }
   embedding: { bits: 16 }
@@ -57,6 +57,7 @@ describe('without Nx', () => {
   });
   hit('comments and the order of keys', (model) => model.write('recipe.yaml', `# a comment\n${RECIPE.split('\n').reverse().join('\n')}`));
   hit('every default written out', (model) => model.write('recipe.yaml', EXPLICIT));
+  hit('option evaluate.protocol', (model) => model.edit('recipe.yaml', (text) => `${text}evaluate: { text: ./recipe.yaml, format: jsonl, protocol: gptq-2048 }\n`));
   hit('option evaluate', (model) => model.edit('recipe.yaml', (text) => `${text}evaluate: { text: ./recipe.yaml, windowLength: 64 }\n`));
   hit('option observers', (model) => {
     model.write('observers/quiet.mjs', 'export const observer = () => undefined;\n');

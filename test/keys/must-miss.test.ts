@@ -95,11 +95,14 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'quantize.activations.bits': 'one value only',
   'quantize.kvCache.bits': 'one value only',
   'quantize.calibration.text': [replaced('{ windows', '{ text: ./checkpoint/eval.txt, windows'), FROM_QUANTIZE],
+  'quantize.calibration.format': 'has a row of its own: a text is rarely valid in two formats',
   'quantize.calibration.windows': [replaced('windows: 2', 'windows: 1'), FROM_QUANTIZE],
   'quantize.calibration.windowLength': [replaced('windowLength: 48', 'windowLength: 32'), FROM_QUANTIZE],
   'transform.mha2sha': [(text) => `${text}transform: { mha2sha: true }\n`, ['transform', 'convert', 'compile', 'package']],
   'compile.prepack': [(text) => `${text}compile: { prepack: false }\n`, ['compile', ANYTHING_LATER]],
   'evaluate.text': 'no stage reads it: a row of what must hit',
+  'evaluate.format': 'no stage reads it: a row of what must hit',
+  'evaluate.protocol': 'no stage reads it: a row of what must hit',
   'evaluate.windowLength': 'no stage reads it: a row of what must hit',
   observers: 'no stage reads it: a row of what must hit',
   stages: [(text) => `${text}stages: [{ use: ./stages/prune.ts, after: optimize }]\n`, ['prune', ...FROM_QUANTIZE]],
@@ -129,6 +132,17 @@ describe('recipe options', () => {
     expect(optimized).toEqual(['optimize']);
     model.edit('stages/threshold.ts', (text) => `${text}\n// another version\n`);
     const found = expectRan(await model.build('optimize'), ['prune']);
+    model.remove();
+    return found;
+  });
+  row('must miss', 'option quantize.calibration.format, of one file', async () => {
+    const model = base.copy();
+    const words = readFileSync(model.path('checkpoint/calibration.txt'), 'utf8').slice(0, 20_000);
+    model.write('lines.txt', `${JSON.stringify({ text: words })}\n${JSON.stringify({ text: words })}\n`);
+    model.edit('recipe.yaml', replaced('{ windows', '{ text: ./lines.txt, windows'));
+    expect(await model.build('quantize')).toEqual(['quantize']);
+    model.edit('recipe.yaml', replaced('{ text: ./lines.txt', '{ format: jsonl, text: ./lines.txt'));
+    const found = expectRan(await model.build('quantize'), ['quantize']);
     model.remove();
     return found;
   });

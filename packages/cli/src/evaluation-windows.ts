@@ -1,50 +1,84 @@
 /** The windows of tokens that an evaluation of a model scores, and the protocol that names them. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { KERNEL_PROFILE, type Protocol, windowsOf } from '@tundish/evaluate';
-import { MODEL_FILE, type ModelFacts, type Pipeline } from '@tundish/stages';
+import { PROTOCOLS, type Protocol, type ProtocolName, type WindowShape, miniShape, windowsOf } from '@tundish/evaluate';
+import type { ModelFacts, Pipeline } from '@tundish/stages';
 import { sha256 } from '@tundish/store';
-import { loadTokenizer } from '@tundish/tokenizer';
+import { encodeCorpus } from '@tundish/tokenizer';
 import { cliError } from './errors.js';
+import { commonFields, modelFactsOf, modelTokenizer } from './model-text.js';
 import { readWindows } from './token-windows.js';
 
 export interface WindowOptions {
+  /** How the text is cut, scored and averaged; else what the recipe says. */
+  readonly protocol?: string;
   /** Safetensors file with a tensor `eval_windows` of token ids; the recipe's text when absent. */
   readonly windows?: string;
   /** Takes only the first windows. */
   readonly limit?: number;
 }
 
-/** @throws CLI_USAGE, CLI_EVALUATE_TEXT, CLI_PARITY_TENSOR, EVALUATE_TEXT_TOO_SHORT */
+type Cut = Pick<Protocol, 'textSha256' | 'textFormat' | 'join' | 'bos'> & { readonly windows: Int32Array[]; readonly shape: WindowShape };
+
+/** @throws CLI_USAGE, CLI_EVALUATE_TEXT, CLI_EVALUATE_CONTEXT, CLI_PARITY_TENSOR, CORPUS_*, EVALUATE_TEXT_TOO_SHORT */
 export async function evaluationWindows(options: WindowOptions, pipeline: Pipeline): Promise<{ windows: Int32Array[]; protocol: Protocol }> {
-  const { bos } = (await factsOf(pipeline)).tokens;
-  const pinned = pipeline.lock.source.files['tokenizer.json'];
-  const base = { tokenizerSha256: pinned?.sha256 ?? '', bos: bos ?? 0, maskValue: 0, kernelProfile: KERNEL_PROFILE };
-  const all = options.windows === undefined ? await textWindows(pipeline, bos) : await readWindows(options.windows);
-  const windows = all.windows.slice(0, options.limit ?? all.windows.length);
-  const windowLength = windows[0]?.length;
-  if (windowLength === undefined) throw cliError('CLI_USAGE', { what: 'no window is left to score', fix: 'give --limit 1 or more, and a file with at least one window' });
-  return { windows, protocol: { name: `windows-${windowLength}`, textSha256: all.sha256, windowLength, scored: { first: 1, last: windowLength - 1 }, ...base } };
+  if (options.protocol !== undefined && options.windows !== undefined) throw cliError('CLI_USAGE', { what: 'a file of windows has its tokens cut already', fix: 'give --protocol or --windows, not both' });
+  const facts = await modelFactsOf(pipeline);
+  const { windows: all, shape, ...text } = options.windows === undefined ? await textWindows(options, pipeline, facts) : await givenWindows(options.windows);
+  const windows = all.slice(0, options.limit ?? all.length);
+  const longest = windows[0]?.length;
+  if (longest === undefined) throw cliError('CLI_USAGE', { what: 'no window is left to score', fix: 'give --limit 1 or more, and a file with at least one window' });
+  if (longest > facts.maxPositionEmbeddings) throw contextError(longest, `the model was trained on ${facts.maxPositionEmbeddings} positions`, 'choose a protocol with shorter windows');
+  return { windows, protocol: { name: nameOf(shape), ...text, ...shape, windows: windows.length, ...commonFields(pipeline) } };
 }
 
-async function factsOf(pipeline: Pipeline): Promise<ModelFacts> {
-  const load = await pipeline.input({ stage: 'load', subject: null });
-  return JSON.parse(await readFile(load.path(MODEL_FILE), 'utf8')) as ModelFacts;
+/** The container must hold a whole window. @throws CLI_EVALUATE_CONTEXT */
+export function requireContext({ lock }: Pipeline, windows: readonly Int32Array[]): void {
+  const longest = Math.max(...windows.map(({ length }) => length));
+  const largest = Math.max(...Object.values(lock.cells).map(({ cl }) => cl));
+  if (longest > largest) throw contextError(longest, `the container's largest context has ${largest}`, `build with graphs.cl up to ${longest}, or choose a protocol with shorter windows`);
 }
 
-async function textWindows(pipeline: Pipeline, bos: number | null): Promise<{ windows: Int32Array[]; sha256: string }> {
-  const { text, windowLength } = pipeline.lock.evaluate;
+function contextError(windowLength: number, why: string, fix: string): Error {
+  return cliError('CLI_EVALUATE_CONTEXT', { what: `windows of ${windowLength} tokens do not fit`, why, fix });
+}
+
+/** A protocol of the table by its name; `mini` with windows of another length has the length in its name. */
+function nameOf(shape: WindowShape): string {
+  return Object.entries(PROTOCOLS).find(([, named]) => named === shape)?.[0] ?? `mini-${shape.windowLength}`;
+}
+
+function shapeOf(protocol: string | undefined, { evaluate }: Pipeline['lock']): WindowShape {
+  const name = protocol ?? ('protocol' in evaluate ? evaluate.protocol : 'mini');
+  if (!Object.hasOwn(PROTOCOLS, name)) throw cliError('CLI_USAGE', { what: `there is no protocol ${name}`, fix: `name one of ${Object.keys(PROTOCOLS).join(', ')}` });
+  return name === 'mini' && 'windowLength' in evaluate ? miniOf(evaluate.windowLength) : PROTOCOLS[name as ProtocolName];
+}
+
+function miniOf(windowLength: number): WindowShape {
+  return windowLength === PROTOCOLS.mini.windowLength ? PROTOCOLS.mini : miniShape(windowLength);
+}
+
+async function givenWindows(path: string): Promise<Cut> {
+  const { windows, sha256: textSha256 } = await readWindows(path);
+  return { windows, shape: miniOf(windows[0]?.length ?? 0), textSha256, textFormat: 'tokens', join: null, bos: null };
+}
+
+async function textWindows(options: WindowOptions, pipeline: Pipeline, { tokens }: ModelFacts): Promise<Cut> {
+  const { text, format = 'text' } = pipeline.lock.evaluate;
+  const shape = shapeOf(options.protocol, pipeline.lock);
   const path = text === null ? undefined : resolve(pipeline.layout.root, text);
   const bytes = path === undefined ? undefined : await readFile(path).catch(() => undefined);
-  if (bytes === undefined) {
+  if (path === undefined || bytes === undefined) {
     throw cliError('CLI_EVALUATE_TEXT', {
       what: `${pipeline.layout.model} has no evaluation text`,
       ...(path === undefined ? {} : { evidence: { path } }),
       fix: 'name a UTF-8 text in the recipe (evaluate: { text: ./eval.txt }), or give --windows FILE',
     });
   }
-  const folder = pipeline.lock.source.kind === 'folder' ? resolve(pipeline.layout.root, pipeline.lock.source.location) : pipeline.layout.container;
-  const tokenizer = await loadTokenizer(folder);
-  const ids = tokenizer.encode(bytes.toString('utf8'), { addSpecialTokens: false });
-  return { windows: windowsOf(ids, bos ?? tokenizer.eosTokenIds[0] ?? 0, windowLength), sha256: sha256(bytes) };
+  const tokenizer = await modelTokenizer(pipeline);
+  const ids = await encodeCorpus(tokenizer, { format, path, bytes }, tokens.bos);
+  // What the tokenizer puts in front of a text, where the protocol leaves that to it; else whatever a window can begin with.
+  const start = tokenizer.encode('')[0] ?? null;
+  const bos = shape.bosPolicy === 'window' ? (tokens.bos ?? tokenizer.eosTokenIds[0] ?? 0) : start === tokens.bos ? start : null;
+  return { windows: windowsOf(ids, shape, bos), shape, textSha256: sha256(bytes), textFormat: format, join: format === 'text' ? null : tokens.bos, bos };
 }

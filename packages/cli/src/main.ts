@@ -125,16 +125,21 @@ function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: num
 function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
   program
     .command('evaluate')
-    .description('Measures results of a build, which may be partial, against the checkpoint: perplexity, KL divergence, top-1 agreement.')
+    .description('Measures results of a build, which may be partial, against the checkpoint: perplexity, KL divergence, top-1 agreement, multiple choice.')
     .argument('<model>', 'folder of the model project, for example models/llama32')
     .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
     .option('--stage <name>', 'measure the result of this stage, and only of stages so named: they alone must have been built; else load, the last graph before arcl, and package, the container', everyWord)
+    .option('--protocol <name>', 'how the text is cut, scored and averaged: mini, aimet-4096, aihub-4096, gptq-2048, llamacpp-512; else as the recipe says')
     .option('--windows <file>', 'safetensors file whose tensor eval_windows holds the tokens to score; else the text of the recipe')
-    .option('--limit <n>', 'score only the first windows', wholeNumber)
+    .option('--limit <n>', 'score only the first windows, or ask only so many questions at equal distances', wholeNumber)
+    .option('--against <file>', 'hold each artifact also against the one of its name in results that --json printed; refused when anything that decides the numbers differs')
+    .option('--choices <file>', 'ask multiple-choice questions instead: MMLU as .csv or .jsonl')
+    .option('--examples <file>', 'with --choices: solved questions to put before each one')
+    .option('--shots <n>', 'with --choices: how many of them; 5 with --examples, else 0', wholeNumber)
     .option('--blocks', 'show instead where the loss sits: SQNR in dB after each decoder block, of its own error, of its K and V; over 1 window unless --limit says more')
     .addOption(threadsOption())
     .option('--json', 'print the results as JSON', false)
-    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --blocks\n  npx tundish evaluate models/llama32 --stage quantize')
+    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --protocol llamacpp-512 --limit 16\n  npx tundish evaluate models/llama32 --blocks\n  npx tundish evaluate models/llama32 --stage quantize')
     .action(async (model: string, { workspace, ...options }: EvaluateFlags) => {
       const { evaluateCommand } = await import('./commands/evaluate.js');
       await evaluateCommand({ ...options, ...placeOf(workspace, model), signal }, io);

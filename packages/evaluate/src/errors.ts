@@ -9,4 +9,9 @@ export const evaluateError = declareErrors({
   EVALUATE_TOKEN_OUT_OF_RANGE: 'A token of the text is not in the vocabulary of the logits.',
   EVALUATE_SIZES_DIFFER: 'Two tensors that are held against each other have different sizes.',
   EVALUATE_PROTOCOL_MISMATCH: 'Two results were measured under different protocols and cannot be compared.',
+  EVALUATE_RESULT_INVALID: 'A file of results does not have the form that an evaluation writes.',
+  EVALUATE_QUESTIONS_INVALID: 'A file of multiple-choice questions does not have the form of MMLU.',
+  EVALUATE_QUESTION_TOO_LONG: 'A multiple-choice question does not fit into the context, even without examples.',
+  EVALUATE_EXAMPLES_MISSING: 'A prompt with examples was asked for and there are not enough examples.',
+  EVALUATE_LETTERS: 'The tokenizer has no single token for each answer letter.',
 });

@@ -5,6 +5,7 @@ import { protocolHash } from './protocol.js';
 import type { Protocol } from './protocol.js';
 import { Summary } from './summary.js';
 import type { Metrics } from './summary.js';
+import { checkShape } from './windows.js';
 
 /** Anything that gives logits: the engine over a container, a reference executor over a graph. */
 export interface LogitSource {
@@ -19,13 +20,13 @@ export interface LogitSource {
 /** The numbers of one student under one protocol. */
 export interface EvaluationResult extends Metrics {
   readonly subject: string;
-  readonly protocol: string;
+  readonly protocol: Protocol;
   readonly protocolHash: string;
 }
 
 export interface EvaluationRequest {
   readonly protocol: Protocol;
-  /** Windows as `windowsOf` cuts them. */
+  /** Windows as `windowsOf` cuts them; a last one may be shorter. */
   readonly windows: readonly Int32Array[];
   readonly teacher: LogitSource;
   readonly students: ReadonlyMap<string, LogitSource>;
@@ -42,25 +43,27 @@ export interface EvaluationRequest {
  */
 export async function evaluate(request: EvaluationRequest): Promise<EvaluationResult[]> {
   const { protocol, windows, teacher, students } = request;
-  checkRange(protocol);
+  checkShape(protocol);
   checkWidths(teacher, students);
   const comparer = new RowComparer(teacher.vocabularySize);
   const summaries = [...students.keys()].map(() => new Summary());
   for (const [done, window] of windows.entries()) {
     request.signal?.throwIfAborted();
     await measureWindow(protocol, window, comparer, teacher, [...students.values()], summaries);
+    for (const summary of summaries) summary.endWindow();
     request.onWindow?.(done + 1, windows.length);
   }
   const hash = protocolHash(protocol);
   return [...students.keys()].map((subject, index) => ({
-    subject, protocol: protocol.name, protocolHash: hash, ...(summaries[index] as Summary).metrics(),
+    subject, protocol, protocolHash: hash, ...(summaries[index] as Summary).metrics(protocol.mean),
   }));
 }
 
 async function measureWindow(
   protocol: Protocol, window: Int32Array, comparer: RowComparer, teacher: LogitSource, students: readonly LogitSource[], summaries: readonly Summary[],
 ): Promise<void> {
-  const { first, last } = protocol.scored;
+  const { first } = protocol.scored;
+  const last = Math.min(protocol.scored.last, window.length - 1);
   const tokens = window.subarray(0, last);
   const teacherRows = rowsOf(teacher, tokens);
   const studentRows = students.map((student) => rowsOf(student, tokens));
@@ -93,14 +96,6 @@ async function nextRow(rows: AsyncGenerator<Float32Array, undefined>, target: nu
   const next = await rows.next();
   if (next.value !== undefined) return next.value;
   throw evaluateError('EVALUATE_ROWS_MISMATCH', { what: `a source of logits ended before the row that predicts position ${target}` });
-}
-
-function checkRange({ windowLength, scored }: Protocol): void {
-  if (scored.first >= 1 && scored.first <= scored.last && scored.last < windowLength) return;
-  throw evaluateError('EVALUATE_WINDOW_INVALID', {
-    what: `positions ${scored.first}..${scored.last} cannot be scored in windows of ${windowLength} tokens`,
-    fix: `use a range inside 1..${windowLength - 1}`,
-  });
 }
 
 function checkWidths(teacher: LogitSource, students: ReadonlyMap<string, LogitSource>): void {

@@ -1,13 +1,30 @@
-/** Perplexity, KL divergence, top-1 agreement under named, hashed protocols; SQNR of tensors. */
+/** Perplexity, KL divergence, top-1 agreement, multiple choice under named, hashed protocols; SQNR of tensors. */
 export { blockTableJson, formatBlockTable, formatDecibels } from './block-table.js';
 export type { BlockErrors, BlockRow } from './block-table.js';
+export { formatChoiceTable } from './choices/choice-table.js';
+export { evaluateChoices } from './choices/evaluate-choices.js';
+export type { ChoiceProtocol, ChoiceRequest, ChoiceResult } from './choices/evaluate-choices.js';
+export { letterTokens } from './choices/letter-tokens.js';
+export type { LetterTokens } from './choices/letter-tokens.js';
+export { parseQuestions } from './choices/parse-questions.js';
+export { choicePrompts, everyNth } from './choices/prompts.js';
+export type { Prompt, PromptRequest } from './choices/prompts.js';
+export type { Question } from './choices/question.js';
 export { RowComparer, argmax, compareLogits } from './compare.js';
 export type { RowComparison } from './compare.js';
+export { compareResults } from './compare-results.js';
+export type { ResultComparison } from './compare-results.js';
 export { evaluate } from './evaluate.js';
 export type { EvaluationRequest, EvaluationResult, LogitSource } from './evaluate.js';
-export { KERNEL_PROFILE, protocolHash, windowsOf } from './protocol.js';
+export { PROTOCOLS, miniShape } from './named-protocols.js';
+export type { ProtocolName } from './named-protocols.js';
+export { parseResults } from './parse-results.js';
+export { KERNEL_PROFILE, protocolHash } from './protocol.js';
 export type { Protocol } from './protocol.js';
+export { requireSameProtocol } from './same-protocol.js';
 export { Sqnr } from './sqnr.js';
 export { Summary } from './summary.js';
-export type { Metrics } from './summary.js';
-export { formatTable, requireSameProtocol } from './table.js';
+export type { Metrics, WindowSums } from './summary.js';
+export { formatComparisons, formatTable } from './table.js';
+export { windowsOf } from './windows.js';
+export type { BosPolicy, WindowShape } from './windows.js';

@@ -1,57 +1,51 @@
 /** What was measured and how: hashed into every result, so that only comparable numbers are compared. */
 import { createHash } from 'node:crypto';
-import { evaluateError } from './errors.js';
+import type { WindowShape } from './windows.js';
 
-export interface Protocol {
-  /** Name for people, for example `mini-512`. */
+/** Everything that decides the numbers of a result but the artifact that was measured. */
+export interface Protocol extends WindowShape {
+  /** Name for people, for example `gptq-2048`. */
   readonly name: string;
-  /** SHA-256 of the text file. */
+  /** SHA-256 of the text file, or of the tensor of token windows. */
   readonly textSha256: string;
+  /** What that file holds: `text`, `jsonl`, `chat`, or `tokens` where it gives the windows themselves. */
+  readonly textFormat: string;
+  /** Token between the documents of a file of several; null for none. */
+  readonly join: number | null;
   /** SHA-256 of tokenizer.json. */
   readonly tokenizerSha256: string;
-  /** Tokens of one window, the BOS included. */
-  readonly windowLength: number;
-  /** Token that starts every window. */
-  readonly bos: number;
-  /** Positions of a window that are scored, inclusive: position p is predicted from tokens 0..p-1. */
-  readonly scored: { readonly first: number; readonly last: number };
-  /** Additive value of masked positions. */
+  /** SHA-256 over the digests of the checkpoint that everything is held against. */
+  readonly teacherSha256: string;
+  /** The token that `bosPolicy` puts; null where the tokenizer puts none. */
+  readonly bos: number | null;
+  /** How many windows are scored, from the first. */
+  readonly windows: number;
+  /** Additive value of masked positions in the teacher. */
   readonly maskValue: number;
-  /** Kernels that computed the probabilities, for example `float64-ordered-1`. */
+  /** Kernels that computed the probabilities. */
   readonly kernelProfile: string;
 }
 
 /** Log-softmax in float64, summed in index order: the profile of `RowComparer`. */
 export const KERNEL_PROFILE = 'log-softmax float64, index order, table exp 1';
 
-/** SHA-256 of the protocol as JSON with sorted keys. */
-export function protocolHash(protocol: Protocol): string {
-  const { scored, ...fields } = protocol;
-  const flat = Object.entries({ ...fields, first: scored.first, last: scored.last }).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(flat)).digest('hex');
+/** A value of a protocol: what JSON has, without undefined. */
+type Field = string | number | boolean | null | readonly Field[] | { readonly [name: string]: Field };
+
+/** The fields of a protocol by dotted path, sorted. */
+export function protocolFields(protocol: object): Map<string, Field> {
+  const fields = new Map<string, Field>();
+  const visit = (value: object, prefix: string): void => {
+    for (const [name, field] of Object.entries(value) as [string, Field][]) {
+      if (typeof field === 'object' && field !== null && !Array.isArray(field)) visit(field, `${prefix}${name}.`);
+      else fields.set(`${prefix}${name}`, field);
+    }
+  };
+  visit(protocol, '');
+  return new Map([...fields].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/**
- * Cuts a text into windows of BOS and `length - 1` tokens, without overlap; the remainder is dropped.
- *
- * @param tokenIds the whole text, tokenized without special tokens
- * @throws TundishError EVALUATE_WINDOW_INVALID when length < 2, EVALUATE_TEXT_TOO_SHORT when no window is full
- */
-export function windowsOf(tokenIds: ArrayLike<number>, bos: number, length: number): Int32Array[] {
-  if (!Number.isInteger(length) || length < 2) {
-    throw evaluateError('EVALUATE_WINDOW_INVALID', { what: `a window of ${length} tokens scores nothing`, fix: 'use a window length of 2 or more' });
-  }
-  const count = Math.floor(tokenIds.length / (length - 1));
-  if (count === 0) {
-    throw evaluateError('EVALUATE_TEXT_TOO_SHORT', {
-      what: `the text has ${tokenIds.length} tokens and one window takes ${length - 1}`,
-      fix: 'use a longer text or shorter windows',
-    });
-  }
-  return Array.from({ length: count }, (_, w) => {
-    const window = new Int32Array(length);
-    window[0] = bos;
-    for (let i = 1; i < length; i++) window[i] = tokenIds[w * (length - 1) + i - 1] ?? 0;
-    return window;
-  });
+/** SHA-256 of the protocol's fields as JSON, sorted by name. */
+export function protocolHash(protocol: object): string {
+  return createHash('sha256').update(JSON.stringify([...protocolFields(protocol)])).digest('hex');
 }

@@ -11,3 +11,4 @@ export { quantizeModel } from './quantize-model.js';
 export type { Calibration, QuantizeRequest, QuantizeResult } from './quantize-model.js';
 export type { WeightOptions } from './quantize-parameter.js';
 export type { SegmentPlan } from './segments.js';
+export type { LayerReport } from './engine/solve-group.js';

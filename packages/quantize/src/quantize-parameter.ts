@@ -1,6 +1,7 @@
 /** Chooses the technique for one parameter by its role and runs it. */
 import { DataType, bytesOf } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
+import type { Technique } from '@tundish/recipe/technique';
 import type { SolvedLayer } from './engine/solve-group.js';
 import { type ZeroPointRange, quantizeLpbq, writeLpbq } from './lpbq/lpbq.js';
 import type { Parameter } from './parameters.js';
@@ -8,7 +9,6 @@ import { quantizePerChannel8 } from './per-channel/per-channel.js';
 import { quantizePerTensor } from './per-tensor/per-tensor.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import type { WeightFile } from './weight-file.js';
-import type { TechniqueOptions } from './techniques/options.js';
 import { type TensorFiles, weightSource } from './weight-source.js';
 
 /** The weight part of the recipe's quantize section. */
@@ -18,7 +18,7 @@ export interface WeightOptions {
   /** Width of the embedding table. */
   readonly embeddingBits: 8 | 16;
   /** How the projections get their codes. */
-  readonly technique: TechniqueOptions;
+  readonly technique: Technique;
 }
 
 export interface ParameterRequest {
@@ -54,6 +54,6 @@ export async function quantizeParameter(request: ParameterRequest): Promise<Quan
 }
 
 /** Channel scales that are tried without any data; none for minimum and maximum. */
-function dataFreeFactors({ scales }: TechniqueOptions): number {
+function dataFreeFactors({ scales }: Technique): number {
   return scales.search === 'grid' ? scales.factors : 0;
 }

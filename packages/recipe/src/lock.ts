@@ -4,29 +4,35 @@ import { canonicalJson, leafDifferences, leavesOf } from '@tundish/store';
 import type { LeafDifference } from '@tundish/store';
 import { z } from 'zod';
 import { recipeError } from './errors.js';
-import { CUSTOM_AFTER, IMPORT_DTYPES } from './schema.js';
+import { CUSTOM_AFTER, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS } from './schema.js';
+import { techniqueLock } from './techniques.js';
 
 export type { CheckpointReference } from './source-reference.js';
 
 /** Version of the form below. */
-export const LOCK_SCHEMA = 2;
+export const LOCK_SCHEMA = 3;
 
 const text = z.string().min(1);
 const positive = z.int().min(1);
 const pin = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().min(0) });
+// Absent for plain text, so that such a lock is what it was before texts could have a format.
+const format = z.enum(TEXT_FORMATS).exclude(['text']).optional();
 const bits = z.strictObject({ bits: positive });
 const empty = z.strictObject({});
 
+const calibrationLock = pin.extend({ text, format, windows: positive, windowLength: positive });
 const weightsLock = z.strictObject({
+  technique: techniqueLock,
   weights: z.strictObject({ scheme: z.literal('lpbq'), bits: z.literal(4), blockSize: z.literal([16, 32, 64]) }),
   lmHead: bits.extend({ bits: z.literal(8) }),
   embedding: bits.extend({ bits: z.literal([8, 16]) }),
 });
-const weightsOnlyLock = weightsLock.extend({ activations: z.literal('none') });
+// With a calibration where a technique reads one.
+const weightsOnlyLock = weightsLock.extend({ activations: z.literal('none'), calibration: calibrationLock.optional() });
 const quantizeLock = weightsLock.extend({
   activations: bits.extend({ bits: z.literal(16) }),
   kvCache: bits.extend({ bits: z.literal(8) }),
-  calibration: pin.extend({ text, windows: positive, windowLength: positive }),
+  calibration: calibrationLock,
 });
 
 const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
@@ -65,7 +71,11 @@ const lockSchema = z.strictObject({
   }),
   // Absent where there is none, so that such a lock is what it was before recipes could name stages.
   custom: z.record(text, customLock).optional(),
-  evaluate: z.strictObject({ text: text.nullable(), windowLength: positive }),
+  // `mini` alone has a window length of the recipe's choice, and no name in the lock.
+  evaluate: z.union([
+    z.strictObject({ text: text.nullable(), format, windowLength: positive }),
+    z.strictObject({ text: text.nullable(), format, protocol: z.enum(EVALUATION_PROTOCOLS).exclude(['mini']) }),
+  ]),
   generation: z.strictObject({ maxTokens: positive }),
   /** Modules that are told of the build; absent when there are none. No target and no key reads it. */
   observers: z.array(text).min(1).optional(),

@@ -5,7 +5,7 @@ import { recipeError } from './errors.js';
 import { schemaError } from './schema-error.js';
 import { DEFAULT_CL, recipeSchema } from './schema.js';
 import type { Recipe } from './schema.js';
-import { parseCheckpointReference } from './source-reference.js';
+import { parseCheckpointReference, readsCalibration } from './source-reference.js';
 import { parseYaml } from './yaml-document.js';
 import type { KeyPath, Position, YamlDocument } from './yaml-document.js';
 
@@ -33,6 +33,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   const { graphs } = result.data;
   checkGraphs(result.data, document, path);
   checkWeightsOnly(result.data, document, path);
+  checkEvaluate(result.data, document, path);
   checkImport(result.data, document, path);
   checkStages(result.data, document, path);
   const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
@@ -78,13 +79,25 @@ function checkImport({ checkpoint }: Recipe, document: YamlDocument, path: strin
 function checkWeightsOnly({ quantize }: Recipe, document: YamlDocument, path: string): void {
   if (quantize === 'none' || quantize.activations !== 'none') return;
   const written = (document.value as { readonly quantize: object }).quantize;
-  const unread = ['kvCache', 'calibration'].find((key) => key in written);
+  const unread = ['kvCache', ...(readsCalibration(quantize) ? [] : ['calibration'])].find((key) => key in written);
   if (unread === undefined) return;
   throw recipeError('RECIPE_VALUE', {
     what: `quantize.${unread} has no meaning with activations: none`,
-    why: 'weights alone are quantized then: the cache stays in floating point and no text is read',
+    why: unread === 'kvCache' ? 'weights alone are quantized then: the cache stays in floating point' : 'weights alone are quantized then, and no technique reads text',
     evidence: { path, ...document.locate(['quantize', unread]) },
     fix: `remove ${unread}, or remove activations: none`,
+  });
+}
+
+/** A protocol other than `mini` says itself how long a window is. */
+function checkEvaluate({ evaluate: { protocol } }: Recipe, document: YamlDocument, path: string): void {
+  const { evaluate } = document.value as { readonly evaluate?: object };
+  if (protocol === 'mini' || evaluate === undefined || !('windowLength' in evaluate)) return;
+  throw recipeError('RECIPE_VALUE', {
+    what: `evaluate.windowLength has no meaning with protocol: ${protocol}`,
+    why: 'the protocol fixes its windows; only mini has a length to choose',
+    evidence: { path, ...document.locate(['evaluate', 'windowLength']) },
+    fix: 'remove windowLength, or remove protocol',
   });
 }
 

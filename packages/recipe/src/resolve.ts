@@ -7,7 +7,10 @@ import type { RecipeFile } from './parse-recipe.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
 import { DEFAULT_CL, PREFERS_SINGLE_HEADS } from './schema.js';
-import { calibrationText, evaluationText } from './source-reference.js';
+import type { QuantizeRecipe, Recipe, TextFormat } from './schema.js';
+import { needsInputs } from './technique.js';
+import { resolveTechnique } from './techniques.js';
+import { calibrationText, evaluationText, textFormat } from './source-reference.js';
 import type { KeyPath } from './yaml-document.js';
 
 /** A stage of the user's own, as its module describes itself. */
@@ -54,10 +57,22 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       package: { options: {} },
     },
     ...customOf(request.custom ?? []),
-    evaluate: { text: evaluationText(recipe) ?? null, windowLength: recipe.evaluate.windowLength },
+    evaluate: resolveEvaluate(recipe),
     generation: recipe.generation,
     ...(recipe.observers.length === 0 ? {} : { observers: recipe.observers }),
   };
+}
+
+function resolveEvaluate(recipe: Recipe): Lock['evaluate'] {
+  const { format, protocol, windowLength } = recipe.evaluate;
+  const text = evaluationText(recipe) ?? null;
+  const source = { text, ...formatOf(text, format) };
+  return protocol === 'mini' ? { ...source, windowLength } : { ...source, protocol };
+}
+
+function formatOf(path: string | null, given: TextFormat | undefined): { format?: Exclude<TextFormat, 'text'> } {
+  const format = textFormat(path ?? '', given);
+  return format === 'text' ? {} : { format };
 }
 
 function customOf(pins: readonly CustomStagePin[]): Pick<Lock, 'custom'> {
@@ -116,18 +131,23 @@ function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
   const { quantize } = request.file.recipe;
   if (quantize === 'none') return 'none';
   const { weights, lmHead, embedding, activations, kvCache } = quantize;
-  if (activations === 'none') return { weights, lmHead, embedding, activations };
+  const technique = resolveTechnique(quantize);
+  const common = { technique, weights, lmHead, embedding };
+  if (activations !== 'none') return { ...common, activations, kvCache, calibration: resolveCalibration(request, quantize) };
+  return needsInputs(technique) ? { ...common, activations, calibration: resolveCalibration(request, quantize) } : { ...common, activations };
+}
+
+function resolveCalibration(request: ResolveRequest, { calibration: { windows, windowLength, format } }: QuantizeRecipe): NonNullable<QuantizeOptions['calibration']> {
   const text = calibrationText(request.file.recipe);
   if (text === undefined || request.calibration === undefined) {
     throw recipeError('RECIPE_CALIBRATION_MISSING', {
-      what: 'a quantized build needs a calibration text',
+      what: 'a build that learns from text needs a calibration text',
       why: text === undefined ? 'a checkpoint of the hub brings none' : `${text} was not found`,
       evidence: evidenceOf(request.file, ['quantize', 'calibration', 'text']),
-      fix: 'write quantize.calibration.text: PATH of a UTF-8 text file, or quantize: { activations: none }, or quantize: none',
+      fix: 'write quantize.calibration.text: PATH of a UTF-8 text file, or quantize: { activations: none, recipe: fast }, or quantize: none',
     });
   }
-  const { windows, windowLength } = quantize.calibration;
-  return { weights, lmHead, embedding, activations, kvCache, calibration: { sha256: request.calibration.sha256, size: request.calibration.size, text, windows, windowLength } };
+  return { sha256: request.calibration.sha256, size: request.calibration.size, text, ...formatOf(text, format), windows, windowLength };
 }
 
 function evidenceOf(file: RecipeFile, key: KeyPath): { path: string; line?: number; column?: number } {

@@ -1,11 +1,18 @@
 /** What a recipe may say: every option with its default, its range and the sentence that the documentation prints for it. */
 import { z } from 'zod';
+import { techniqueOptions } from './techniques.js';
 
 // A process parses one recipe and one lock: compiling parsers for them would take longer than parsing.
 z.config({ jitless: true });
 
 /** Toolchains that a recipe can name. */
 export const TOOLCHAINS = ['host'] as const;
+
+/** How quality is measured; what each means stands in docs/evaluation. */
+export const EVALUATION_PROTOCOLS = ['mini', 'aimet-4096', 'aihub-4096', 'gptq-2048', 'llamacpp-512'] as const;
+
+/** What a text file for calibration or evaluation holds. */
+export const TEXT_FORMATS = ['text', 'jsonl', 'chat'] as const;
 
 /** Types of imported weights, named as in `torch_dtype`. */
 export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
@@ -21,6 +28,7 @@ export const DEFAULT_CL: readonly number[] = [512, 1024, 2048, 3072, 4096];
 
 const count = (meaning: string, min: number, max: number): z.ZodNumber => z.int().min(min).max(max).describe(meaning);
 const oneOf = <const Values extends readonly [number, ...number[]]>(...values: Values): z.ZodLiteral<Values[number]> => z.literal([...values]);
+const textFormat = z.enum(TEXT_FORMATS).optional().describe('`text`: plain text; `jsonl`: one `{"text": ...}` a line, joined by BOS; `chat`: one `{"messages": [...]}` a line, through the chat template. Default: by the name: `.chat.jsonl`, `.jsonl`, else text.');
 const flag = (meaning: string): z.ZodBoolean => z.boolean().describe(meaning);
 
 const graphs = z
@@ -41,10 +49,11 @@ const weights = z
 
 const activations = z
   .strictObject({ bits: oneOf(16).default(16).describe('Bits of an activation; asymmetric, range by minimum and maximum over the calibration text.') })
-  .describe('Values between operations; `activations: none` quantizes weights only: activations and the cache stay in floating point, and no calibration text is read.');
+  .describe('Values between operations; `activations: none` quantizes weights only: activations and the cache stay in floating point, and calibration text is read only if a technique needs it.');
 
 const quantizeOptions = z
   .strictObject({
+    ...techniqueOptions,
     weights: weights.prefault({}),
     lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),
     embedding: z.strictObject({ bits: oneOf(16, 8).default(16).describe('Bits of an embedding code; one scale and zero point for the table.') }).prefault({}).describe('The token embedding.'),
@@ -53,11 +62,12 @@ const quantizeOptions = z
     calibration: z
       .strictObject({
         text: z.string().min(1).optional().describe('UTF-8 text file, relative to the recipe. Default: calibration.txt in the checkpoint folder.'),
+        format: textFormat,
         windows: count('Windows of the text that are run, at equal distances.', 1, 100_000).default(32),
         windowLength: count('Tokens of one window.', 2, 1_048_576).default(512),
       })
       .prefault({})
-      .describe('The text on which activation ranges are measured.'),
+      .describe('The text on which activation ranges are measured, and which techniques learn from.'),
   })
   .describe('Quantization; `quantize: none` builds in floating point.');
 
@@ -83,7 +93,9 @@ export const recipeSchema = z.strictObject({
   evaluate: z
     .strictObject({
       text: z.string().min(1).optional().describe('UTF-8 text file, relative to the recipe. Default: eval.txt in the checkpoint folder.'),
-      windowLength: count('Tokens of one scored window.', 2, 1_048_576).default(512),
+      format: textFormat,
+      protocol: z.enum(EVALUATION_PROTOCOLS).default('mini').describe('How the text is cut, scored and averaged: see [protocols](evaluation.md#protocols).'),
+      windowLength: count('Tokens of one scored window of the protocol `mini`; the others have their own.', 2, 1_048_576).default(512),
     })
     .prefault({})
     .describe('How quality is measured.'),
@@ -96,3 +108,7 @@ export type Recipe = z.infer<typeof recipeSchema>;
 
 /** Options of the quantize stage as the recipe gives them. */
 export type QuantizeRecipe = z.infer<typeof quantizeOptions>;
+
+export type EvaluationProtocol = (typeof EVALUATION_PROTOCOLS)[number];
+
+export type TextFormat = (typeof TEXT_FORMATS)[number];

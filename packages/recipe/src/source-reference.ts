@@ -1,5 +1,7 @@
 /** What `checkpoint:` and the text options of a recipe refer to. */
-import type { Recipe } from './schema.js';
+import type { QuantizeRecipe, Recipe, TextFormat } from './schema.js';
+import { needsInputs } from './technique.js';
+import { resolveTechnique } from './techniques.js';
 
 /** A checkpoint folder or a GGUF file as written in the recipe, or a repository of the hub at a branch, tag or commit. */
 export type CheckpointReference =
@@ -15,15 +17,28 @@ export function parseCheckpointReference(checkpoint: string): CheckpointReferenc
   return { kind: 'hub', location: hub[1], revision: hub[2] };
 }
 
-/** Path of the calibration text, relative to the recipe; undefined when activations stay in floating point, or when nothing says where it is. */
+/** Path of the calibration text, relative to the recipe; undefined when nothing reads it, or when nothing says where it is. */
 export function calibrationText(recipe: Recipe): string | undefined {
-  if (recipe.quantize === 'none' || recipe.quantize.activations === 'none') return undefined;
+  if (recipe.quantize === 'none' || !readsCalibration(recipe.quantize)) return undefined;
   return recipe.quantize.calibration.text ?? besideWeights(recipe, 'calibration.txt');
+}
+
+/** Whether a build with these options reads calibration text: for the ranges of activations, or for a technique. */
+export function readsCalibration(quantize: QuantizeRecipe): boolean {
+  return quantize.activations !== 'none' || needsInputs(resolveTechnique(quantize));
 }
 
 /** Path of the evaluation text, relative to the recipe; undefined when nothing says where it is. */
 export function evaluationText(recipe: Recipe): string | undefined {
   return recipe.evaluate.text ?? besideWeights(recipe, 'eval.txt');
+}
+
+/** What a text file holds: as the recipe says, else by its name. */
+export function textFormat(path: string, given: TextFormat | undefined): TextFormat {
+  if (given !== undefined) return given;
+  const name = path.toLowerCase();
+  if (name.endsWith('.chat.jsonl')) return 'chat';
+  return name.endsWith('.jsonl') ? 'jsonl' : 'text';
 }
 
 function besideWeights(recipe: Recipe, name: string): string | undefined {

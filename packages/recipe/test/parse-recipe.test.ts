@@ -21,7 +21,7 @@ transform: {}
 convert: {}
 compile: {}
 package: {}
-evaluate: { windowLength: 512 }
+evaluate: { protocol: mini, windowLength: 512 }
 generation: { maxTokens: 256 }
 `;
 
@@ -58,6 +58,8 @@ describe('parseRecipe', () => {
     ['quantize: {weights: {bits: "4"}}', 'RECIPE_VALUE: quantize.weights.bits must be 4, not the text "4"', '2:22', 'write 4'],
     ['quantize: {calibration: {windows: 0}}', 'RECIPE_VALUE: quantize.calibration.windows must be at least 1, not 0', '2:26', 'write at least 1'],
     ['quantize: {activations: none, kvCache: {bits: 8}}', 'RECIPE_VALUE: quantize.kvCache has no meaning with activations: none', '2:31', 'remove kvCache, or remove activations: none'],
+    ['evaluate: {protocol: gptq-2048, windowLength: 512}', 'RECIPE_VALUE: evaluate.windowLength has no meaning with protocol: gptq-2048', '2:33', 'remove windowLength, or remove protocol'],
+    ['evaluate: {protocol: gptq2048}', 'RECIPE_VALUE: evaluate.protocol must be one of mini, aimet-4096', '2:12', 'did you mean gptq-2048?'],
     ['quantize:\n  activations: none\n  calibration: {windows: 4}', 'RECIPE_VALUE: quantize.calibration has no meaning with activations: none', '4:3', 'remove calibration'],
     ['transform: {mha2sha: yes}', 'RECIPE_VALUE: transform.mha2sha must be true or false, not the text "yes"', '2:13', 'true or false'],
     ['graphs: {ar: []}', 'RECIPE_VALUE: graphs.ar must be a list that is not empty, not an empty list', '2:10', 'write a list'],

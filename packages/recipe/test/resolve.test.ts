@@ -67,6 +67,19 @@ describe('resolveRecipe', () => {
     expect(lock.evaluate).toEqual({ text: './checkpoint/eval.txt', windowLength: 512 });
   });
 
+  it('keeps the format of a text by its name or as given, and of a protocol with windows of its own no length', () => {
+    const evaluated = (options: string) => resolve(`evaluate: {${options}}`).evaluate;
+    expect(evaluated('text: ./a.jsonl')).toEqual({ text: './a.jsonl', format: 'jsonl', windowLength: 512 });
+    expect(evaluated('text: ./a.CHAT.jsonl, windowLength: 64')).toEqual({ text: './a.CHAT.jsonl', format: 'chat', windowLength: 64 });
+    expect(evaluated('text: ./a.jsonl, format: text, protocol: aimet-4096')).toEqual({ text: './a.jsonl', protocol: 'aimet-4096' });
+    for (const [explicit, omitted] of [['text: ./a.jsonl, format: jsonl', 'text: ./a.jsonl'], ['text: ./a.txt, format: text', 'text: ./a.txt']] as const) expect(evaluated(explicit)).toEqual(evaluated(omitted));
+    const calibrated = (options: string) => resolve(`quantize: {calibration: {${options}}}`).stages.quantize.options;
+    expect(calibrated('text: ./a.txt, format: chat')).toMatchObject({ calibration: { text: './a.txt', format: 'chat' } });
+    expect(calibrated('text: ./a.txt, format: text')).toEqual(calibrated('text: ./a.txt'));
+    const lock = resolve('evaluate: {text: ./a.jsonl, protocol: llamacpp-512}');
+    expect(parseLock(encodeLock(lock), 'recipe.lock.json')).toEqual(lock);
+  });
+
   it('gives the same bytes for explicit defaults, comments and another order', () => {
     const plain = encodeLock(resolve(''));
     expect(encodeLock(resolve('generation: {maxTokens: 256} # as ever\ngraphs: {parts: 1, cl: [2048, 1024, 512], ar: [128, 1]}\nquantize: {lmHead: {bits: 8}}'))).toEqual(plain);

@@ -181,14 +181,14 @@ async function damage(path: string, name: string, index: number, value: number):
 
 describe('calibration windows', () => {
   const text = 'abcdefghijklmnopqrstuvwxyz';
-  const windowsOf = async (bos: number | null, windows: number, windowLength: number): Promise<number[][]> => {
+  const windowsOf = async (bos: number | null, windows: number, windowLength: number, source: { readonly text: string; readonly format?: 'jsonl' } = { text }): Promise<number[][]> => {
     const folder = join(temporaryFolder(), 'c');
     mkdirSync(folder);
     const workspace = Workspace.make(FLOAT_RECIPE);
     const path = join(folder, 'text.txt');
-    writeFileSync(path, text);
-    const pin = { sha256: sha256(new TextEncoder().encode(text)), size: text.length };
-    return (await calibrationWindows(workspace.path('checkpoint'), path, bos, { ...pin, windows, windowLength })).map((window) => [...window]);
+    writeFileSync(path, source.text);
+    const pin = { sha256: sha256(new TextEncoder().encode(source.text)), size: source.text.length };
+    return (await calibrationWindows(workspace.path('checkpoint'), path, bos, { ...pin, format: source.format, windows, windowLength })).map((window) => [...window]);
   };
 
   test('BOS and the next tokens, at equal distances from end to end', async () => {
@@ -198,6 +198,12 @@ describe('calibration windows', () => {
 
   test('tokens alone where the model has no BOS', async () => {
     expect(await windowsOf(null, 2, 13)).toEqual([Array.from({ length: 13 }, (_, i) => i), Array.from({ length: 13 }, (_, i) => 13 + i)]);
+  });
+
+  test('documents of a JSONL file, joined by BOS', async () => {
+    const lines = '{"text": "abc"}\n{"text": "de"}\n';
+    expect(await windowsOf(28, 2, 4, { text: lines, format: 'jsonl' })).toEqual([[28, 0, 1, 2], [28, 28, 3, 4]]);
+    await expect(windowsOf(28, 1, 4, { text: '{"text": "abc"}\nde', format: 'jsonl' })).rejects.toMatchObject({ code: 'CORPUS_LINE', evidence: { line: 2 } });
   });
 
   test('one window too many is refused with both numbers', async () => {

@@ -10,4 +10,7 @@ export const fault = declareErrors({
   CHAT_TEMPLATE_MISSING: 'The tokenizer has no chat template.',
   CHAT_TEMPLATE_FAILED: 'The chat template refuses these messages or is wrong itself.',
   CHAT_TEMPLATE_LIMIT: 'The chat template did not finish within its time or memory.',
+  CORPUS_NOT_UTF8: 'A calibration or evaluation text is not valid UTF-8.',
+  CORPUS_LINE: 'A line of a JSONL or chat file does not have the form of its format.',
+  CORPUS_EMPTY: 'A JSONL or chat file holds no document.',
 });

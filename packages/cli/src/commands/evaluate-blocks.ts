@@ -14,7 +14,9 @@ const WINDOWS = 1;
 
 /** @returns what the command prints */
 export async function evaluateBlocks(options: EvaluateOptions, pipeline: Pipeline, reporter: Reporter): Promise<string> {
-  const { windows, protocol } = await evaluationWindows({ ...options, limit: options.limit ?? WINDOWS }, pipeline);
+  const { windows: cut, protocol } = await evaluationWindows({ ...options, limit: options.limit ?? WINDOWS }, pipeline);
+  // The graphs have one size: a short last window is left out, unless it is the only one.
+  const windows = cut.filter(({ length }) => length === cut[0]?.length);
   const rows = await measureBlocks({
     load: await pipeline.input({ stage: 'load', subject: null }),
     measured: await pipeline.input({ stage: measuredStage(pipeline, options.stage), subject: null }),
@@ -27,7 +29,7 @@ export async function evaluateBlocks(options: EvaluateOptions, pipeline: Pipelin
     onBlock: (done, total) => reporter.progress({ work: 'evaluate', label: 'blocks', done, total }),
   });
   if (options.json) return `${blockTableJson(rows)}\n`;
-  return `${formatBlockTable(rows)}\nSQNR in dB over ${windows.length} ${windows.length === 1 ? 'window' : 'windows'} of ${protocol.windowLength} tokens; stream: all up to the block quantized, own: the block alone\n`;
+  return `${formatBlockTable(rows)}\nSQNR in dB over ${windows.length} ${windows.length === 1 ? 'window' : 'windows'} of ${windows[0]?.length ?? protocol.windowLength} tokens; stream: all up to the block quantized, own: the block alone\n`;
 }
 
 /** @throws CLI_USAGE, CLI_EVALUATE_STAGE */

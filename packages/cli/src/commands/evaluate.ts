@@ -1,22 +1,27 @@
 /** evaluate: perplexity, KL divergence and top-1 agreement of each artifact of a model against its checkpoint. */
-import type { Reporter } from '@tundish/diagnostics';
-import { type EvaluationResult, type LogitSource, type Protocol, evaluate, formatTable } from '@tundish/evaluate';
+import { readFile } from 'node:fs/promises';
+import { type Reporter, messageOf } from '@tundish/diagnostics';
+import { type EvaluationResult, type Protocol, compareResults, evaluate, formatComparisons, formatTable, parseResults, protocolHash, requireSameProtocol } from '@tundish/evaluate';
 import { Pipeline } from '@tundish/stages';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
+import { cliError } from '../errors.js';
 import { CONTAINER_STAGE, evaluatedStages } from '../evaluated-stages.js';
-import { type WindowOptions, evaluationWindows } from '../evaluation-windows.js';
+import { type WindowOptions, evaluationWindows, requireContext } from '../evaluation-windows.js';
 import { type Io, ioReporter } from '../io.js';
-import { type OpenedSource, checkpointSource, containerSource, stageSource } from '../logit-sources.js';
+import { withArtifacts } from '../opened-artifacts.js';
 import { adapters } from '../toolchains.js';
 import { evaluateBlocks } from './evaluate-blocks.js';
+import { type ChoiceOptions, evaluateChoiceFile } from './evaluate-choices.js';
 
-export interface EvaluateOptions extends WindowOptions {
+export interface EvaluateOptions extends WindowOptions, ChoiceOptions {
   readonly workspaceRoot: string;
   readonly modelRoot: string;
   /** Results to measure, by stage; absent: load, the last graph before arcl, the container. Only these must have been built. */
   readonly stage?: readonly string[];
   /** Measures the error of each decoder block instead, over the first window when no limit is given. */
   readonly blocks?: boolean;
+  /** File of results that `--json` wrote earlier; each artifact is also held against the one of its name there. */
+  readonly against?: string;
   readonly threads: number;
   readonly json: boolean;
   readonly signal: AbortSignal;
@@ -29,6 +34,7 @@ export async function evaluateCommand(options: EvaluateOptions, io: Io): Promise
 }
 
 async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Promise<string> {
+  refuseMixtures(options);
   const pipeline = await Pipeline.open({
     workspaceRoot: options.workspaceRoot,
     modelRoot: options.modelRoot,
@@ -42,37 +48,58 @@ async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Prom
     inputsInPlace: true,
   });
   if (options.blocks === true) return evaluateBlocks(options, pipeline, reporter);
-  const { windows, protocol } = await evaluationWindows(options, pipeline);
-  const results = await measure(options, pipeline, windows, protocol, reporter);
-  return options.json ? `${JSON.stringify(results, null, 2)}\n` : `${formatTable(results)}\n${describe(protocol, windows.length, results)}\n`;
+  if (options.choices !== undefined) return evaluateChoiceFile({ ...options, choices: options.choices }, pipeline, reporter);
+  return evaluateText(options, pipeline, reporter);
 }
 
-/** One artifact at a time is open beside the teacher, so that memory holds two models and not four. */
-async function measure(options: EvaluateOptions, pipeline: Pipeline, windows: readonly Int32Array[], protocol: Protocol, reporter: Reporter): Promise<EvaluationResult[]> {
-  const tokens = protocol.scored.last;
-  const openers = evaluatedStages(pipeline.lock, options.stage).map((stage): readonly [string, () => Promise<OpenedSource>] =>
-    stage === CONTAINER_STAGE ? ['container', () => containerSource(pipeline, options)] : [stage, () => stageSource(pipeline, stage, tokens, options)]);
-  const onOpened = (done: number): void => reporter.progress({ work: 'open', label: 'artifacts', done, total: openers.length + 1 });
-  onOpened(0);
-  const teacher = await checkpointSource(pipeline, tokens, options);
-  const opened: OpenedSource[] = [teacher];
-  try {
-    const students = new Map<string, LogitSource>();
-    for (const [name, open] of openers) {
-      onOpened(opened.length);
-      const source = await open();
-      opened.push(source);
-      students.set(name, source);
-    }
-    onOpened(opened.length);
+/** Options that the chosen measurement would not read. @throws CLI_USAGE */
+function refuseMixtures({ blocks, choices, shots, examples, protocol, windows, against, stage }: EvaluateOptions): void {
+  const given = (options: Readonly<Record<string, unknown>>): string | undefined => Object.keys(options).find((name) => options[name] !== undefined);
+  const refuse = (name: string | undefined, fix: string): void => {
+    if (name !== undefined) throw cliError('CLI_USAGE', { what: `--${name} has no meaning here`, fix });
+  };
+  if (blocks === true) refuse(given({ choices, against, stage }), 'remove it, or remove --blocks');
+  if (choices === undefined) refuse(given({ shots, examples }), 'give --choices FILE with it');
+  else refuse(given({ protocol, windows, against }), 'remove it, or remove --choices');
+}
+
+async function evaluateText(options: EvaluateOptions, pipeline: Pipeline, reporter: Reporter): Promise<string> {
+  const { windows, protocol } = await evaluationWindows(options, pipeline);
+  const stages = evaluatedStages(pipeline.lock, options.stage);
+  if (stages.includes(CONTAINER_STAGE)) requireContext(pipeline, windows);
+  const earlier = options.against === undefined ? undefined : await readEarlier(options.against, protocol);
+  const tokens = Math.max(...windows.map(({ length }) => length)) - 1;
+  const results = await withArtifacts({ pipeline, stages, options, tokens, reporter }, (teacher, students) => {
     const onWindow = (done: number, total: number): void => reporter.progress({ work: 'evaluate', label: 'windows', done, total });
     onWindow(0, windows.length);
-    return await evaluate({ protocol, windows, teacher, students, signal: options.signal, onWindow });
-  } finally {
-    for (const source of opened) await source.close();
-  }
+    return evaluate({ protocol, windows, teacher, students, signal: options.signal, onWindow });
+  });
+  return shown(results, earlier, options.json);
 }
 
-function describe(protocol: Protocol, windows: number, results: readonly EvaluationResult[]): string {
-  return `${windows} windows of ${protocol.windowLength} tokens, ${results[0]?.positions ?? 0} tokens scored; checkpoint perplexity ${results[0]?.teacherPerplexity.toFixed(4) ?? '-'}; protocol ${results[0]?.protocolHash.slice(0, 12) ?? '-'}`;
+/** Before anything is measured, since measuring takes minutes. */
+async function readEarlier(path: string, protocol: Protocol): Promise<EvaluationResult[]> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw cliError('CLI_USAGE', { what: 'the file of results cannot be read', why: messageOf(cause), evidence: { path }, fix: 'give a file that `tundish evaluate MODEL --json` wrote', cause });
+  });
+  const earlier = parseResults(text, path);
+  requireSameProtocol([{ subject: 'this evaluation', protocol, protocolHash: protocolHash(protocol) }, ...earlier]);
+  return earlier;
+}
+
+function shown(results: readonly EvaluationResult[], earlier: readonly EvaluationResult[] | undefined, json: boolean): string {
+  const pairs = results.map((result) => {
+    const other = earlier?.find(({ subject }) => subject === result.subject);
+    return other === undefined ? result : { ...result, against: compareResults(result, other) };
+  });
+  if (json) return `${JSON.stringify(pairs, null, 2)}\n`;
+  const comparisons = pairs.flatMap((pair) => ('against' in pair ? [pair.against] : []));
+  const below = comparisons.length === 0 ? '' : `\nagainst the earlier results:\n${formatComparisons(comparisons)}\n`;
+  return `${formatTable(results)}\n${describe(results)}\n${below}`;
+}
+
+function describe([first]: readonly EvaluationResult[]): string {
+  if (first === undefined) return '';
+  const { protocol } = first;
+  return `${protocol.windows} windows of ${protocol.windowLength} tokens, ${first.positions} tokens scored; checkpoint perplexity ${first.teacherPerplexity.toFixed(4)}; KL in nats; protocol ${protocol.name} ${first.protocolHash.slice(0, 12)}`;
 }

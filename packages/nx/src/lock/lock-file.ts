@@ -10,7 +10,7 @@ export function readLockFile(workspaceRoot: string, modelRoot: string): { readon
   try {
     const bytes = readFileSync(join(workspaceRoot, modelRoot, LOCK_FILE));
     const lock = JSON.parse(bytes.toString('utf8')) as Partial<Lock> | null;
-    const plan = lock?.schema === 2 && typeof lock.cells === 'object' && typeof lock.parts === 'object';
+    const plan = lock?.schema === 3 && typeof lock.cells === 'object' && typeof lock.parts === 'object';
     return plan ? { bytes, lock: lock as Lock } : undefined;
   } catch {
     return undefined;

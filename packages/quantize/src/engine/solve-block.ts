@@ -5,11 +5,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { type Technique, needsReference, needsReferenceInputs } from '@tundish/recipe/technique';
 import { type BlockContext, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, LiveActivationsWriter } from '../live-activations.js';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
-import { type TechniqueOptions, needsReference, needsReferenceInputs } from '../techniques/options.js';
 import { dequantize } from '../techniques/weight-matrix.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
@@ -20,7 +20,7 @@ export interface BlockRequest {
   /** Names of the weights, for the report. */
   readonly names: Readonly<Record<LinearRole, string>>;
   readonly rope: RopeTables;
-  readonly options: TechniqueOptions;
+  readonly options: Technique;
   readonly blockSize: number;
   readonly windows: number;
   /** Residual stream that enters: of the quantized model, and of the float model where it is needed. */

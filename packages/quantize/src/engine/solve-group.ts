@@ -1,12 +1,12 @@
 /** Codes and scales of the linear layers that read one input, from its statistics: the chain of techniques that a recipe names. */
 import { setImmediate } from 'node:timers/promises';
 import type { LpbqScales, ScaleGrid } from '@tundish/native';
+import type { Technique } from '@tundish/recipe/technique';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { gptaq } from '../techniques/gptaq/gptaq.js';
 import { type GramFactor, factorGram, stepOrder } from '../techniques/gptq/factor.js';
 import { gptq } from '../techniques/gptq/gptq.js';
 import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
-import type { TechniqueOptions } from '../techniques/options.js';
 import { polish } from '../techniques/polish/polish.js';
 import { seqMse } from '../techniques/seqmse/seqmse.js';
 import { type ReferenceStatistics, bestPart, correctionOf } from '../techniques/target-correction/target-correction.js';
@@ -46,7 +46,7 @@ export interface SolvedLayer {
 
 export interface GroupRequest {
   readonly compute: Compute;
-  readonly options: TechniqueOptions;
+  readonly options: Technique;
   readonly blockSize: number;
   readonly layers: readonly GroupLayer[];
   readonly moments: GroupMoments;
@@ -68,7 +68,7 @@ export async function solveGroup(request: GroupRequest): Promise<SolvedLayer[]> 
   return solved;
 }
 
-function needsFactor({ rounding, correction }: TechniqueOptions): boolean {
+function needsFactor({ rounding, correction }: Technique): boolean {
   return rounding.method !== 'nearest' || correction !== 0;
 }
 

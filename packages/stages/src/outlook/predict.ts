@@ -62,7 +62,7 @@ function estimated(lock: Lock, { stage }: Unit): Prediction {
 /** Every token passes once: two operations a weight. */
 function calibrationSeconds({ stages }: Lock, weightBytes: number): number {
   const { options } = stages.quantize;
-  if (options === 'none' || options.activations === 'none') return 0;
+  if (options === 'none' || options.calibration === undefined) return 0;
   const { windows, windowLength } = options.calibration;
   return (windows * windowLength * weightBytes) / CALIBRATION_FLOPS;
 }

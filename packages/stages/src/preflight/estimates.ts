@@ -1,5 +1,6 @@
 /** What each stage will need of memory and disk, from shapes and options alone: upper estimates, which docs/commands.md calls declared. */
 import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
+import { type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
 import { planParts } from '@tundish/transform/plan-parts';
 import type { ModelShapes } from './shapes.js';
 
@@ -89,14 +90,24 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   const { hiddenSize, intermediateSize, numAttentionHeads, vocabSize } = config;
   const scales = sum(blocks) * (SCALE_TEXT.block / options.weights.blockSize + SCALE_TEXT.row / hiddenSize) + vocabSize * SCALE_TEXT.row;
   const codes = sum(segments) + scales + blocks.length * GRAPH_OF_BLOCK;
-  if (!('calibration' in options)) return { memory: PROCESS + CHUNKS, disk: codes, scratch: 0 };
+  if (options.calibration === undefined) return { memory: PROCESS + CHUNKS, disk: codes, scratch: 0 };
   const { windows, windowLength } = options.calibration;
   const block = LIVE.hidden * hiddenSize + LIVE.intermediate * intermediateSize + LIVE.scores * numAttentionHeads * (windowLength + 1);
   // The head's logits and their quantized twin; a block's values. One window at a time.
   const activations = windowLength * FLOAT32 * Math.max(block, 2 * vocabSize);
   // What leaves the embedding and each block is kept for the block behind it.
-  const kept = windows * windowLength * hiddenSize * FLOAT32 * (blocks.length + 1);
-  return { memory: PROCESS + ENGINE + CHUNKS + 2 * Math.max(...segments) + activations, disk: codes + kept, scratch: 0 };
+  const stream = windows * windowLength * hiddenSize * FLOAT32;
+  const solving = solvingNeeds(options.technique, Math.max(...blocks), config);
+  const kept = stream * (blocks.length + 1) * solving.streams;
+  return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations, solving.memory), disk: codes + kept, scratch: stream * solving.scratch };
+}
+
+/** Gram matrices of the widest inputs with their factor, a block in float32 twice; streams that lie on disk while a block is solved. */
+function solvingNeeds(technique: Technique, block: number, { hiddenSize, intermediateSize }: ModelShapes['config']): { readonly memory: number; readonly streams: number; readonly scratch: number } {
+  if (!needsInputs(technique)) return { memory: 0, streams: 1, scratch: 0 };
+  const matrices = technique.rounding.method === 'gptaq' ? 8 : 4;
+  const widest = Math.max(hiddenSize, intermediateSize);
+  return { memory: FLOAT32 * (matrices * widest * widest + 3 * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize };
 }
 
 function sum(numbers: readonly number[]): number {

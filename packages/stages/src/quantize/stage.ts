@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
+import { type Calibration, type LayerReport, quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
 import { convertArCl } from '@tundish/transform';
 import { stageError } from '../errors.js';
@@ -27,6 +27,7 @@ type CalibrationPlan = WindowPlan & { readonly text: string };
 
 export const ENCODINGS_100 = 'encodings-1.0.0.json';
 export const ENCODINGS_200 = 'encodings-2.0.0.json';
+const REPORT = 'quantize-report.json';
 
 export const quantize: Stage<QuantizeOptions> = {
   name: 'quantize',
@@ -48,14 +49,15 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const input = requireInput(request, 'optimize');
   const adaptation = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const model = await readGraph(input);
-  const calibration = options.activations === 'none' ? undefined : await calibrationOf(context, request, options.calibration, model, adaptation);
+  const calibration = options.calibration === undefined ? undefined : await calibrationOf(context, request, options.calibration, model, adaptation);
   const kernels = loadKernels();
   if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
   const blocks = new BlockPieces(context);
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
-    weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits },
+    weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits, technique: options.technique },
+    activations: options.activations !== 'none',
     kernels,
     ...(calibration === undefined ? {} : { calibration }),
     resolve: (location) => input.resolve(location),
@@ -73,8 +75,8 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   });
   const { activations, parameters } = result.encodings;
   return {
-    files: [graphFile(result.model), ...(calibration === undefined ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings))],
-    facts: { precision: calibration === undefined ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
+    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result.layers)],
+    facts: { precision: options.activations === 'none' ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
   };
 }
 
@@ -88,6 +90,11 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
     inputs: { windows, ...ropeTables(rope, 0, windowLength), attentionScaling: rope.attentionScaling },
     executor: context.adapters.reference(),
   };
+}
+
+/** What techniques did to each layer: error in its output, damping, part of the correction, warnings. */
+function reportFile(layers: readonly LayerReport[]): StageFile[] {
+  return layers.length === 0 ? [] : [{ name: REPORT, mediaType: MEDIA.json, bytes: new TextEncoder().encode(`${JSON.stringify({ layers }, null, 2)}\n`) }];
 }
 
 async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {

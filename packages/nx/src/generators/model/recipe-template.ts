@@ -19,7 +19,7 @@ checkpoint: ${JSON.stringify(checkpoint)}   # a folder or .gguf file (./ ../ /) 
 # optimize: { foldNormGains: false }
 ${quantizeSection(calibration)}# transform: { mha2sha: false }    # true: operations of its own for each attention head, as accelerators want them
 # compile: { prepack: true }       # weights in the layout of the processor: larger, opens at once
-# evaluate: { text: ./checkpoint/eval.txt, windowLength: 512 }
+# evaluate: { text: ./checkpoint/eval.txt, protocol: mini, windowLength: 512 }
 # generation: { maxTokens: 256 }
 `;
 }
