@@ -27,6 +27,7 @@ export async function rememberedRecipe(bytes: Uint8Array, { path, cacheRoot, cod
   if (plain !== undefined) return recipeFileOf(plain, path);
   const { parseRecipe } = await import('@tundish/recipe');
   const file = parseRecipe(bytes, path);
-  if (remember) await writeMemo(memo, [...known, [key, file.plain()]]);
+  // A store that cannot be written still serves: the next process parses again.
+  if (remember) await writeMemo(memo, [...known, [key, file.plain()]]).catch(() => undefined);
   return file;
 }

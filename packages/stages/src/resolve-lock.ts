@@ -61,7 +61,8 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
     toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
     custom: await resolveCustomStages({ file, root: layout.root, cacheRoot: request.cacheRoot, code, remember }),
   });
-  await code.save();
+  // What is not saved costs the next process a look at a few modules.
+  await code.save().catch(() => undefined);
   if (remember) await digests.save();
   return lock;
 }
