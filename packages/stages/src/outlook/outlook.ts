@@ -27,7 +27,7 @@ export interface UnitOutlook {
   readonly prediction: Prediction | null;
 }
 
-/** All units, producers before consumers. A unit that is cached is not compared with its last build: it takes a look at every entry of its stage. */
+/** All units, producers before consumers. A cached unit is not compared with its last build: that would take a look at every entry of its stage. */
 export function buildOutlook(pipeline: Pipeline): Promise<UnitOutlook[]> {
   return outlooksOf(pipeline, unitsOf(pipeline.lock), new Set());
 }
