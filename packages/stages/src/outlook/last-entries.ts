@@ -30,7 +30,7 @@ export class LastEntries {
 
   #first(stage: string, fits: (entry: EntryFolder) => boolean): LastEntry | undefined {
     for (const entry of this.#usedLastFirst(stage)) {
-      const last = fits(entry) ? readEntry(entry) : undefined;
+      const last = fits(entry) ? readEntry(entry.path) : undefined;
       if (last !== undefined) return last;
     }
     return undefined;
@@ -60,7 +60,8 @@ function readSubject({ path }: EntryFolder): string | null | undefined {
   }
 }
 
-function readEntry({ path }: EntryFolder): LastEntry | undefined {
+/** @param path of a folder of the action cache; one that is gone or damaged gives undefined */
+export function readEntry(path: string): LastEntry | undefined {
   try {
     const file = join(path, MANIFEST_FILE);
     return { path, sidecar: readSidecar(path), manifest: decodeManifest(readFileSync(file), file) };

@@ -2,7 +2,7 @@
 import { type LeafDifference, type StageManifest, leafDifferences } from '@tundish/store';
 import type { Pipeline } from '../pipeline.js';
 import { type Unit, inputsOf, unitName, unitsOf } from '../plan.js';
-import { LastEntries, type LastEntry } from './last-entries.js';
+import { LastEntries, type LastEntry, readEntry } from './last-entries.js';
 import { type Prediction, Predictor } from './predict.js';
 
 /**
@@ -27,7 +27,7 @@ export interface UnitOutlook {
   readonly prediction: Prediction | null;
 }
 
-/** All units, producers before consumers. A cached unit is not compared with its last build: that would take a look at every entry of its stage. */
+/** All units, producers before consumers. What the store has is not compared with the last build: that would take a look at every entry of the stage. */
 export function buildOutlook(pipeline: Pipeline): Promise<UnitOutlook[]> {
   return outlooksOf(pipeline, unitsOf(pipeline.lock), new Set());
 }
@@ -47,20 +47,20 @@ export async function unitOutlooks(pipeline: Pipeline, asked: readonly Unit[]): 
 }
 
 async function outlooksOf(pipeline: Pipeline, units: readonly Unit[], compared: ReadonlySet<string>): Promise<UnitOutlook[]> {
-  const last = new LastEntries(pipeline.location.cacheRoot, pipeline.layout.model);
-  const predictor = new Predictor(pipeline.lock, last);
+  const entries = new LastEntries(pipeline.location.cacheRoot, pipeline.layout.model);
+  const predictor = new Predictor(pipeline.lock, entries);
   const known = new Map<string, Known>();
   const outlooks: UnitOutlook[] = [];
   for (const unit of units) {
     const name = unitName(unit);
-    const { manifest, last: entry, ...outlook } = await outlookOf(pipeline, unit, known, { last, isCompared: compared.has(name) });
+    const { manifest, last, ...outlook } = await outlookOf(pipeline, unit, known, { entries, isCompared: compared.has(name) });
     const isCached = outlook.state === 'cached';
     if (manifest !== undefined) predictor.add(manifest);
     known.set(name, { manifest, certain: isCached });
     outlooks.push({
       unit, name, ...outlook,
-      last: entry === undefined ? null : { path: entry.path, createdAt: entry.sidecar.created_at },
-      prediction: isCached ? null : predictor.predict(unit, entry),
+      last: last === undefined ? null : { path: last.path, createdAt: last.sidecar.created_at },
+      prediction: isCached ? null : predictor.predict(unit, last ?? (outlook.entry === null ? undefined : readEntry(outlook.entry))),
     });
   }
   return outlooks;
@@ -77,7 +77,7 @@ interface Found extends Pick<UnitOutlook, 'state' | 'why' | 'differences' | 'ent
   readonly last: LastEntry | undefined;
 }
 
-async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<string, Known>, { last: entries, isCompared }: { readonly last: LastEntries; readonly isCompared: boolean }): Promise<Found> {
+async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<string, Known>, { entries, isCompared }: { readonly entries: LastEntries; readonly isCompared: boolean }): Promise<Found> {
   const inputs = inputsOf(pipeline.lock, unit).map((input) => [unitName(input), known.get(unitName(input))] as const);
   const unmade = inputs.filter(([, input]) => input?.manifest === undefined).map(([name]) => name);
   if (unmade.length > 0) {
@@ -86,11 +86,10 @@ async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<stri
   }
   const pending = inputs.filter(([, input]) => input?.certain === false).map(([name]) => name);
   const { key, entry, manifest } = await pipeline.explain(unit, new Map(inputs.map(([name, input]) => [name, input?.manifest as StageManifest])));
-  const isCached = manifest !== undefined && pending.length === 0;
-  const last = isCached && !isCompared ? undefined : entries.ofUnit(unit);
+  const last = manifest === undefined || isCompared ? entries.ofUnit(unit) : undefined;
   const differences = last === undefined ? [] : ownFirst(leafDifferences(new Map(Object.entries(last.sidecar.config)), new Map(Object.entries(key.fields))));
-  if (isCached) return { state: 'cached', why: 'nothing changed', differences, entry, manifest, last };
   if (manifest === undefined) return { state: 'run', why: whyRun(differences, last, pending), differences, entry: null, manifest: last?.manifest, last };
+  if (pending.length === 0) return { state: 'cached', why: 'nothing changed', differences, entry, manifest, last };
   return { state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached`, differences, entry, manifest, last };
 }
 

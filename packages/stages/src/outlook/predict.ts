@@ -23,7 +23,7 @@ export class Predictor {
     for (const { sha256 } of outputs) if (!this.#makers.has(sha256)) this.#makers.set(sha256, stage);
   }
 
-  /** @param own the last entry of the unit */
+  /** @param own an entry of the unit: the last one, or that which its key has */
   predict(unit: Unit, own: LastEntry | undefined): Prediction {
     if (own !== undefined) return { ...this.#measured(own), basis: 'last run' };
     const other = this.last.ofStage(unit.stage);
