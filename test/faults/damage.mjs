@@ -23,7 +23,7 @@ const FILES = {
   'recipe.lock.json': (w) => join(w.model, 'recipe.lock.json'),
 };
 /** They know files by their inodes, so they are damaged where they were written. */
-const MEMOS = { 'memo of file digests': 'file-digests.json', 'memo of code digests': 'code-digests.json' };
+const MEMOS = { 'memo of file digests': 'file-digests.json', 'memo of code digests': 'code-digests.json', 'memo of recipes': 'recipes.json' };
 
 /** The result must be that of an uninterrupted build, or there is an error that says what to do. */
 export function damageCases(whole, random) {

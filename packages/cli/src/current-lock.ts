@@ -1,7 +1,7 @@
 /** The lock that a build would use now: the recipe resolved as `nx run` resolves it, with nothing written. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Reporter } from '@tundish/diagnostics';
-import { type Lock, encodeLock, lockDifferences, parseLock } from '@tundish/recipe/lock';
+import { type Lock, encodeLock, lockDifferences } from '@tundish/recipe/lock';
 import { modelLayout, resolveLock } from '@tundish/stages/outlook';
 import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
 import { toolchainNamed } from './toolchains.js';
@@ -16,7 +16,7 @@ export interface CurrentLock {
 export async function currentLock(workspaceRoot: string, modelRoot: string, reporter: Reporter, signal: AbortSignal): Promise<CurrentLock> {
   const layout = modelLayout(workspaceRoot, modelRoot);
   const bytes = existsSync(layout.lock) ? readFileSync(layout.lock) : undefined;
-  if (bytes !== undefined && !existsSync(layout.recipe)) return { lock: parseLock(bytes, layout.lock), stale: [] };
+  if (bytes !== undefined && !existsSync(layout.recipe)) return { lock: await parsed(bytes, layout.lock), stale: [] };
   const lock = await resolveLock({
     workspaceRoot, modelRoot, reporter, signal, readOnly: true,
     cacheRoot: cacheRootOf(workspaceRoot),
@@ -24,10 +24,15 @@ export async function currentLock(workspaceRoot: string, modelRoot: string, repo
     hub: { ...hubAccess(), offline: true },
     toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
   });
-  return { lock, stale: bytes === undefined ? undefined : differences(bytes, layout.lock, lock) };
+  return { lock, stale: bytes === undefined ? undefined : await differences(bytes, layout.lock, lock) };
 }
 
-function differences(bytes: Buffer, path: string, lock: Lock): string[] {
+async function differences(bytes: Buffer, path: string, lock: Lock): Promise<string[]> {
   // The usual case, which needs no parser.
-  return bytes.equals(encodeLock(lock)) ? [] : lockDifferences(parseLock(bytes, path), lock).map((difference) => difference.path);
+  return bytes.equals(encodeLock(lock)) ? [] : lockDifferences(await parsed(bytes, path), lock).map((difference) => difference.path);
+}
+
+async function parsed(bytes: Buffer, path: string): Promise<Lock> {
+  const { parseLock } = await import('@tundish/recipe/parse-lock');
+  return parseLock(bytes, path);
 }

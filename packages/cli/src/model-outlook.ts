@@ -1,5 +1,7 @@
 /** What a build of a model would do now, for `plan` and `why`. */
-import { Pipeline, type UnitOutlook, buildOutlook } from '@tundish/stages/outlook';
+import type { Lock } from '@tundish/recipe/lock';
+import { Pipeline, type UnitOutlook, buildOutlook, unitOutlooks } from '@tundish/stages/outlook';
+import type { Unit } from '@tundish/stages/workspace';
 import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
 import { type CurrentLock, currentLock } from './current-lock.js';
 import { type Io, ioReporter } from './io.js';
@@ -9,7 +11,8 @@ export interface ModelOutlook extends CurrentLock {
   readonly units: readonly UnitOutlook[];
 }
 
-export async function modelOutlook(workspaceRoot: string, modelRoot: string, signal: AbortSignal, io: Io): Promise<ModelOutlook> {
+/** @param asked the units that are meant, of all that the lock has: each is compared with its last build; absent: all, those that are cached uncompared */
+export async function modelOutlook(workspaceRoot: string, modelRoot: string, signal: AbortSignal, io: Io, asked?: (lock: Lock) => readonly Unit[]): Promise<ModelOutlook> {
   const reporter = ioReporter(io);
   try {
     const current = await currentLock(workspaceRoot, modelRoot, reporter, signal);
@@ -17,7 +20,7 @@ export async function modelOutlook(workspaceRoot: string, modelRoot: string, sig
       workspaceRoot, modelRoot, adapters, reporter, signal,
       cacheRoot: cacheRootOf(workspaceRoot), hubCache: hubCacheOf(), hub: { ...hubAccess(), offline: true }, threads: 1, inputsInPlace: false,
     }, current.lock);
-    return { ...current, units: await buildOutlook(pipeline) };
+    return { ...current, units: await (asked === undefined ? buildOutlook(pipeline) : unitOutlooks(pipeline, asked(current.lock))) };
   } finally {
     reporter.close();
   }

@@ -115,6 +115,8 @@ describe('why', () => {
     workspace.write('recipe.yaml', WEIGHTS_ONLY_RECIPE);
     expect(await why('tiny:quantize')).toMatchObject([{ state: 'cached', differences: [{ path: 'options.embedding.bits', before: '8', after: '16' }] }]);
     expect((await main(workspace, 'why', 'tiny:quantize')).stdout).toMatch(/^quantize: cached, a build before the last one had this key$/m);
+    // plan does not look for the last build of what the store has.
+    expect((await plan()).find(({ unit }) => unit === 'quantize')).toMatchObject({ state: 'cached', differences: [], last: null });
   });
 
   it.each([['tiny', 'STAGE_TARGET'], ['tiny:nothing', 'STAGE_TARGET'], ['tiny/ar9-cl9-1of2:convert', 'STAGE_TARGET'], ['other:load', 'STAGE_MODEL_UNKNOWN']])('refuses %s with %s', async (target, code) => {

@@ -2,20 +2,15 @@
 import { printable } from '@tundish/diagnostics';
 import type { TundishError } from '@tundish/diagnostics';
 import { recipeError } from './errors.js';
+import type { KeyPath } from './key-position.js';
+import type { RecipeFile } from './recipe-file.js';
 import { schemaError } from './schema-error.js';
-import { DEFAULT_CL, recipeSchema } from './schema.js';
+import { DEFAULT_CL } from './known-values.js';
+import { recipeSchema } from './schema.js';
 import type { Recipe } from './schema.js';
 import { parseCheckpointReference, readsCalibration } from './source-reference.js';
 import { parseYaml } from './yaml-document.js';
-import type { KeyPath, Position, YamlDocument } from './yaml-document.js';
-
-export interface RecipeFile {
-  readonly recipe: Recipe;
-  /** As given to `parseRecipe`. */
-  readonly path: string;
-  /** Where a key of the recipe stands, or its nearest parent. */
-  locate(key: KeyPath): Position;
-}
+import type { YamlDocument } from './yaml-document.js';
 
 /** Graphs are built one by one; more than this is a slip of the pen. */
 const MAX_PAIRS = 64;
@@ -37,7 +32,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   checkImport(result.data, document, path);
   checkStages(result.data, document, path);
   const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
-  return { recipe, path, locate: (key) => document.locate(key) };
+  return { recipe, path, locate: (key) => document.locate(key), plain: () => ({ recipe, positions: document.positions() }) };
 }
 
 function checkMapping(document: YamlDocument, path: string): void {

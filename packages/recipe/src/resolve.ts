@@ -1,17 +1,16 @@
 /** From a recipe and the facts of its checkpoint to the lock: every default decided, every impossible wish refused. */
 import type { BlobRef } from '@tundish/store';
 import { recipeError } from './errors.js';
+import type { KeyPath } from './key-position.js';
 import { LOCK_SCHEMA } from './lock.js';
 import type { CustomStageLock, Lock, LockSource, QuantizeOptions } from './lock.js';
-import type { RecipeFile } from './parse-recipe.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
-import { DEFAULT_CL, PREFERS_SINGLE_HEADS } from './schema.js';
-import type { QuantizeRecipe, Recipe, TextFormat } from './schema.js';
-import { needsInputs } from './technique.js';
-import { resolveTechnique } from './techniques.js';
+import type { RecipeFile } from './recipe-file.js';
+import { DEFAULT_CL, PREFERS_SINGLE_HEADS, type TextFormat } from './known-values.js';
+import type { QuantizeRecipe, Recipe } from './schema.js';
 import { calibrationText, evaluationText, textFormat } from './source-reference.js';
-import type { KeyPath } from './yaml-document.js';
+import { needsInputs, resolveTechnique } from './technique.js';
 
 /** A stage of the user's own, as its module describes itself. */
 export type CustomStagePin = Omit<CustomStageLock, 'reads'> & { readonly name: string };

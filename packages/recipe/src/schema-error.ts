@@ -3,9 +3,10 @@ import { printable } from '@tundish/diagnostics';
 import type { TundishError } from '@tundish/diagnostics';
 import { z } from 'zod';
 import { recipeError } from './errors.js';
+import type { KeyPath } from './key-position.js';
 import { nearestName } from './nearest-name.js';
 import { recipeSchema } from './schema.js';
-import type { KeyPath, YamlDocument } from './yaml-document.js';
+import type { YamlDocument } from './yaml-document.js';
 
 type Issue = z.core.$ZodIssue;
 

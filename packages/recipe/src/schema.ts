@@ -1,30 +1,10 @@
 /** What a recipe may say: every option with its default, its range and the sentence that the documentation prints for it. */
 import { z } from 'zod';
-import { techniqueOptions } from './techniques.js';
+import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+import { techniqueOptions } from './technique-schema.js';
 
 // A process parses one recipe and one lock: compiling parsers for them would take longer than parsing.
 z.config({ jitless: true });
-
-/** Toolchains that a recipe can name. */
-export const TOOLCHAINS = ['host'] as const;
-
-/** How quality is measured; what each means stands in docs/evaluation. */
-export const EVALUATION_PROTOCOLS = ['mini', 'aimet-4096', 'aihub-4096', 'gptq-2048', 'llamacpp-512'] as const;
-
-/** What a text file for calibration or evaluation holds. */
-export const TEXT_FORMATS = ['text', 'jsonl', 'chat'] as const;
-
-/** Types of imported weights, named as in `torch_dtype`. */
-export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
-
-/** Stages behind which a stage of the user's own can stand. */
-export const CUSTOM_AFTER = ['load', 'optimize', 'quantize', 'arcl', 'transform'] as const;
-
-/** Whether a toolchain runs single-head operations better than whole attention layers. */
-export const PREFERS_SINGLE_HEADS: Readonly<Record<(typeof TOOLCHAINS)[number], boolean>> = { host: false };
-
-/** Context lengths of a recipe that names none, as far as the model's positions reach. */
-export const DEFAULT_CL: readonly number[] = [512, 1024, 2048, 3072, 4096];
 
 const count = (meaning: string, min: number, max: number): z.ZodNumber => z.int().min(min).max(max).describe(meaning);
 const oneOf = <const Values extends readonly [number, ...number[]]>(...values: Values): z.ZodLiteral<Values[number]> => z.literal([...values]);
@@ -108,7 +88,3 @@ export type Recipe = z.infer<typeof recipeSchema>;
 
 /** Options of the quantize stage as the recipe gives them. */
 export type QuantizeRecipe = z.infer<typeof quantizeOptions>;
-
-export type EvaluationProtocol = (typeof EVALUATION_PROTOCOLS)[number];
-
-export type TextFormat = (typeof TEXT_FORMATS)[number];

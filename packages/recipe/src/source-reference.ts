@@ -1,7 +1,7 @@
 /** What `checkpoint:` and the text options of a recipe refer to. */
-import type { QuantizeRecipe, Recipe, TextFormat } from './schema.js';
-import { needsInputs } from './technique.js';
-import { resolveTechnique } from './techniques.js';
+import type { TextFormat } from './known-values.js';
+import type { QuantizeRecipe, Recipe } from './schema.js';
+import { needsInputs, resolveTechnique } from './technique.js';
 
 /** A checkpoint folder or a GGUF file as written in the recipe, or a repository of the hub at a branch, tag or commit. */
 export type CheckpointReference =

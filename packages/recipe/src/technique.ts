@@ -33,3 +33,20 @@ export function needsReference({ scales, rounding, correction }: Technique): boo
 export function needsReferenceInputs({ scales, rounding }: Technique): boolean {
   return (scales.search === 'seqmse' && scales.inputs === 'float') || rounding.method === 'gptaq';
 }
+
+/** Named chains. What a recipe writes beside the name replaces that link. */
+export const QUANTIZE_RECIPES = {
+  minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
+  fast: { scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
+  lpbq_seqmse: { scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
+  gptaq: { scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0 },
+  lpbq_gptaq: { scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2 },
+} as const satisfies Readonly<Record<string, Technique>>;
+
+export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
+
+/** The chain that the keys of a quantize section mean. */
+export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined }): Technique {
+  const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? 'minmax'];
+  return { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish };
+}

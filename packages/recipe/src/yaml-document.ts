@@ -2,19 +2,17 @@
 import { printable } from '@tundish/diagnostics';
 import { Composer, isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Alias, Document, Node, ParsedNode, Scalar, YAMLMap } from 'yaml';
+import { type KeyPath, type Position, keyId, nearestPosition } from './key-position.js';
 import { MAX_DEPTH, decodeSource, tokenize } from './yaml-source.js';
-import type { Position, YamlSource } from './yaml-source.js';
-
-export type { Position } from './yaml-source.js';
-
-/** Keys and list indexes from the root of a document. */
-export type KeyPath = readonly PropertyKey[];
+import type { YamlSource } from './yaml-source.js';
 
 export interface YamlDocument {
   /** Plain data; mappings have no prototype, so that no key of a file means anything to JavaScript. Undefined when the file is empty. */
   readonly value: unknown;
   /** Where a key or list item stands; the nearest parent that is there when it is not. */
   locate(path: KeyPath): Position;
+  /** Where each of them stands, by `keyId`. */
+  positions(): [id: string, position: Position][];
 }
 
 /** Nodes of the document with its aliases expanded: what a bomb would blow up. */
@@ -35,7 +33,7 @@ export function parseYaml(bytes: Uint8Array, path: string): YamlDocument {
   const reader = new NodeReader(source, document);
   const contents = document?.contents ?? undefined;
   const value = contents === undefined || isMissing(contents) ? undefined : reader.read(contents, [], 0);
-  return { value, locate: (key) => reader.locate(key) };
+  return { value, locate: (key) => reader.locate(key), positions: () => reader.positions() };
 }
 
 /** `key:` with nothing after it, or a document of comments only. */
@@ -60,11 +58,14 @@ class NodeReader {
   }
 
   locate(path: KeyPath): Position {
-    for (let length = path.length; length > 0; length--) {
-      const offset = this.#offsets.get(pathId(path.slice(0, length)));
-      if (offset !== undefined) return this.#source.at(offset);
-    }
-    return { line: 1, column: 1 };
+    return nearestPosition(path, (id) => {
+      const offset = this.#offsets.get(id);
+      return offset === undefined ? undefined : this.#source.at(offset);
+    });
+  }
+
+  positions(): [id: string, position: Position][] {
+    return [...this.#offsets].map(([id, offset]) => [id, this.#source.at(offset)]);
   }
 
   read(node: Node, path: KeyPath, depth: number): unknown {
@@ -78,7 +79,7 @@ class NodeReader {
   }
 
   #readItem(item: Node, path: KeyPath, depth: number): unknown {
-    this.#offsets.set(pathId(path), offsetOf(item));
+    this.#offsets.set(keyId(path), offsetOf(item));
     return this.read(item, path, depth + 1);
   }
 
@@ -93,7 +94,7 @@ class NodeReader {
         throw this.#source.error('RECIPE_DUPLICATE_KEY', offset, `the key ${printable(key, 60)} is given twice, in line ${this.#source.at(first).line} and in line ${this.#source.at(offset).line}`, 'only one of them could count', 'remove one of them');
       }
       seen.set(key, offset);
-      this.#offsets.set(pathId([...path, key]), offset);
+      this.#offsets.set(keyId([...path, key]), offset);
       value[key] = pair.value === null || pair.value === undefined ? null : this.read(pair.value as Node, [...path, key], depth + 1);
     }
     return value;
@@ -139,8 +140,4 @@ class NodeReader {
 
 function offsetOf(node: Node): number {
   return node.range?.[0] ?? 0;
-}
-
-function pathId(path: KeyPath): string {
-  return JSON.stringify(path.map(String));
 }

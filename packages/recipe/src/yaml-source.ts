@@ -3,12 +3,7 @@ import { printable } from '@tundish/diagnostics';
 import type { TundishError } from '@tundish/diagnostics';
 import { CST, Lexer, Parser } from 'yaml';
 import { recipeError } from './errors.js';
-
-/** 1-based place in a text. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
+import type { Position } from './key-position.js';
 
 /** A recipe is under 2 KiB; this bounds the time that hostile text can take. */
 export const MAX_BYTES = 64 * 1024;

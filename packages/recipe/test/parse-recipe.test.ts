@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseRecipe } from '../src/parse-recipe.js';
 import { nearestName } from '../src/nearest-name.js';
+import { type PlainRecipe, recipeFileOf } from '../src/recipe-file.js';
 
 const parse = (text: string) => parseRecipe(new TextEncoder().encode(text), 'recipe.yaml');
 
@@ -28,6 +29,14 @@ generation: { maxTokens: 256 }
 describe('parseRecipe', () => {
   it('takes an explicit default for an omitted one', () => {
     expect(parse('checkpoint: ./c').recipe).toEqual(parse(EVERYTHING).recipe);
+  });
+
+  it('is the same after a way through JSON, with the place of every key', () => {
+    const file = parse(`${EVERYTHING}stages:\n  - { use: ./prune.ts, after: load, options: { share: 0.5, more: [1, { "a/b": null }] } }\n`);
+    const again = recipeFileOf(JSON.parse(JSON.stringify(file.plain())) as PlainRecipe, 'recipe.yaml');
+    expect(again).toMatchObject({ recipe: file.recipe, path: file.path });
+    for (const key of [['graphs', 'ar', 1], ['quantize', 'calibration', 'windows'], ['stages', 0, 'options', 'more', 1, 'a/b'], ['stages', 0, 'name'], ['nothing']]) expect(again.locate(key)).toEqual(file.locate(key));
+    expect(again.locate(['stages', 0, 'options', 'more', 1, 'a/b'])).toEqual({ line: 20, column: 72 });
   });
 
   it('sorts the lists of graphs', () => {

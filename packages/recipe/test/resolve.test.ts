@@ -2,8 +2,9 @@
 import { sha256 } from '@tundish/store';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeLock, lockDifferences, parseLock } from '../src/lock.js';
+import { encodeLock, lockDifferences } from '../src/lock.js';
 import type { Lock } from '../src/lock.js';
+import { parseLock } from '../src/parse-lock.js';
 import { parseRecipe } from '../src/parse-recipe.js';
 import { planCells, planPairs, planParts } from '../src/plan.js';
 import { resolveRecipe } from '../src/resolve.js';

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
-import { type Lock, parseLock } from '@tundish/recipe/lock';
+import type { Lock } from '@tundish/recipe/lock';
 import { type ActionKey, type StageManifest, type Store, encodeManifest, manifestDigest, openActionCache, openStore, readManifest, writeFileAtomic } from '@tundish/store';
 import { CodeDigests } from './code/code-digests.js';
 import { stageError } from './errors.js';
@@ -55,7 +55,7 @@ export class Pipeline {
     const bytes = await readFile(layout.lock).catch((cause: unknown) => {
       throw stageError('STAGE_LOCK_MISSING', { what: `${layout.model} has no recipe.lock.json`, evidence: { path: layout.lock }, fix: 'write it from the recipe: npx nx g @tundish/nx:lock', cause });
     });
-    const lock = parseLock(bytes, layout.lock);
+    const lock = (await import('@tundish/recipe/parse-lock')).parseLock(bytes, layout.lock);
     const observers = request.observers === undefined ? [] : [...request.observers, ...(await recipeObservers(lock.observers ?? [], layout.root, request.reporter))];
     return new Pipeline(request, layout, lock, { observers });
   }

@@ -5,12 +5,15 @@ import { MODEL_TYPES } from '@tundish/architectures/model-types';
 import { readModelConfig } from '@tundish/checkpoint/config';
 import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import { type Reporter, messageOf, silentReporter } from '@tundish/diagnostics';
-import { type CheckpointReference, type Lock, type LockSource, type Recipe, type RecipeFile, calibrationText, parseCheckpointReference, parseRecipe, resolveRecipe } from '@tundish/recipe';
+import type { Lock, LockSource } from '@tundish/recipe/lock';
+import { type CheckpointReference, type Recipe, type RecipeFile, calibrationText, parseCheckpointReference, resolveRecipe } from '@tundish/recipe/resolve';
 import { type BlobRef, type FileDigests, openFileDigests } from '@tundish/store';
+import { CodeDigests } from './code/code-digests.js';
 import { resolveCustomStages } from './custom/resolve-custom-stages.js';
 import { stageError } from './errors.js';
 import { modelLayout } from './layout.js';
 import { locateSource } from './locate-source.js';
+import { rememberedRecipe } from './remembered-recipe.js';
 
 export interface ResolveLockRequest {
   readonly workspaceRoot: string;
@@ -40,7 +43,9 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const bytes = await readFile(layout.recipe).catch((cause: unknown) => {
     throw stageError('STAGE_RECIPE_MISSING', { what: `the recipe of ${layout.model} cannot be read`, why: messageOf(cause), evidence: { path: layout.recipe }, fix: 'write it; its one required line is `checkpoint: FOLDER`', cause });
   });
-  const file = parseRecipe(bytes, layout.recipe);
+  const remember = request.readOnly !== true;
+  const code = new CodeDigests(request.cacheRoot, remember);
+  const file = await rememberedRecipe(bytes, { path: layout.recipe, cacheRoot: request.cacheRoot, code, remember });
   const digests = openFileDigests(request.cacheRoot);
   const located = await locate(request, layout.root, file);
   const { config } = await readModelConfig(join(located.folder, 'config.json'), MODEL_TYPES);
@@ -54,9 +59,11 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
     maxPositionEmbeddings: config.maxPositionEmbeddings,
     layers: config.numHiddenLayers,
     toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
-    custom: await resolveCustomStages({ file, root: layout.root, cacheRoot: request.cacheRoot, remember: request.readOnly !== true }),
+    custom: await resolveCustomStages({ file, root: layout.root, cacheRoot: request.cacheRoot, code, remember }),
   });
-  if (request.readOnly !== true) await digests.save();
+  // What is not saved costs the next process a look at a few modules.
+  await code.save().catch(() => undefined);
+  if (remember) await digests.save();
   return lock;
 }
 

@@ -2,7 +2,8 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { messageOf } from '@tundish/diagnostics';
-import { type Lock, type LockSource, parseLock } from '@tundish/recipe/lock';
+import type { Lock, LockSource } from '@tundish/recipe/lock';
+import { parseLock } from '@tundish/recipe/parse-lock';
 import { type BlobRef, type Damage, type EntryFolder, type FileCheck, type StageManifest, entryFolders, manifestDigest, readManifest, readSidecar } from '@tundish/store';
 import { importName } from './import-name.js';
 import { type ModelLayout, modelLayout } from './layout.js';

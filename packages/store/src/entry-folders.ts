@@ -6,7 +6,7 @@ export const MANIFEST_FILE = 'stage.json';
 export const INFO_FILE = 'builder_cache_info.json';
 
 /** What else lies in the cache root: no model can have these names. */
-export const STORE_NAMES: ReadonlySet<string> = new Set(['blobs', 'imports', 'tmp', 'file-digests.json']);
+export const STORE_NAMES: ReadonlySet<string> = new Set(['blobs', 'imports', 'tmp', 'file-digests.json', 'code-digests.json', 'custom-stages.json', 'recipes.json']);
 
 const KEY = /^[0-9a-f]{32}$/;
 const KEY_DIGITS = 32;

@@ -56,7 +56,11 @@ const BUILD = `
 import { join } from 'node:path';
 import { adapters } from '@tundish/cli';
 import { buildModel } from '@tundish/stages';
+import { lockModel } from '@tundish/stages/lock';
 import { silentReporter } from '@tundish/diagnostics';
 const workspaceRoot = process.argv[1];
-await buildModel({ workspaceRoot, modelRoot: 'models/llama32', cacheRoot: join(workspaceRoot, '.tundish', 'cache'), hubCache: join(workspaceRoot, 'hub'), hub: { offline: true }, adapters, reporter: silentReporter, signal: new AbortController().signal, threads: 2, inputsInPlace: false });
+const places = { workspaceRoot, modelRoot: 'models/llama32', cacheRoot: join(workspaceRoot, '.tundish', 'cache'), hubCache: join(workspaceRoot, 'hub'), hub: { offline: true } };
+await buildModel({ ...places, adapters, reporter: silentReporter, signal: new AbortController().signal, threads: 2, inputsInPlace: false });
+// As every command of a build does; after it, since digests of files that were written just now are not remembered.
+await lockModel({ ...places, toolchainVersion: async (name) => (await adapters.toolchain(name).identity()).version });
 `;

@@ -1,7 +1,7 @@
 /** Brings the lock of a model in step with its recipe, or refuses to. */
 import { readFile } from 'node:fs/promises';
 import type { Reporter } from '@tundish/diagnostics';
-import { type Lock, encodeLock } from '@tundish/recipe';
+import { type Lock, encodeLock } from '@tundish/recipe/lock';
 import { modelLayout, resolveLock } from '@tundish/stages/lock';
 import { writeFileAtomic } from '@tundish/store';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';

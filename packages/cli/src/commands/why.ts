@@ -16,11 +16,9 @@ export interface WhyOptions {
 /** @throws STAGE_TARGET, STAGE_MODEL_UNKNOWN and the errors of recipes */
 export async function whyCommand({ target: word, workspaceRoot, json, signal }: WhyOptions, io: Io): Promise<void> {
   const target = parseTarget(workspaceRoot, word);
-  const { lock, units } = await modelOutlook(workspaceRoot, target.model.root, signal, io);
-  const wanted = new Set(targetUnits(lock, target).map(({ stage, subject }) => `${stage} ${subject ?? ''}`));
-  const chosen = units.filter(({ unit }) => wanted.has(`${unit.stage} ${unit.subject ?? ''}`));
-  if (json) io.out(`${JSON.stringify(chosen.map(({ name, state, why, differences, entry, last }) => ({ unit: name, state, why, differences, entry, last })), null, 2)}\n`);
-  else io.out(chosen.map((outlook) => `${describe(outlook).join('\n')}\n`).join('\n'));
+  const { units } = await modelOutlook(workspaceRoot, target.model.root, signal, io, (lock) => targetUnits(lock, target));
+  if (json) io.out(`${JSON.stringify(units.map(({ name, state, why, differences, entry, last }) => ({ unit: name, state, why, differences, entry, last })), null, 2)}\n`);
+  else io.out(units.map((outlook) => `${describe(outlook).join('\n')}\n`).join('\n'));
 }
 
 function describe({ name, state, why, differences, entry, last }: UnitOutlook): string[] {

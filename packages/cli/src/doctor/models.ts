@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { messageOf, printable } from '@tundish/diagnostics';
-import { type Lock, parseLock } from '@tundish/recipe/lock';
+import type { Lock } from '@tundish/recipe/lock';
+import { parseLock } from '@tundish/recipe/parse-lock';
 import { type FoundModel, findModels, modelLayout } from '@tundish/stages/workspace';
 import { hostToolchain } from '@tundish/toolchain-host';
 import { TOOLCHAINS } from '../toolchains.js';

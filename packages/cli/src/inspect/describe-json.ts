@@ -107,7 +107,7 @@ export function describeSidecar(path: string, bytes: number, sidecar: Sidecar): 
 }
 
 async function describeLock(path: string, bytes: number, content: Uint8Array): Promise<Description> {
-  const { parseLock } = await import('@tundish/recipe/lock');
+  const { parseLock } = await import('@tundish/recipe/parse-lock');
   const lock = parseLock(content, path);
   const { ar, cl } = lock.stages.arcl.options;
   const { quantize, compile } = lock.stages;

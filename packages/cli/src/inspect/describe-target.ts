@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatBytes } from '@tundish/diagnostics';
-import { type Lock, parseLock } from '@tundish/recipe/lock';
+import type { Lock } from '@tundish/recipe/lock';
+import { parseLock } from '@tundish/recipe/parse-lock';
 import { type StageOutput, manifestDigest, openStore, readManifest } from '@tundish/store';
 import { type FoundModel, type Unit, modelLayout, parseTarget, targetUnits, unitName, unitsOf } from '@tundish/stages/workspace';
 import { cliError } from '../errors.js';

@@ -1,11 +1,12 @@
 /** The entries of `stages` in a recipe, as the lock pins them: name, options with the defaults of their schema, digest of the code. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
-import { type CustomStagePin, type Recipe, type RecipeFile, STAGE_NAMES } from '@tundish/recipe';
-import { canonicalJson, sha256, writeFileAtomic } from '@tundish/store';
-import { CodeDigests } from '../code/code-digests.js';
+import { STAGE_NAMES } from '@tundish/recipe/lock';
+import type { CustomStagePin, Recipe, RecipeFile } from '@tundish/recipe/resolve';
+import { canonicalJson, sha256 } from '@tundish/store';
+import type { CodeDigests } from '../code/code-digests.js';
 import { stageError } from '../errors.js';
+import { readMemo, writeMemo } from '../memo-file.js';
 import { type StageDescription, describeStages } from './describe-stages.js';
 import { customModulePath } from './module-path.js';
 import { customModules, userModules } from './stage-modules.js';
@@ -18,6 +19,7 @@ export interface CustomStagesRequest {
   /** Folder of the model project. */
   readonly root: string;
   readonly cacheRoot: string;
+  readonly code: CodeDigests;
   /** False leaves what is remembered in the cache as it is. */
   readonly remember: boolean;
 }
@@ -28,10 +30,9 @@ export interface CustomStagesRequest {
  *
  * @throws STAGE_CUSTOM_* and STAGE_CODE with the line of the recipe
  */
-export async function resolveCustomStages({ file, root, cacheRoot, remember }: CustomStagesRequest): Promise<CustomStagePin[]> {
+export async function resolveCustomStages({ file, root, cacheRoot, code, remember }: CustomStagesRequest): Promise<CustomStagePin[]> {
   const { stages } = file.recipe;
   if (stages.length === 0) return [];
-  const code = new CodeDigests(cacheRoot, remember);
   const found: FoundStage[] = [];
   for (const [index, entry] of stages.entries()) {
     found.push(await locate(entry, root, code).catch((error: unknown) => {
@@ -48,7 +49,6 @@ export async function resolveCustomStages({ file, root, cacheRoot, remember }: C
     const { name, options, ...about } = description;
     pins.push({ name, use: entry.use, after: entry.after, ...about, options, code: pin });
   }
-  await code.save();
   return pins;
 }
 
@@ -95,30 +95,14 @@ function withLine(error: unknown, file: RecipeFile, index: number): unknown {
   return new TundishError(error.code, { what: error.what, ...(error.why === undefined ? {} : { why: error.why }), evidence, ...(error.fix === undefined ? {} : { fix: error.fix }), cause: error });
 }
 
-/** Oldest descriptions beyond this are forgotten. */
-const MAX_KEPT = 256;
-
 /** Descriptions from `custom-stages.json` in the cache, where they are remembered by `key`, or from the modules. */
 async function describeAll(found: readonly FoundStage[], cacheRoot: string, remember: boolean): Promise<(StageDescription | TundishError)[]> {
   const path = join(cacheRoot, 'custom-stages.json');
-  const known = readMemo(path);
+  const known = readMemo<StageDescription>(path);
   const unknown = found.filter(({ key }) => !known.has(key));
   const answers = await describeStages(unknown.map(({ path: module, entry }) => ({ path: module, options: entry.options })));
   const fresh = new Map(unknown.map(({ key }, i) => [key, answers[i] as StageDescription | TundishError]));
   const kept = [...fresh].filter((pair): pair is [string, StageDescription] => !(pair[1] instanceof TundishError));
-  if (remember && kept.length > 0) {
-    const body = JSON.stringify([...known, ...kept].slice(-MAX_KEPT));
-    await writeFileAtomic(path, `${sha256(body)}\n${body}\n`);
-  }
+  if (remember && kept.length > 0) await writeMemo(path, [...known, ...kept]);
   return found.map(({ key }) => (known.get(key) ?? fresh.get(key)) as StageDescription | TundishError);
-}
-
-/** `<sha256 of the next line>\n<json>\n`, as that of code digests; a damaged file only costs loading again. */
-function readMemo(path: string): Map<string, StageDescription> {
-  try {
-    const [checksum, body = ''] = readFileSync(path, 'utf8').split('\n');
-    return sha256(body) === checksum ? new Map(JSON.parse(body) as [string, StageDescription][]) : new Map();
-  } catch {
-    return new Map();
-  }
 }

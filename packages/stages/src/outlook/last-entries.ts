@@ -1,8 +1,8 @@
-/** The cache entry that last served or gave each unit of a model: what a new key is compared with. */
+/** The cache entry that last served or gave a unit of a model: what a new key is compared with. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EntryFolder, MANIFEST_FILE, type Sidecar, type StageManifest, byLastUse, decodeManifest, entryFolders, readSidecar } from '@tundish/store';
-import { type Unit, unitName } from '../plan.js';
+import type { Unit } from '../plan.js';
 
 export interface LastEntry {
   readonly path: string;
@@ -10,38 +10,49 @@ export interface LastEntry {
   readonly manifest: StageManifest;
 }
 
-export interface LastEntries {
-  /** The entry used last of each unit, by unit name, in the order of the stages. */
-  readonly units: ReadonlyMap<string, LastEntry>;
-  /** The entry used last of each stage, of whatever unit. */
-  readonly stages: ReadonlyMap<string, LastEntry>;
-}
+/** Looks when it is asked, and only at entries of the stage that it is asked for: a store may hold tens of thousands. */
+export class LastEntries {
+  #folders: readonly EntryFolder[] | undefined;
+  readonly #ordered = new Map<string, readonly EntryFolder[]>();
+  readonly #subjects = new Map<string, string | null | undefined>();
 
-/** Units that were never built, or whose entries are damaged, are absent. */
-export function lastEntries(cacheRoot: string, model: string, units: readonly Unit[]): LastEntries {
-  const found = new Map<string, LastEntry>();
-  const stages = new Map<string, LastEntry>();
-  const entries = entryFolders(cacheRoot, model);
-  for (const stage of new Set(units.map((unit) => unit.stage))) {
-    const wanted = new Set(units.filter((unit) => unit.stage === stage).map(unitName));
-    for (const entry of byLastUse(entries.filter(({ operation }) => operation === stage))) {
-      if (wanted.size === 0) break;
-      const subject = subjectOf(entry);
-      const name = subject === undefined ? undefined : unitName({ stage, subject });
-      if (name === undefined || (!wanted.has(name) && stages.has(stage))) continue;
-      const last = readEntry(entry);
-      if (last === undefined) continue;
-      if (!stages.has(stage)) stages.set(stage, last);
-      if (wanted.delete(name)) found.set(name, last);
-    }
+  constructor(private readonly cacheRoot: string, private readonly model: string) {}
+
+  /** The entry of a unit that was used last; undefined when it was never built, or when its entries are damaged. */
+  ofUnit({ stage, subject }: Unit): LastEntry | undefined {
+    return this.#first(stage, (entry) => this.#subjectOf(entry) === subject);
   }
-  return { units: found, stages };
+
+  /** The entry of a stage that was used last, of whatever unit. */
+  ofStage(stage: string): LastEntry | undefined {
+    return this.#first(stage, () => true);
+  }
+
+  #first(stage: string, fits: (entry: EntryFolder) => boolean): LastEntry | undefined {
+    for (const entry of this.#usedLastFirst(stage)) {
+      const last = fits(entry) ? readEntry(entry.path) : undefined;
+      if (last !== undefined) return last;
+    }
+    return undefined;
+  }
+
+  #usedLastFirst(stage: string): readonly EntryFolder[] {
+    this.#folders ??= entryFolders(this.cacheRoot, this.model);
+    const ordered = this.#ordered.get(stage) ?? byLastUse(this.#folders.filter(({ operation }) => operation === stage));
+    this.#ordered.set(stage, ordered);
+    return ordered;
+  }
+
+  #subjectOf(entry: EntryFolder): string | null | undefined {
+    if (!this.#subjects.has(entry.path)) this.#subjects.set(entry.path, readSubject(entry));
+    return this.#subjects.get(entry.path);
+  }
 }
 
 /** Without the checks of a manifest: there may be thousands to pass over. */
-function subjectOf(entry: EntryFolder): string | null | undefined {
+function readSubject({ path }: EntryFolder): string | null | undefined {
   try {
-    const { subject } = JSON.parse(readFileSync(`${entry.path}/${MANIFEST_FILE}`, 'utf8')) as { readonly subject?: string | null };
+    const { subject } = JSON.parse(readFileSync(`${path}/${MANIFEST_FILE}`, 'utf8')) as { readonly subject?: string | null };
     return subject;
   } catch {
     // A damaged entry served nobody.
@@ -49,7 +60,8 @@ function subjectOf(entry: EntryFolder): string | null | undefined {
   }
 }
 
-function readEntry({ path }: EntryFolder): LastEntry | undefined {
+/** @param path of a folder of the action cache; one that is gone or damaged gives undefined */
+export function readEntry(path: string): LastEntry | undefined {
   try {
     const file = join(path, MANIFEST_FILE);
     return { path, sidecar: readSidecar(path), manifest: decodeManifest(readFileSync(file), file) };

@@ -2,8 +2,8 @@
 import { type LeafDifference, type StageManifest, leafDifferences } from '@tundish/store';
 import type { Pipeline } from '../pipeline.js';
 import { type Unit, inputsOf, unitName, unitsOf } from '../plan.js';
-import { type LastEntry, lastEntries } from './last-entries.js';
-import { type Prediction, predictor } from './predict.js';
+import { LastEntries, type LastEntry, readEntry } from './last-entries.js';
+import { type Prediction, Predictor } from './predict.js';
 
 /**
  * `cached`: the store has the result. `run`: it has not. `open`: inputs are made first; when they come out as they did last time
@@ -21,10 +21,49 @@ export interface UnitOutlook {
   readonly differences: readonly LeafDifference[];
   /** Folder of the entry that serves the unit, or would. */
   readonly entry: string | null;
-  /** Folder of the entry that the key is compared with, and when it was made. */
+  /** Folder of the entry that the key is compared with, and when it was made; null when there is none, or no comparison. */
   readonly last: { readonly path: string; readonly createdAt: string } | null;
   /** What running it would cost; null for a cached unit. */
   readonly prediction: Prediction | null;
+}
+
+/** All units, producers before consumers. What the store has is not compared with the last build: that would take a look at every entry of the stage. */
+export function buildOutlook(pipeline: Pipeline): Promise<UnitOutlook[]> {
+  return outlooksOf(pipeline, unitsOf(pipeline.lock), new Set());
+}
+
+/** These units, each compared with its last build; of the others only what they read is looked at. */
+export async function unitOutlooks(pipeline: Pipeline, asked: readonly Unit[]): Promise<UnitOutlook[]> {
+  const names = new Set(asked.map(unitName));
+  const needed = new Set<string>();
+  const need = (unit: Unit): void => {
+    if (needed.has(unitName(unit))) return;
+    needed.add(unitName(unit));
+    inputsOf(pipeline.lock, unit).forEach(need);
+  };
+  asked.forEach(need);
+  const outlooks = await outlooksOf(pipeline, unitsOf(pipeline.lock).filter((unit) => needed.has(unitName(unit))), names);
+  return outlooks.filter(({ name }) => names.has(name));
+}
+
+async function outlooksOf(pipeline: Pipeline, units: readonly Unit[], compared: ReadonlySet<string>): Promise<UnitOutlook[]> {
+  const entries = new LastEntries(pipeline.location.cacheRoot, pipeline.layout.model);
+  const predictor = new Predictor(pipeline.lock, entries);
+  const known = new Map<string, Known>();
+  const outlooks: UnitOutlook[] = [];
+  for (const unit of units) {
+    const name = unitName(unit);
+    const { manifest, last, ...outlook } = await outlookOf(pipeline, unit, known, { entries, isCompared: compared.has(name) });
+    const isCached = outlook.state === 'cached';
+    if (manifest !== undefined) predictor.add(manifest);
+    known.set(name, { manifest, certain: isCached });
+    outlooks.push({
+      unit, name, ...outlook,
+      last: last === undefined ? null : { path: last.path, createdAt: last.sidecar.created_at },
+      prediction: isCached ? null : predictor.predict(unit, last ?? (outlook.entry === null ? undefined : readEntry(outlook.entry))),
+    });
+  }
+  return outlooks;
 }
 
 /** A result that a unit has, or had last time. */
@@ -33,41 +72,25 @@ interface Known {
   readonly certain: boolean;
 }
 
-/** All units, producers before consumers. */
-export async function buildOutlook(pipeline: Pipeline): Promise<UnitOutlook[]> {
-  const units = unitsOf(pipeline.lock);
-  const last = lastEntries(pipeline.location.cacheRoot, pipeline.layout.model, units);
-  const predict = predictor(pipeline.lock, last);
-  const known = new Map<string, Known>();
-  const outlooks: UnitOutlook[] = [];
-  for (const unit of units) {
-    const name = unitName(unit);
-    const { outlook, manifest } = await outlookOf(pipeline, unit, known, last.units.get(name));
-    known.set(name, { manifest, certain: outlook.state === 'cached' });
-    const mostRecent = last.units.get(name);
-    outlooks.push({
-      unit, name, ...outlook,
-      last: mostRecent === undefined ? null : { path: mostRecent.path, createdAt: mostRecent.sidecar.created_at },
-      prediction: outlook.state === 'cached' ? null : predict(unit),
-    });
-  }
-  return outlooks;
+interface Found extends Pick<UnitOutlook, 'state' | 'why' | 'differences' | 'entry'> {
+  readonly manifest: StageManifest | undefined;
+  readonly last: LastEntry | undefined;
 }
 
-type Found = Pick<UnitOutlook, 'state' | 'why' | 'differences' | 'entry'>;
-
-async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<string, Known>, last: LastEntry | undefined): Promise<{ readonly outlook: Found; readonly manifest: StageManifest | undefined }> {
+async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<string, Known>, { entries, isCompared }: { readonly entries: LastEntries; readonly isCompared: boolean }): Promise<Found> {
   const inputs = inputsOf(pipeline.lock, unit).map((input) => [unitName(input), known.get(unitName(input))] as const);
   const unmade = inputs.filter(([, input]) => input?.manifest === undefined).map(([name]) => name);
   if (unmade.length > 0) {
-    return { outlook: { state: 'run', why: `first needs ${listed(unmade)}, never made here`, differences: [], entry: null }, manifest: last?.manifest };
+    const last = entries.ofUnit(unit);
+    return { state: 'run', why: `first needs ${listed(unmade)}, never made here`, differences: [], entry: null, manifest: last?.manifest, last };
   }
   const pending = inputs.filter(([, input]) => input?.certain === false).map(([name]) => name);
   const { key, entry, manifest } = await pipeline.explain(unit, new Map(inputs.map(([name, input]) => [name, input?.manifest as StageManifest])));
+  const last = manifest === undefined || isCompared ? entries.ofUnit(unit) : undefined;
   const differences = last === undefined ? [] : ownFirst(leafDifferences(new Map(Object.entries(last.sidecar.config)), new Map(Object.entries(key.fields))));
-  if (manifest === undefined) return { outlook: { state: 'run', why: whyRun(differences, last, pending), differences, entry: null }, manifest: last?.manifest };
-  if (pending.length === 0) return { outlook: { state: 'cached', why: 'nothing changed', differences, entry }, manifest };
-  return { outlook: { state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached`, differences, entry }, manifest };
+  if (manifest === undefined) return { state: 'run', why: whyRun(differences, last, pending), differences, entry: null, manifest: last?.manifest, last };
+  if (pending.length === 0) return { state: 'cached', why: 'nothing changed', differences, entry, manifest, last };
+  return { state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached`, differences, entry, manifest, last };
 }
 
 function whyRun(differences: readonly LeafDifference[], last: LastEntry | undefined, pending: readonly string[]): string {

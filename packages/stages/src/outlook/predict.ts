@@ -1,6 +1,7 @@
 /** What a unit will cost: from its last run, from a run of the same stage, or from the size of the checkpoint. */
 import type { Lock } from '@tundish/recipe/lock';
-import { type Unit, unitName } from '../plan.js';
+import type { StageManifest } from '@tundish/store';
+import type { Unit } from '../plan.js';
 import type { LastEntries, LastEntry } from './last-entries.js';
 
 export interface Prediction {
@@ -12,23 +13,30 @@ export interface Prediction {
   readonly basis: 'last run' | 'another run of the stage' | 'checkpoint size';
 }
 
-export function predictor(lock: Lock, { units, stages }: LastEntries): (unit: Unit) => Prediction {
-  const makers = new Map<string, string>();
-  // Entries come in the order of the stages: the first one that has a file made it.
-  for (const { manifest } of units.values()) {
-    for (const { sha256 } of manifest.outputs) if (!makers.has(sha256)) makers.set(sha256, manifest.stage);
+export class Predictor {
+  readonly #makers = new Map<string, string>();
+
+  constructor(private readonly lock: Lock, private readonly last: LastEntries) {}
+
+  /** What a unit gave or gives. In the order of the stages: the first one that has a file made it. */
+  add({ stage, outputs }: StageManifest): void {
+    for (const { sha256 } of outputs) if (!this.#makers.has(sha256)) this.#makers.set(sha256, stage);
   }
-  const measured = ({ sidecar, manifest }: LastEntry): Omit<Prediction, 'basis'> => ({
-    seconds: sidecar.wall_seconds,
-    bytes: manifest.outputs.reduce((sum, { sha256, size }) => ((makers.get(sha256) ?? manifest.stage) === manifest.stage ? sum + size : sum), 0),
-    peakRssBytes: sidecar.memory.measured,
-  });
-  return (unit) => {
-    const own = units.get(unitName(unit));
-    if (own !== undefined) return { ...measured(own), basis: 'last run' };
-    const other = stages.get(unit.stage);
-    return other === undefined ? estimated(lock, unit) : { ...measured(other), basis: 'another run of the stage' };
-  };
+
+  /** @param own an entry of the unit: the last one, or that which its key has */
+  predict(unit: Unit, own: LastEntry | undefined): Prediction {
+    if (own !== undefined) return { ...this.#measured(own), basis: 'last run' };
+    const other = this.last.ofStage(unit.stage);
+    return other === undefined ? estimated(this.lock, unit) : { ...this.#measured(other), basis: 'another run of the stage' };
+  }
+
+  #measured({ sidecar, manifest: { stage, outputs } }: LastEntry): Omit<Prediction, 'basis'> {
+    return {
+      seconds: sidecar.wall_seconds,
+      bytes: outputs.reduce((sum, { sha256, size }) => ((this.#makers.get(sha256) ?? stage) === stage ? sum + size : sum), 0),
+      peakRssBytes: sidecar.memory.measured,
+    };
+  }
 }
 
 /** Of a process that has loaded the code of a stage. */

@@ -1,6 +1,6 @@
 /** How a recipe says which techniques give the weights their codes: named chains, and their links one by one. */
 import { z } from 'zod';
-import type { Technique } from './technique.js';
+import { QUANTIZE_RECIPES, type QuantizeRecipeName } from './technique.js';
 
 const damping = z.number().gt(0).max(1).default(0.01).describe('Part of the mean diagonal of the Gram matrix that is added to it; raised by itself where the matrix needs more.');
 const actOrder = z.boolean().default(true).describe('Round the columns with the loudest inputs first.');
@@ -32,17 +32,6 @@ const polish = z.int().min(0).max(100);
 /** The chain as the lock holds it: every choice made. */
 export const techniqueLock = z.strictObject({ scales: scaleSearch, rounding, correction, polish });
 
-/** Named chains. What a recipe writes beside the name replaces that link. */
-export const QUANTIZE_RECIPES = {
-  minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  fast: { scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  lpbq_seqmse: { scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  gptaq: { scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0 },
-  lpbq_gptaq: { scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2 },
-} as const satisfies Readonly<Record<string, Technique>>;
-
-export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
-
 const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeRecipeName[]];
 
 /** Keys of the quantize section that choose techniques. */
@@ -53,9 +42,3 @@ export const techniqueOptions = {
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),
   polish: polish.optional().describe('Sweeps of coordinate descent after rounding.'),
 };
-
-/** The chain that the keys of a quantize section mean. */
-export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined }): Technique {
-  const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? 'minmax'];
-  return { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish };
-}

@@ -1,0 +1,77 @@
+/** The form of recipe.lock.json. */
+import { z } from 'zod';
+import { CUSTOM_AFTER, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS } from './known-values.js';
+import { LOCK_SCHEMA } from './lock.js';
+import { techniqueLock } from './technique-schema.js';
+
+// As in schema.ts: one lock is parsed.
+z.config({ jitless: true });
+
+const text = z.string().min(1);
+const positive = z.int().min(1);
+const pin = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().min(0) });
+// Absent for plain text, so that such a lock is what it was before texts could have a format.
+const format = z.enum(TEXT_FORMATS).exclude(['text']).optional();
+const bits = z.strictObject({ bits: positive });
+const empty = z.strictObject({});
+
+const calibrationLock = pin.extend({ text, format, windows: positive, windowLength: positive });
+const weightsLock = z.strictObject({
+  technique: techniqueLock,
+  weights: z.strictObject({ scheme: z.literal('lpbq'), bits: z.literal(4), blockSize: z.literal([16, 32, 64]) }),
+  lmHead: bits.extend({ bits: z.literal(8) }),
+  embedding: bits.extend({ bits: z.literal([8, 16]) }),
+});
+// With a calibration where a technique reads one.
+export const weightsOnlyLock = weightsLock.extend({ activations: z.literal('none'), calibration: calibrationLock.optional() });
+export const quantizeLock = weightsLock.extend({
+  activations: bits.extend({ bits: z.literal(16) }),
+  kvCache: bits.extend({ bits: z.literal(8) }),
+  calibration: calibrationLock,
+});
+
+export const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
+
+const stage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options });
+const toolStage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options, toolchain: z.strictObject({ name: text, version: text }) });
+
+export const customLock = z.strictObject({
+  use: text,
+  after: z.enum(CUSTOM_AFTER),
+  reads: text,
+  description: text.optional(),
+  options: z.record(z.string(), z.json()),
+  code: pin.shape.sha256,
+});
+
+export const lockSchema = z.strictObject({
+  schema: z.literal(LOCK_SCHEMA),
+  model: text,
+  source: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('folder'), location: text, files: z.record(text, pin) }),
+    z.strictObject({ kind: z.literal('gguf'), location: text, file: pin, import: importLock, importer: positive, files: z.record(text, pin) }),
+    z.strictObject({ kind: z.literal('hub'), location: text, revision: text, files: z.record(text, pin) }),
+  ]),
+  cells: z.record(text, z.strictObject({ ar: positive, cl: positive, part: positive, parts: positive })),
+  parts: z.record(text, z.strictObject({ part: positive, parts: positive, cells: z.array(text) })),
+  stages: z.strictObject({
+    load: stage(empty),
+    optimize: stage(z.strictObject({ foldNormGains: z.boolean() })),
+    quantize: stage(z.union([z.literal('none'), weightsOnlyLock, quantizeLock])),
+    arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
+    transform: stage(z.strictObject({ mha2sha: z.boolean() })),
+    convert: toolStage(empty),
+    compile: toolStage(z.strictObject({ prepack: z.boolean() })),
+    package: stage(empty),
+  }),
+  // Absent where there is none, so that such a lock is what it was before recipes could name stages.
+  custom: z.record(text, customLock).optional(),
+  // `mini` alone has a window length of the recipe's choice, and no name in the lock.
+  evaluate: z.union([
+    z.strictObject({ text: text.nullable(), format, windowLength: positive }),
+    z.strictObject({ text: text.nullable(), format, protocol: z.enum(EVALUATION_PROTOCOLS).exclude(['mini']) }),
+  ]),
+  generation: z.strictObject({ maxTokens: positive }),
+  /** Modules that are told of the build; absent when there are none. No target and no key reads it. */
+  observers: z.array(text).min(1).optional(),
+});
