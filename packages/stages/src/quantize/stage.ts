@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
+import { type Calibration, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
 import { convertArCl } from '@tundish/transform';
 import { stageError } from '../errors.js';
@@ -92,9 +92,10 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
 
 async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {
   const files: StageFile[] = [];
-  for (const [name, pieces] of [[ENCODINGS_100, writeEncodings100(encodings)], [ENCODINGS_200, writeEncodings200(encodings)]] as const) {
+  const document = documentOf(encodings);
+  for (const [name, version] of [[ENCODINGS_100, '1.0.0'], [ENCODINGS_200, '2.0.0']] as const) {
     const path = join(folder, name);
-    await pipeline(Readable.from(pieces), createWriteStream(path));
+    await pipeline(Readable.from(writeEncodings(document, version)), createWriteStream(path));
     files.push({ name, mediaType: MEDIA.json, path });
   }
   return files;
