@@ -37,7 +37,7 @@ describe('inspect', () => {
     expect((await main(workspace, 'inspect', file('tiny_1.0.0'))).stdout).toMatch(/^made by: +aimet-onnx 2\.42\.0$/m);
     const damaged = join(temporaryFolder(), 'damaged.encodings');
     writeFileSync(damaged, readFileSync(file('tiny_1.0.0'), 'utf8').replace('"block_size": 32', '"block_size": 0').replace('"block_size":32', '"block_size":0'));
-    expect(await main(workspace, 'inspect', damaged)).toMatchObject({ code: 1, stderr: expect.stringMatching(/ENCODINGS_FIELD: w_matmul: block_size must be a whole number/) as string });
+    expect(await main(workspace, 'inspect', damaged)).toMatchObject({ code: 3, stderr: expect.stringMatching(/ENCODINGS_FIELD: w_matmul: block_size must be a whole number/) as string });
   });
 
   it('says of a unit, an entry and a manifest what its memory was declared and measured to be', async () => {

@@ -12,6 +12,13 @@ export { parseEncodings, readEncodingsFile } from './encodings-formats/read-enco
 export type { ReadEncodingsOptions } from './encodings-formats/read-encodings.js';
 export { isSameEncoding } from './encodings-formats/same-encoding.js';
 export { writeEncodings } from './encodings-formats/write-encodings.js';
+export type { Finding, LintRule } from './encodings-lint/finding.js';
+export { lintAdapters } from './encodings-lint/lint-adapters.js';
+export type { AdapterEncodings } from './encodings-lint/lint-adapters.js';
+export { lintCarried } from './encodings-lint/lint-carried.js';
+export { LINT_RULES, lintEncodings } from './encodings-lint/lint-encodings.js';
+export { lintGraphs, lintParts } from './encodings-lint/lint-graph-set.js';
+export type { NamedGraph } from './encodings-lint/lint-graph-set.js';
 export { quantizeModel } from './quantize-model.js';
 export type { Calibration, QuantizeRequest, QuantizeResult } from './quantize-model.js';
 export type { WeightOptions } from './quantize-parameter.js';

@@ -7,6 +7,8 @@ export interface WeightAxes {
   readonly channel: number;
   /** Undefined for a vector. */
   readonly block: number | undefined;
+  /** The operator that multiplies by it, or gathers from it; undefined for a vector. */
+  readonly reader: Node | undefined;
 }
 
 /** Operators on the way from codes to the operator that multiplies, by the input that carries the weight. */
@@ -17,7 +19,7 @@ export function weightAxes(graph: Graph, name: string): WeightAxes | undefined {
   const start = graph.find(name);
   const dims = start?.tensor?.dims;
   if (start === undefined || dims === undefined) return undefined;
-  if (dims.length < 2) return dims.length === 1 ? { dims, channel: 0, block: undefined } : undefined;
+  if (dims.length < 2) return dims.length === 1 ? { dims, channel: 0, block: undefined, reader: undefined } : undefined;
   let value: Value = start;
   // Axis i of `value` is axis order[i] of the stored tensor.
   let order = dims.map((_, axis) => axis);
@@ -38,7 +40,7 @@ export function weightAxes(graph: Graph, name: string): WeightAxes | undefined {
 function axesAt({ node, index }: Use, dims: readonly number[], order: readonly number[]): WeightAxes | undefined {
   const pair = readAxes(node, index, order.length);
   const [channel, block] = pair?.map((axis) => order[axis]) ?? [];
-  return channel === undefined || block === undefined ? undefined : { dims, channel, block };
+  return channel === undefined || block === undefined ? undefined : { dims, channel, block, reader: node };
 }
 
 /** [output channels, input channels] of an operand. */

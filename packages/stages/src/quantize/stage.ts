@@ -9,6 +9,7 @@ import { loadKernels } from '@tundish/native';
 import { type Calibration, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
 import { convertArCl } from '@tundish/transform';
+import { checkEncodings } from '../check-encodings.js';
 import { stageError } from '../errors.js';
 import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
@@ -67,6 +68,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   });
   const foreign = externalLocations(result.model).find((location) => !result.files.has(location));
   if (foreign !== undefined) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${foreign}`, why: 'a parameter of the checkpoint was not quantized' });
+  checkEncodings(result.model.graph, result.encodings, context.reporter);
   const weights = [...result.files].map(([name, path]): StageFile => {
     const from = blocks.blobAt(path);
     return { name, mediaType: MEDIA.weights, ...(from === undefined ? { path } : { from }) };

@@ -1,0 +1,33 @@
+/** Holds encodings against the rules of the lint before a stage gives them on. */
+import { type Reporter, printable } from '@tundish/diagnostics';
+import type { Encodings, Graph } from '@tundish/graph';
+import { type Finding, documentOf, lintEncodings } from '@tundish/quantize';
+import { stageError } from './errors.js';
+
+/** More are counted. */
+const SHOWN = 3;
+
+/**
+ * Reports warnings.
+ *
+ * @param more findings of rules about more than one graph
+ * @throws STAGE_ENCODINGS naming the first errors
+ */
+export function checkEncodings(graph: Graph, encodings: Encodings, reporter: Reporter, more: readonly Finding[] = []): void {
+  const findings = [...lintEncodings(graph, documentOf(encodings)), ...more];
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  const warnings = findings.filter(({ severity }) => severity === 'warning');
+  if (errors.length > 0) {
+    throw stageError('STAGE_ENCODINGS', {
+      what: `${errors.length} encoding(s) break a rule: ${shown(errors)}`,
+      why: 'the artefact would compute something else than was calibrated, or a device would refuse it',
+      fix: `${printable(errors[0]?.tensor ?? '')}: ${errors[0]?.fix ?? ''}`,
+    });
+  }
+  if (warnings.length > 0) reporter.warn(`encodings: ${shown(warnings)}`);
+}
+
+function shown(findings: readonly Finding[]): string {
+  const lines = findings.slice(0, SHOWN).map(({ rule, tensor, what }) => `${printable(tensor)} ${printable(what)} (${rule})`);
+  return [...lines, ...(findings.length > SHOWN ? [`and ${findings.length - SHOWN} more`] : [])].join('; ');
+}
