@@ -4,7 +4,11 @@ import { DataType, Graph, type Value, floatTensor, int64Tensor } from '@tundish/
 export function aimetGraph(): Graph {
   const graph = new Graph('tiny');
   const weight = (name: string, dims: readonly number[]): Value => graph.addInitializer(name, floatTensor(new Float32Array(dims.reduce((a, b) => a * b, 1)), dims));
-  const node = (opType: string, output: string, inputs: readonly Value[], attributes = {}): Value => graph.addNode({ opType, inputs, outputs: [output], attributes }).output();
+  const node = (opType: string, output: string, inputs: readonly Value[], attributes = {}): Value => {
+    const value = graph.addNode({ opType, inputs, outputs: [output], attributes }).output();
+    value.dtype = DataType.FLOAT;
+    return value;
+  };
   const shape = (name: string): Value => graph.addInitializer(name, int64Tensor([1, -1]));
   const x = graph.addInput('x', DataType.FLOAT, [1, 4, 64]);
   const product = node('MatMul', 'm1', [x, weight('w_matmul', [64, 96])]);

@@ -4,14 +4,14 @@ import type { Encodings, Graph } from '@tundish/graph';
 import { type Finding, documentOf, lintEncodings } from '@tundish/quantize';
 import { stageError } from './errors.js';
 
-/** More are counted. */
-const SHOWN = 3;
+/** One finding of each of so many rules is shown, the others are counted. */
+const SHOWN_RULES = 3;
 
 /**
  * Reports warnings.
  *
  * @param more findings of rules about more than one graph
- * @throws STAGE_ENCODINGS naming the first errors
+ * @throws STAGE_ENCODINGS naming the first error of each rule
  */
 export function checkEncodings(graph: Graph, encodings: Encodings, reporter: Reporter, more: readonly Finding[] = []): void {
   const findings = [...lintEncodings(graph, documentOf(encodings)), ...more];
@@ -28,6 +28,7 @@ export function checkEncodings(graph: Graph, encodings: Encodings, reporter: Rep
 }
 
 function shown(findings: readonly Finding[]): string {
-  const lines = findings.slice(0, SHOWN).map(({ rule, tensor, what }) => `${printable(tensor)} ${printable(what)} (${rule})`);
-  return [...lines, ...(findings.length > SHOWN ? [`and ${findings.length - SHOWN} more`] : [])].join('; ');
+  const firstOfRules = findings.filter(({ rule }, i) => findings.findIndex((other) => other.rule === rule) === i).slice(0, SHOWN_RULES);
+  const lines = firstOfRules.map(({ rule, tensor, what }) => `${printable(tensor)} ${printable(what)} (${rule})`);
+  return [...lines, ...(findings.length > lines.length ? [`and ${findings.length - lines.length} more`] : [])].join('; ');
 }
