@@ -115,6 +115,7 @@ describe('the graph checks what a file says', () => {
     ['tiny_1.0.0', '"block_size":32', '"block_size":16', 'ENCODINGS_SHAPE'],
     ['tiny_1.0.0', '"block_size":32', '"block_size":5', 'ENCODINGS_SHAPE'],
     ['tiny_2.0.0', '"axis":0,"block_size":32', '"axis":1,"block_size":32', 'ENCODINGS_SHAPE'],
+    ['tiny_pc_2.0.0', '"axis":1', '"axis":0', 'ENCODINGS_SHAPE'],
     ['tiny_bq_2.0.0', '"block_size":32', '"block_size":64', 'ENCODINGS_SHAPE'],
   ] as const)('%s with %s as %s', (name, from, to, expected) => {
     const text = written(parseEncodings(textOf(name)));

@@ -141,7 +141,7 @@ describe('damaged files', () => {
       const tree = JSON.parse(written(original)) as Json;
       const all = paths(tree);
       orRefused(JSON.stringify(changed(tree, all[which % all.length] ?? [], to) ?? null));
-    }), { numRuns: 400 });
+    }), { numRuns: 200 });
   });
 
   test('any character replaced, and any beginning of a file', () => {
@@ -150,7 +150,7 @@ describe('damaged files', () => {
       const index = at % text.length;
       orRefused(text.slice(0, index) + put + text.slice(index + 1));
       orRefused(text.slice(0, index));
-    }), { numRuns: 200 });
+    }), { numRuns: 100 });
   });
 
   test('any JSON at all', () => {

@@ -116,9 +116,9 @@ describe('one graph', () => {
     expect(new Set(LINT_RULES.map(({ name }) => name)).size).toBe(LINT_RULES.length);
   });
 
-  test('the documentation has a row for every rule, in their order', () => {
-    const rows = [...readFileSync(repositoryPath('docs/formats/encodings.md'), 'utf8').matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
-    expect(rows).toEqual(LINT_RULES.map(({ name }) => name));
+  test('the documentation has the words of every rule, in their order', () => {
+    const rows = readFileSync(repositoryPath('docs/formats/encodings.md'), 'utf8').split('\n').filter((line) => line.startsWith('| `'));
+    expect(rows).toEqual(LINT_RULES.map(({ name, asks, host }) => `| \`${name}\` | ${asks} | ${host} |`));
   });
 
   test('a graph whose weights alone are quantized needs no encodings of activations', () => {

@@ -1,7 +1,7 @@
 /** Holds encodings against the rules of the lint before a stage gives them on. */
 import { type Reporter, printable } from '@tundish/diagnostics';
 import type { Encodings, Graph } from '@tundish/graph';
-import { type Finding, documentOf, lintEncodings } from '@tundish/quantize';
+import { type Finding, LINT_RULES, documentOf, lintEncodings } from '@tundish/quantize';
 import { stageError } from './errors.js';
 
 /** One finding of each of so many rules is shown, the others are counted. */
@@ -17,11 +17,12 @@ export function checkEncodings(graph: Graph, encodings: Encodings, reporter: Rep
   const findings = [...lintEncodings(graph, documentOf(encodings)), ...more];
   const errors = findings.filter(({ severity }) => severity === 'error');
   const warnings = findings.filter(({ severity }) => severity === 'warning');
-  if (errors.length > 0) {
+  const [first] = errors;
+  if (first !== undefined) {
     throw stageError('STAGE_ENCODINGS', {
       what: `${errors.length} encoding(s) break a rule: ${shown(errors)}`,
-      why: 'the artefact would compute something else than was calibrated, or a device would refuse it',
-      fix: `${printable(errors[0]?.tensor ?? '')}: ${errors[0]?.fix ?? ''}`,
+      why: LINT_RULES.find(({ name }) => name === first.rule)?.asks ?? 'what was carried is not what was calibrated',
+      fix: `${printable(first.tensor)}: ${first.fix}`,
     });
   }
   if (warnings.length > 0) reporter.warn(`encodings: ${shown(warnings)}`);

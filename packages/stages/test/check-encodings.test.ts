@@ -28,7 +28,7 @@ describe('checkEncodings', () => {
 
   test('names the first error of a rule and counts the others, with what to do', () => {
     const wrong = encodings({ a: u16(1), b: u16(1), c: u16(1), d: u16(1) });
-    expect(() => checkEncodings(graph, wrong, silentReporter)).toThrow(expect.objectContaining({ code: 'STAGE_ENCODINGS', what: expect.stringMatching(/^4 encoding\(s\) break a rule: a spans .* \(unit-interval\); and 3 more$/) as string, fix: expect.stringMatching(/^a: offset 0/) as string }) as Error);
+    expect(() => checkEncodings(graph, wrong, silentReporter)).toThrow(expect.objectContaining({ code: 'STAGE_ENCODINGS', what: expect.stringMatching(/^4 encoding\(s\) break a rule: a spans .* \(unit-interval\); and 3 more$/) as string, why: 'results of Softmax and Sigmoid span [0, 1]', fix: expect.stringMatching(/^a: offset 0/) as string }) as Error);
   });
 
   test('reports warnings and goes on', () => {

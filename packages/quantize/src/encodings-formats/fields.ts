@@ -56,25 +56,32 @@ export function oneOf<const T extends string | number>(place: Place, object: Jso
   return found;
 }
 
-/** A whole number from `min` to `max`; AIMET writes some of them as 128.0. */
-export function wholeNumber(place: Place, field: string, value: JsonValue | undefined, min: number, max: number): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) throw fieldError(place, field, value, `a whole number from ${min} to ${max}`);
+/** A whole number from `min` to `max`, at `index` of a list if one is given; AIMET writes some of them as 128.0. */
+export function wholeNumber(place: Place, field: string, value: JsonValue | undefined, min: number, max: number, index?: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) throw fieldError(place, at(field, index), value, `a whole number from ${min} to ${max}`);
   return value + 0;
 }
 
-export function positiveScale(place: Place, field: string, value: JsonValue | undefined): number {
-  if (typeof value !== 'number' || !(value > 0)) throw fieldError(place, field, value, 'a number above 0');
+/** @param index in a list, if the value is of one */
+export function positiveScale(place: Place, field: string, value: JsonValue | undefined, index?: number): number {
+  if (typeof value !== 'number' || !(value > 0)) throw fieldError(place, at(field, index), value, 'a number above 0');
   return value;
 }
 
-/** Every value of a list through `read`, as numbers. */
-export function numbersOf(place: Place, field: string, list: readonly JsonValue[], read: (field: string, value: JsonValue) => number): Float64Array {
-  if (list.length === 0) throw shapeError(place, field, 'is empty');
-  return Float64Array.from(list, (value, i) => read(`${field}[${i}]`, value));
+function at(field: string, index: number | undefined): string {
+  return index === undefined ? field : `${field}[${index}]`;
 }
 
-export function scalesOf(place: Place, field: string, value: JsonValue | undefined): Float64Array {
-  return numbersOf(place, field, listOf(place, field, value), (at, scale) => positiveScale(place, at, scale));
+/** Every value of a list through `read`, as numbers. */
+export function numbersOf(place: Place, field: string, list: readonly JsonValue[], read: (value: JsonValue, index: number) => number): Float64Array {
+  if (list.length === 0) throw shapeError(place, field, 'is empty');
+  const numbers = new Float64Array(list.length);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = read(list[i] as JsonValue, i);
+  return numbers;
+}
+
+export function scalesOf(place: Place, field: string, list: readonly JsonValue[]): Float64Array {
+  return numbersOf(place, field, list, (scale, i) => positiveScale(place, field, scale, i));
 }
 
 export function expectLength(place: Place, field: string, found: number, expected: number, because: string): void {

@@ -29,8 +29,8 @@ function formOf({ graph }: ReadRequest, place: Place, object: JsonObject, role: 
   }
   const bits = oneOf(place, object, 'bw', [4, 8, 16, 32]);
   const symmetric = truth(place, object, 'is_sym');
-  const scale = scalesOf(place, 'scale', object.get('scale'));
-  const zeroPoint = numbersOf(place, 'offset', listOf(place, 'offset', object.get('offset')), (at, value) => zeroPointOfOffset(place, at, value, bits));
+  const scale = scalesOf(place, 'scale', listOf(place, 'scale', object.get('scale')));
+  const zeroPoint = numbersOf(place, 'offset', listOf(place, 'offset', object.get('offset')), (value, i) => zeroPointOfOffset(place, 'offset', value, bits, i));
   expectLength(place, 'offset', zeroPoint.length, scale.length, 'one for each scale');
   const grid: IntegerGrid = { bits, symmetric, signed: symmetric && role === 'parameter' };
   if (form === 'PER_TENSOR') {
@@ -75,7 +75,7 @@ function lpbqOf({ place, object, bits, symmetric, blockSize, layout, channelScal
   const uneven = zeroPoint.findIndex((zero) => zero !== middleOf(bits));
   if (uneven >= 0) throw fieldError(place, `offset[${uneven}]`, 0 - (zeroPoint[uneven] as number), `${-middleOf(bits)} for enc_type LPBQ`);
   const list = listOf(place, 'per_block_int_scale', object.get('per_block_int_scale'));
-  const blockScale = numbersOf(place, 'per_block_int_scale', list, (at, value) => wholeNumber(place, at, value, 1, 2 ** (bits - compressed)));
+  const blockScale = numbersOf(place, 'per_block_int_scale', list, (value, i) => wholeNumber(place, 'per_block_int_scale', value, 1, 2 ** (bits - compressed), i));
   if (blockScale.length % channelScale.length !== 0) throw shapeError(place, 'per_block_int_scale', `has ${blockScale.length} values, which ${channelScale.length} channels cannot share evenly`);
   expectBlocks(place, 'per_block_int_scale', blockScale.length, layout);
   if (layout !== undefined) expectLength(place, 'scale', channelScale.length, layout.shape[layout.channelAxis] ?? 0, 'one for each output channel');

@@ -1,9 +1,9 @@
 /** Reads encodings 2.0.0 and 2.1.0: one list in the convention of ONNX QuantizeLinear, scales in the storage order of the weight. */
-import { type JsonObject, isJsonObject } from '@tundish/checkpoint';
+import { type JsonObject, type JsonValue, isJsonObject } from '@tundish/checkpoint';
 import { type Graph, constantValues } from '@tundish/graph';
 import { channelFirst, expectLayoutInGraph, flatten, layoutOf } from './block-layout.js';
 import type { Bits, EncodingsDocument, EncodingsEntry, IntegerGrid, TensorEncoding } from './document.js';
-import { type Place, expectLength, fieldError, listOf, numbersOf, oneOf, positiveScale, shapeError, unusedFields, wholeNumber } from './fields.js';
+import { type Place, expectLength, fieldError, listOf, numbersOf, oneOf, positiveScale, scalesOf, shapeError, unusedFields, wholeNumber } from './fields.js';
 import { fromOnnxZeroPoint, middleOf } from './offsets.js';
 import { type ReadRequest, expectChannels, namedObjects } from './reading.js';
 
@@ -51,26 +51,27 @@ function formOf(place: Place, object: JsonObject, version: '2.0.0' | '2.1.0', gr
   if (version === '2.1.0' && isJsonObject(scale)) return { encoding: nestedLpbq(place, object, scale, codes, graph), used: ['axis', 'block_size', 'y_scale'] };
   if (typeof scale === 'number') {
     const given = object.get('y_zero_point');
-    const zeroPoint = zeroPointOf(place, 'y_zero_point', given === undefined ? 0 : given, codes);
+    const zeroPoint = zeroPointOf(place, given === undefined ? 0 : given, codes);
     return { encoding: { kind: 'per-tensor', grid: gridOf(codes, [zeroPoint]), scale: positiveScale(place, 'y_scale', scale), zeroPoint }, used: ['y_scale', 'y_zero_point'] };
   }
   if (!Array.isArray(scale)) throw fieldError(place, 'y_scale', scale, version === '2.1.0' ? 'a number, a list or an object' : 'a number or a list');
   const { shape, values } = flatten(place, 'y_scale', scale);
-  const scales = numbersOf(place, 'y_scale', values, (at, value) => positiveScale(place, at, value));
+  const scales = scalesOf(place, 'y_scale', values);
   const zeroPoints = zeroPointsOf(place, object, shape, codes);
   if (object.has('block_size')) return { encoding: blocksOf(place, object, { shape, scales, zeroPoints, codes }, graph), used: ['axis', 'block_size', 'y_scale', 'y_zero_point'] };
   if (shape.length !== 1) throw shapeError(place, 'y_scale', `has ${shape.length} axes and there is no block_size`);
-  expectChannels(place, 'y_scale', scales.length, graph);
-  return { encoding: { kind: 'per-channel', grid: gridOf(codes, zeroPoints), scale: scales, zeroPoint: zeroPoints, axis: axisOf(place, object) }, used: ['axis', 'y_scale', 'y_zero_point'] };
+  const axis = axisOf(place, object);
+  expectChannels(place, 'y_scale', scales.length, graph, axis);
+  return { encoding: { kind: 'per-channel', grid: gridOf(codes, zeroPoints), scale: scales, zeroPoint: zeroPoints, axis }, used: ['axis', 'y_scale', 'y_zero_point'] };
 }
 
 function gridOf(codes: Codes, zeroPoints: Iterable<number>): IntegerGrid {
   return { ...codes, symmetric: [...zeroPoints].every((zero) => zero === middleOf(codes.bits)) };
 }
 
-function zeroPointOf(place: Place, field: string, value: Parameters<typeof wholeNumber>[2], codes: Codes): number {
+function zeroPointOf(place: Place, value: JsonValue, codes: Codes, index?: number): number {
   const [min, max] = codes.signed ? [-middleOf(codes.bits), middleOf(codes.bits) - 1] : [0, 2 ** codes.bits - 1];
-  return fromOnnxZeroPoint(wholeNumber(place, field, value, min, max), codes);
+  return fromOnnxZeroPoint(wholeNumber(place, 'y_zero_point', value, min, max, index), codes);
 }
 
 /** Left out when all are 0, otherwise of the shape of the scales. */
@@ -80,7 +81,7 @@ function zeroPointsOf(place: Place, object: JsonObject, shape: readonly number[]
   if (given === undefined) return new Float64Array(count).fill(fromOnnxZeroPoint(0, codes));
   const found = flatten(place, 'y_zero_point', given);
   if (found.shape.join() !== shape.join()) throw shapeError(place, 'y_zero_point', `has the shape [${found.shape}], y_scale [${shape}]`);
-  return numbersOf(place, 'y_zero_point', found.values, (at, value) => zeroPointOf(place, at, value, codes));
+  return numbersOf(place, 'y_zero_point', found.values, (value, i) => zeroPointOf(place, value, codes, i));
 }
 
 function axisOf(place: Place, object: JsonObject): number {
@@ -115,7 +116,7 @@ function flatLpbq(place: Place, object: JsonObject, codes: Codes, graph: Graph |
   const layout = layoutOf(place, 'per_block_int_scale', integers.shape, blockAxis, channelAxis < 0 ? undefined : channelAxis);
   const expected = integers.shape.map((size, axis) => (axis === layout.channelAxis ? size : 1));
   if (channels.shape.join() !== expected.join()) throw shapeError(place, 'per_channel_float_scale', `has the shape [${channels.shape}], the blocks of shape [${integers.shape}] ask for [${expected}]`);
-  const channelScale = numbersOf(place, 'per_channel_float_scale', channels.values, (at, value) => positiveScale(place, at, value));
+  const channelScale = scalesOf(place, 'per_channel_float_scale', channels.values);
   return lpbqOf({ place, field: 'per_block_int_scale', codes, layout, integers: integers.values, channelScale, blockSize: blockSizeOf(place, object), graph });
 }
 
@@ -126,7 +127,7 @@ function nestedLpbq(place: Place, object: JsonObject, scale: JsonObject, codes: 
   const inner: Place = { ...place, tensor: `${place.tensor} y_scale` };
   const integers = flatten(place, 'y_scale.x', scale.get('x'));
   const layout = layoutOf(place, 'y_scale.x', integers.shape, axisOf(place, object), axisOf(inner, scale));
-  const channelScale = numbersOf(place, 'y_scale.x_scale', listOf(place, 'y_scale.x_scale', scale.get('x_scale')), (at, value) => positiveScale(place, at, value));
+  const channelScale = scalesOf(place, 'y_scale.x_scale', listOf(place, 'y_scale.x_scale', scale.get('x_scale')));
   expectLength(place, 'y_scale.x_scale', channelScale.length, layout.shape.at(layout.channelAxis) ?? 0, 'y_scale.x has as many channels');
   return lpbqOf({ place, field: 'y_scale.x', codes, layout, integers: integers.values, channelScale, blockSize: blockSizeOf(place, object), graph });
 }
@@ -138,7 +139,7 @@ interface LpbqFields {
   readonly codes: Codes;
   readonly layout: ReturnType<typeof layoutOf>;
   /** In storage order. */
-  readonly integers: Parameters<typeof numbersOf>[2];
+  readonly integers: readonly JsonValue[];
   readonly channelScale: Float64Array;
   readonly blockSize: number;
   readonly graph: Graph | undefined;
@@ -147,6 +148,6 @@ interface LpbqFields {
 function lpbqOf({ place, field, codes: { bits, signed }, layout, integers, channelScale, blockSize, graph }: LpbqFields): TensorEncoding {
   if (!signed || bits > 8) throw fieldError(place, 'output_dtype', `${signed ? '' : 'u'}int${bits}`, 'int4 or int8 for blocks with integer scales');
   expectLayoutInGraph(place, field, layout, graph, blockSize);
-  const stored = numbersOf(place, field, integers, (at, value) => wholeNumber(place, at, value, 1, 2 ** bits));
+  const stored = numbersOf(place, field, integers, (value, i) => wholeNumber(place, field, value, 1, 2 ** bits, i));
   return { kind: 'lpbq', bits, decompressedBits: (2 * bits) as Bits, blockSize, channelScale, blockScale: Uint16Array.from(channelFirst(layout, [...stored])), layout };
 }

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '@tundish/checkpoint';
 import { printable } from '@tundish/diagnostics';
 import type { Graph } from '@tundish/graph';
 import { quantizeError } from '../errors.js';
+import { axisFromFront } from './block-layout.js';
 import type { Bits, EncodingsEntry } from './document.js';
 import { type Place, listOf, nonEmptyString, objectOf, shapeError, wholeNumber } from './fields.js';
 import { fromOffset } from './offsets.js';
@@ -38,15 +39,16 @@ export function placeOf(path: string | undefined, tensor?: string): Place {
 }
 
 /** Offset of 0.6.1 and 1.0.0 as a zero point. */
-export function zeroPointOfOffset(place: Place, field: string, value: JsonValue | undefined, bits: Bits): number {
-  return fromOffset(wholeNumber(place, field, value, 1 - 2 ** bits, 0));
+export function zeroPointOfOffset(place: Place, field: string, value: JsonValue | undefined, bits: Bits, index?: number): number {
+  return fromOffset(wholeNumber(place, field, value, 1 - 2 ** bits, 0, index));
 }
 
-/** A graph knows how many channels its weights have. @throws ENCODINGS_SHAPE */
-export function expectChannels(place: Place, field: string, found: number, graph: Graph | undefined): void {
+/** A graph knows how many channels its weights have, and along which axis. @throws ENCODINGS_SHAPE */
+export function expectChannels(place: Place, field: string, found: number, graph: Graph | undefined, axis?: number): void {
   const axes = graph === undefined ? undefined : weightAxes(graph, place.tensor ?? '');
   const expected = axes?.dims[axes.channel];
   if (axes !== undefined && expected !== found) throw shapeError(place, field, `has ${found} channels, the tensor of shape [${axes.dims}] has ${expected}`);
+  if (axes !== undefined && axis !== undefined && axisFromFront(axis, axes.dims.length) !== axes.channel) throw shapeError(place, 'axis', `is ${axis}, the channels of the tensor of shape [${axes.dims}] are axis ${axes.channel}`);
 }
 
 /** The channel axis of a weight of the graph. */

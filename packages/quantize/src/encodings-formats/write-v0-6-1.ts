@@ -1,7 +1,7 @@
 /** Writes encodings 0.6.1, which knows scales of tensors and channels only. Layout: docs/formats/encodings.md. */
 import type { EncodingsDocument, EncodingsEntry, IntegerGrid } from './document.js';
 import { toOffset } from './offsets.js';
-import { entriesOfRole, entryExtra, extraFor, jsonText, notExpressible, writeFields, writeTable } from './writing.js';
+import { entriesOfRole, entryExtra, extraFor, notExpressible, writeFields, writeTable } from './writing.js';
 
 /** @throws ENCODINGS_NOT_EXPRESSIBLE */
 export function writeEncodings061(document: EncodingsDocument): Generator<string> {
@@ -10,9 +10,9 @@ export function writeEncodings061(document: EncodingsDocument): Generator<string
 }
 
 function channelsText(document: EncodingsDocument, entry: EncodingsEntry): string {
-  const extra = [...entryExtra(document, entry, '0.6.1')];
+  const extra = Object.entries(entryExtra(document, entry, '0.6.1'));
   const own = (channel: number): object => Object.fromEntries(extra.map(([field, values]) => [field, (values as readonly unknown[])[channel]]));
-  return jsonText(channelsOf(entry).map((fields, i) => ({ ...fields, ...own(i) })));
+  return JSON.stringify(channelsOf(entry).map((fields, i) => ({ ...fields, ...own(i) })));
 }
 
 function channelsOf(entry: EncodingsEntry): readonly object[] {

@@ -1,11 +1,11 @@
 /** Writes encodings 1.0.0, the version that Qualcomm's tools and published models use. Layout: docs/formats/encodings.md. */
 import type { Bits, EncodingsDocument, EncodingsEntry } from './document.js';
 import { middleOf, toOffset } from './offsets.js';
-import { entriesOfRole, entryExtra, extraFor, jsonText, writeFields, writeTable } from './writing.js';
+import { entriesOfRole, entryExtra, extraFor, writeFields, writeTable } from './writing.js';
 
 /** @throws ENCODINGS_NOT_EXPRESSIBLE */
 export function writeEncodings100(document: EncodingsDocument): Generator<string> {
-  const table = (role: EncodingsEntry['role']): Generator<string> => writeTable(entriesOfRole(document, role, '1.0.0'), (entry) => jsonText({ ...fieldsOf(entry), ...Object.fromEntries(entryExtra(document, entry, '1.0.0')) }));
+  const table = (role: EncodingsEntry['role']): Generator<string> => writeTable(entriesOfRole(document, role, '1.0.0'), (entry) => JSON.stringify({ ...fieldsOf(entry), ...entryExtra(document, entry, '1.0.0') }));
   return writeFields('1.0.0', new Map([['activation_encodings', table('activation')], ['param_encodings', table('parameter')]]), extraFor(document, '1.0.0'));
 }
 

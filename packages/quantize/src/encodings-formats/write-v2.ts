@@ -2,7 +2,7 @@
 import { axisFromFront, inStorageOrder, nest } from './block-layout.js';
 import type { BlockLayout, EncodingsDocument, EncodingsEntry, IntegerGrid, LpbqForm } from './document.js';
 import { toOnnxZeroPoint } from './offsets.js';
-import { entryExtra, extraFor, jsonText, notExpressible, writeFields, writeTable } from './writing.js';
+import { entryExtra, extraFor, notExpressible, writeFields, writeTable } from './writing.js';
 
 type Version2 = '2.0.0' | '2.1.0';
 
@@ -22,7 +22,7 @@ function* writeVersion2(document: EncodingsDocument, version: Version2): Generat
     if (names.has(entry.name)) throw notExpressible(entry, version, 'is an activation and a parameter, and there is one table');
     names.add(entry.name);
   }
-  const entries = writeTable(document.entries, (entry) => jsonText({ name: entry.name, ...fieldsOf(entry, version), ...Object.fromEntries(entryExtra(document, entry, version)) }));
+  const entries = writeTable(document.entries, (entry) => JSON.stringify({ name: entry.name, ...fieldsOf(entry, version), ...entryExtra(document, entry, version) }));
   yield* writeFields(version, new Map([['encodings', entries]]), extraFor(document, version));
 }
 

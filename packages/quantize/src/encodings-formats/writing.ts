@@ -28,9 +28,15 @@ export function* writeTable<T>(items: readonly T[], text: (item: T) => string, [
   yield close;
 }
 
-/** JSON without spaces; objects may be Maps. */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) => (isJsonObject(inner as JsonValue) ? Object.fromEntries(inner as JsonObject) : inner));
+/** JSON without spaces of what a reader kept. A replacer of JSON.stringify would be called for every number of a list. */
+function jsonText(value: JsonValue): string {
+  return JSON.stringify(plain(value));
+}
+
+/** Objects in place of Maps. */
+function plain(value: JsonValue): unknown {
+  if (isJsonObject(value)) return Object.fromEntries([...value].map(([field, inner]) => [field, plain(inner)]));
+  return Array.isArray(value) ? (value as readonly JsonValue[]).map(plain) : value;
 }
 
 /** What of the file's own fields goes into a file of another version. */
@@ -40,11 +46,11 @@ export function extraFor({ version, extra }: EncodingsDocument, target: Encoding
 }
 
 /** Unknown fields of an entry: written where they come from, refused elsewhere. @throws ENCODINGS_NOT_EXPRESSIBLE */
-export function entryExtra({ version }: EncodingsDocument, entry: EncodingsEntry, target: EncodingsVersion): JsonObject {
-  if (version === target) return entry.extra;
+export function entryExtra({ version }: EncodingsDocument, entry: EncodingsEntry, target: EncodingsVersion): object {
+  if (version === target) return plain(entry.extra) as object;
   const unknown = [...entry.extra.keys()].find((field) => !DERIVED_FIELDS.has(field));
   if (unknown !== undefined) throw notExpressible(entry, target, `has the field ${printable(unknown)}, whose meaning there is not known`);
-  return new Map();
+  return {};
 }
 
 /** The entries of one of two tables. @throws ENCODINGS_NOT_EXPRESSIBLE when a role is not known */

@@ -10,6 +10,8 @@ import { encodingText, isSymmetric, realRange } from './view.js';
 
 /** One step of the scores changes a probability by this factor's exponent: 6 %. Masks of -1e4 reach 0.15. */
 const LARGEST_SCORE_STEP = 1 / 16;
+/** What the floor of scales adds to a grid of 16 bits when all values of a tensor are nearly equal. */
+const FLOOR_WIDENING = 65535 * 2 ** -23;
 /** A grid that is wider than needed by this factor has lost 12 dB. */
 const WIDEST_SCORES = 4;
 
@@ -80,7 +82,7 @@ export const unitInterval: LintRule = {
 
 export const scoreStep: LintRule = {
   name: 'score-step',
-  asks: `scores on their way to Softmax have a step of at most ${LARGEST_SCORE_STEP}`,
+  asks: 'scores on their way to Softmax have a step of at most 1/16',
   host: 'Softmax is computed in floating point over scores of this step',
   *check({ graph, activations }) {
     for (const softmax of graph.nodes.filter(({ opType }) => opType === 'Softmax')) {
@@ -124,7 +126,7 @@ export const maskedRange: LintRule = {
 /** A grid begins at 0 when all scores are above it: where they begin is then not known. */
 function* sumBreaches(tensor: string, scores: TensorForm, sum: TensorForm): Generator<Breach> {
   const [visible, found] = [realRange(scores), realRange(sum)];
-  const tolerance = scores.scale + sum.scale;
+  const tolerance = scores.scale + sum.scale + FLOOR_WIDENING;
   const wanted = `[${visible.min - MASK_MARGIN}, ${visible.max}]`;
   const fix = `give it the range ${wanted}`;
   if (visible.min < 0 && found.min > visible.min - MASK_MARGIN + tolerance) yield { tensor, severity: 'error', what: `begins at ${found.min}, less than ${MASK_MARGIN} below the smallest score ${visible.min}: masked positions keep weight`, fix };

@@ -22,7 +22,7 @@ export const symmetricOffset: LintRule = {
 
 export const scaleRange: LintRule = {
   name: 'scale-range',
-  asks: `${SMALLEST_SCALE} < scale < ${LARGEST_SCALE}`,
+  asks: '1e-10 < scale < 1e10',
   host: 'the same: scales are float32 and are multiplied with each other',
   *check({ entries }) {
     for (const { name, encoding } of entries) {
