@@ -14,5 +14,7 @@ export { readModelConfig } from './read-config.js';
 export type { ReadModelConfig } from './read-config.js';
 export { readSafetensorsHeader } from './safetensors.js';
 export type { SafetensorsHeader, SafetensorsTensor } from './safetensors.js';
+export { describeJson, isJsonObject, parseStrictJson } from './strict-json.js';
+export type { JsonFault, JsonObject, JsonValue } from './strict-json.js';
 export { findNonFinite, readTensorBytes, widenToFloat32 } from './tensor-bytes.js';
 export type { TensorRange } from './tensor-bytes.js';

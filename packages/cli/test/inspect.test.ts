@@ -25,7 +25,19 @@ describe('inspect', () => {
     expect(graph.external.map(({ location }) => location)).toContain('block-0.weights');
     const encodings = json<{ version: string; counts: Record<string, Record<string, number>> }>(tundish(workspace, 'inspect', unit.places['encodings-1.0.0.json'] as string, '--json'));
     expect(encodings.version).toBe('1.0.0');
-    expect(encodings.counts['parameters']?.['LPBQ 4 bit']).toBe(14);
+    expect(encodings.counts['parameters']?.['LPBQ 4 bit, blocks of 16']).toBe(14);
+  });
+
+  it('reads encodings of AIMET, and says what is wrong with one', async () => {
+    const file = (name: string): string => repositoryPath(`packages/quantize/test/fixtures/aimet-encodings/${name}.encodings`);
+    const counts = async (name: string): Promise<unknown> => json<{ counts: unknown }>(await main(workspace, 'inspect', file(name), '--json')).counts;
+    expect(await counts('tiny_pc_0.6.1')).toEqual({ activations: { 'PER_TENSOR 16 bit asymmetric': 7 }, parameters: { 'PER_CHANNEL 4 bit': 4 } });
+    expect(await counts('tiny_bq_1.0.0')).toEqual({ activations: { 'PER_TENSOR 16 bit asymmetric': 7 }, parameters: { 'PER_BLOCK 4 bit, blocks of 32': 3, 'PER_CHANNEL 4 bit': 1 } });
+    expect(await counts('tiny_2.0.0')).toEqual({ parameters: { 'LPBQ 4 bit, blocks of 32': 3, 'PER_CHANNEL 32 bit': 1, 'PER_CHANNEL 8 bit': 1 }, 'activations or parameters': { 'PER_TENSOR 16 bit asymmetric': 12 } });
+    expect((await main(workspace, 'inspect', file('tiny_1.0.0'))).stdout).toMatch(/^made by: +aimet-onnx 2\.42\.0$/m);
+    const damaged = join(temporaryFolder(), 'damaged.encodings');
+    writeFileSync(damaged, readFileSync(file('tiny_1.0.0'), 'utf8').replace('"block_size": 32', '"block_size": 0').replace('"block_size":32', '"block_size":0'));
+    expect(await main(workspace, 'inspect', damaged)).toMatchObject({ code: 3, stderr: expect.stringMatching(/ENCODINGS_FIELD: w_matmul: block_size must be a whole number/) as string });
   });
 
   it('says of a unit, an entry and a manifest what its memory was declared and measured to be', async () => {

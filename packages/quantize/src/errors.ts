@@ -8,4 +8,11 @@ export const quantizeError = declareErrors({
   QUANTIZE_RANGE_NOT_FINITE: 'An activation became NaN or infinite during calibration.',
   QUANTIZE_UNKNOWN_BLOCK: 'A part of the graph is not a decoder block that the forward pass knows.',
   QUANTIZE_UNKNOWN_PARAMETER: 'A constant of the graph is not a parameter that quantization knows.',
+  ENCODINGS_UNREADABLE: 'An encodings file is missing, too large or not UTF-8.',
+  ENCODINGS_NOT_JSON: 'An encodings file is not strict JSON, or not an object.',
+  ENCODINGS_VERSION: 'An encodings file has a version that is not known.',
+  ENCODINGS_FIELD: 'A field of an encodings file is missing, has the wrong type or is out of range.',
+  ENCODINGS_DUPLICATE: 'An encodings file names one tensor, or one field, twice.',
+  ENCODINGS_SHAPE: 'The scales of an encoding do not fit each other or the tensor of the graph.',
+  ENCODINGS_NOT_EXPRESSIBLE: 'A version of the encodings format cannot say what an encoding says.',
 });

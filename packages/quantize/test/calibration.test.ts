@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { observedValues } from '../src/calibration/activations.js';
 import { observeSegment } from '../src/calibration/observe.js';
 import { windowFeeds } from '../src/calibration/windows.js';
-import { type QuantizeRequest, quantizeModel, writeEncodings100 } from '../src/index.js';
+import { type QuantizeRequest, documentOf, quantizeModel, writeEncodings } from '../src/index.js';
 import { segmentAt, segmentCount } from '../src/segments.js';
 import { type AdaptedCheckpoint, adapt, repositoryPath, temporaryFolder } from './adapted.js';
 
@@ -84,7 +84,7 @@ async function run(adapted: AdaptedCheckpoint, threads: number, change: Partial<
     reporter: silentReporter,
     ...change,
   });
-  const hash = createHash('sha256').update([...writeEncodings100(encodings)].join('')).update(String(maskValue));
+  const hash = createHash('sha256').update([...writeEncodings(documentOf(encodings))].join('')).update(String(maskValue));
   for (const [name, path] of files) hash.update(name).update(readFileSync(path));
   expect([...files.values()].every((path) => path === join(folder, path.slice(folder.length + 1)))).toBe(true);
   return hash.digest('hex');

@@ -6,6 +6,7 @@ export const stageError = declareErrors({
   STAGE_INPUT_MISSING: 'A stage has not run that this one needs.',
   STAGE_REQUIRES: 'The input of a stage does not have the form that the stage needs.',
   STAGE_ENSURES: 'A stage made a result that breaks its own promise; nothing was kept.',
+  STAGE_ENCODINGS: 'Encodings that a stage made or carried break a rule of the lint; nothing was kept.',
   STAGE_REBUILD_DIFFERS: 'A stage that was run again gave other bytes than its manifest names.',
   STAGE_SUBJECT_UNKNOWN: 'The lock file knows no cell, part or pair of this name.',
   STAGE_MODEL_UNKNOWN: 'A word names no model project of the workspace.',

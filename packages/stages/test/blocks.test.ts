@@ -40,7 +40,7 @@ describe('with a calibration', () => {
 
   test('a weight of the last block: that block and the head', async () => {
     const workspace = copyOf(built);
-    await flip(workspace, 'model.layers.1.mlp.down_proj.weight', 3, 0x40);
+    await flip(workspace, 'model.layers.1.mlp.down_proj.weight', 5, 0x80);
     expect(await quantized(workspace)).toEqual({ cached: 2, total: BLOCKS });
   });
 

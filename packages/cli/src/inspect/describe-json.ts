@@ -7,7 +7,6 @@ import { INFO_FILE, MANIFEST_FILE, type Sidecar, type StageManifest, decodeManif
 import { LOCK_FILE } from '@tundish/stages/workspace';
 import { cliError } from '../errors.js';
 import type { Description } from './description.js';
-import { describeEncodings, isEncodings } from './describe-encodings.js';
 import { type MadeBy, makerOf, memoryText, sourceIn } from './made-by.js';
 
 /** Encodings of the largest models are longer; parsing them would take seconds. */
@@ -18,7 +17,7 @@ const UNKNOWN = 'not known, no cache entry here has the result';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** @param cacheRoot where the entries are that say what a result took @throws STORE_MANIFEST_*, STORE_SIDECAR_INVALID, RECIPE_LOCK_*, CONTAINER_*, CLI_INSPECT_UNKNOWN */
+/** @param cacheRoot where the entries are that say what a result took @throws STORE_MANIFEST_*, STORE_SIDECAR_INVALID, RECIPE_LOCK_*, CONTAINER_*, ENCODINGS_*, CLI_INSPECT_UNKNOWN */
 export async function describeJson(path: string, bytes: number, cacheRoot: string): Promise<Description> {
   if (bytes > PARSED_BYTES) {
     throw cliError('CLI_INSPECT_LARGE', { what: `a JSON file of ${formatBytes(bytes)} is not read`, why: `it has no header that says what is in it, and inspect reads at most ${formatBytes(PARSED_BYTES)}`, evidence: { path } });
@@ -36,7 +35,7 @@ export async function describeJson(path: string, bytes: number, cacheRoot: strin
     const { readContainerManifest } = await import('@tundish/container');
     return describeContainer(path, await readContainerManifest(path), cacheRoot);
   }
-  if (isEncodings(value)) return describeEncodings(path, bytes, value);
+  if ('activation_encodings' in value || ('encodings' in value && 'version' in value)) return (await import('./describe-encodings.js')).describeEncodings(path, bytes, content.toString('utf8'));
   throw cliError('CLI_INSPECT_UNKNOWN', { what: 'this JSON file is of no form that inspect knows', why: `its keys are: ${printable(Object.keys(value).slice(0, 8).join(', ')) || 'none'}`, evidence: { path } });
 }
 

@@ -6,9 +6,10 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, type LayerReport, quantizeModel, writeEncodings100, writeEncodings200 } from '@tundish/quantize';
+import { type Calibration, type LayerReport, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
 import { convertArCl } from '@tundish/transform';
+import { checkEncodings } from '../check-encodings.js';
 import { stageError } from '../errors.js';
 import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
@@ -69,6 +70,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   });
   const foreign = externalLocations(result.model).find((location) => !result.files.has(location));
   if (foreign !== undefined) throw stageError('STAGE_ENSURES', { what: `the quantized graph still refers to ${foreign}`, why: 'a parameter of the checkpoint was not quantized' });
+  checkEncodings(result.model.graph, result.encodings, context.reporter);
   const weights = [...result.files].map(([name, path]): StageFile => {
     const from = blocks.blobAt(path);
     return { name, mediaType: MEDIA.weights, ...(from === undefined ? { path } : { from }) };
@@ -99,9 +101,10 @@ function reportFile(layers: readonly LayerReport[]): StageFile[] {
 
 async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {
   const files: StageFile[] = [];
-  for (const [name, pieces] of [[ENCODINGS_100, writeEncodings100(encodings)], [ENCODINGS_200, writeEncodings200(encodings)]] as const) {
+  const document = documentOf(encodings);
+  for (const [name, version] of [[ENCODINGS_100, '1.0.0'], [ENCODINGS_200, '2.0.0']] as const) {
     const path = join(folder, name);
-    await pipeline(Readable.from(pieces), createWriteStream(path));
+    await pipeline(Readable.from(writeEncodings(document, version)), createWriteStream(path));
     files.push({ name, mediaType: MEDIA.json, path });
   }
   return files;

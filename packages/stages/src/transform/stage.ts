@@ -1,6 +1,8 @@
 /** transform: one part of a pair's graph, with operations of their own for every attention head; graphs only. */
+import { documentOf, lintCarried } from '@tundish/quantize';
 import { carryEncodings, mhaToSha, splitModel } from '@tundish/transform';
 import type { CellId } from '@tundish/toolchain';
+import { checkEncodings } from '../check-encodings.js';
 import { stageError } from '../errors.js';
 import { activationsFile, externalsOf, graphFile, jsonFile, readActivations, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
@@ -25,7 +27,7 @@ export const transform: Stage<TransformOptions> = {
   requires: ({ options: { cell } }) => {
     if (cell.part < 1 || cell.part > cell.parts) throw stageError('STAGE_REQUIRES', { what: `part ${cell.part} of ${cell.parts} does not exist` });
   },
-  run: async (_context, request) => {
+  run: async (context, request) => {
     const { cell, mha2sha } = request.options;
     const input = requireInput(request, `arcl/${pairOf(cell)}`);
     const part = splitModel(await readGraph(input), cell.part, cell.parts);
@@ -37,6 +39,7 @@ export const transform: Stage<TransformOptions> = {
       if (carried.uncovered.length > 0) {
         throw stageError('STAGE_ENSURES', { what: `${carried.uncovered.length} activation(s) of the transformed graph have no encoding, the first is ${carried.uncovered[0]}`, why: 'they would run in floating point where the device has integers' });
       }
+      checkEncodings(model.graph, carried.encodings, context.reporter, lintCarried(documentOf({ activations: encodings, parameters: new Map() }), documentOf(carried.encodings), renames));
       files.push(activationsFile(carried.encodings.activations));
     }
     return { files, externals: externalsOf(model, input.manifest) };
