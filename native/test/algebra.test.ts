@@ -1,6 +1,5 @@
 /** Linear algebra: every variant gives the bytes of the TypeScript reference, and the results are what they claim to be. */
 import { createRequire } from 'node:module';
-import { TundishError } from '@tundish/diagnostics';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { builtAddonPath } from '../ts/addon.js';
@@ -211,7 +210,6 @@ it.each([reference, ...natives].map((kernels) => [kernels.identity().isa, kernel
     () => algebra.solveLower(x, 4, x, 4),
   ];
   for (const call of calls) expect(call).toThrow(expect.objectContaining({ code: 'KERNEL_ARGUMENT' }));
-  expect(calls[0]).toThrow(TundishError);
   expect(memory.every((value) => value === 0)).toBe(true);
 });
 

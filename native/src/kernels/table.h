@@ -30,7 +30,7 @@ struct LpbqWeight {
   size_t block;
 };
 
-// Which elements of a square product are wanted; those of register tiles across the diagonal may be computed too.
+// Which elements of a square product (m = n) are wanted; those of register tiles across the diagonal may be written too.
 enum class Part : uint8_t { kAll, kLower, kUpper };
 
 // out [m, n] = a [m, k] times b [k, n], row-major. Every element of out is one chain of fused multiply-adds over ascending

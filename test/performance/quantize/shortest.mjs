@@ -1,20 +1,15 @@
 /** Times works that are compared with each other: in turns, so that a busy moment of the machine meets all of them. */
-import { setTimeout } from 'node:timers/promises';
-
-/** Long enough for the threads of a runtime to stop waiting for more work on the processor. */
-const PAUSE_MS = 100;
 
 /**
  * Shortest seconds of each work over `repeats` rounds, after one that only warms up.
  * @param works functions that may be async
- * @param prepare what each of them needs done before, outside of its time
+ * @param prepare what each of them needs done before, outside of its time; may be async
  */
 export async function shortest(works, repeats, prepare = () => {}) {
   const best = works.map(() => Infinity);
   for (let round = 0; round <= repeats; round++) {
     for (const [i, work] of works.entries()) {
-      await setTimeout(PAUSE_MS);
-      prepare();
+      await prepare();
       const started = performance.now();
       await work();
       if (round > 0) best[i] = Math.min(best[i], (performance.now() - started) / 1000);
