@@ -6,6 +6,7 @@ export const fault = declareErrors({
   CHECKPOINT_FILE_NOT_FOUND: 'A file that the checkpoint needs is not there.',
   CHECKPOINT_FILE_UNREADABLE: 'A file of the checkpoint is a directory, may not be read, or changed while it was read.',
   CHECKPOINT_WEIGHTS_NOT_FOUND: 'The folder holds no safetensors weights.',
+  CHECKPOINT_TOKEN_WINDOWS: 'A file of token windows lacks its tensor, or has one of another type or shape.',
   CHECKPOINT_INDEX_INVALID: 'model.safetensors.index.json is damaged or contradicts the shards.',
   CHECKPOINT_INDEX_UNSAFE_PATH: 'The index names a shard outside the checkpoint folder.',
   CHECKPOINT_TENSOR_MISSING: 'A tensor that the architecture needs is not in the weights.',

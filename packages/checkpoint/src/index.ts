@@ -18,3 +18,5 @@ export { describeJson, isJsonObject, parseStrictJson } from './strict-json.js';
 export type { JsonFault, JsonObject, JsonValue } from './strict-json.js';
 export { findNonFinite, readTensorBytes, widenToFloat32 } from './tensor-bytes.js';
 export type { TensorRange } from './tensor-bytes.js';
+export { readTokenWindows } from './token-windows.js';
+export type { TokenWindows } from './token-windows.js';

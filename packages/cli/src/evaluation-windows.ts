@@ -1,13 +1,13 @@
 /** The windows of tokens that an evaluation of a model scores, and the protocol that names them. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { readTokenWindows } from '@tundish/checkpoint';
 import { PROTOCOLS, type Protocol, type ProtocolName, type WindowShape, miniShape, windowsOf } from '@tundish/evaluate';
 import type { ModelFacts, Pipeline } from '@tundish/stages';
 import { sha256 } from '@tundish/store';
 import { encodeCorpus } from '@tundish/tokenizer';
 import { cliError } from './errors.js';
 import { commonFields, modelFactsOf, modelTokenizer } from './model-text.js';
-import { readWindows } from './token-windows.js';
 
 export interface WindowOptions {
   /** How the text is cut, scored and averaged; else what the recipe says. */
@@ -20,7 +20,7 @@ export interface WindowOptions {
 
 type Cut = Pick<Protocol, 'textSha256' | 'textFormat' | 'join' | 'bos'> & { readonly windows: Int32Array[]; readonly shape: WindowShape };
 
-/** @throws CLI_USAGE, CLI_EVALUATE_TEXT, CLI_EVALUATE_CONTEXT, CLI_PARITY_TENSOR, CORPUS_*, EVALUATE_TEXT_TOO_SHORT */
+/** @throws CLI_USAGE, CLI_EVALUATE_TEXT, CLI_EVALUATE_CONTEXT, CHECKPOINT_TOKEN_WINDOWS, CORPUS_*, EVALUATE_TEXT_TOO_SHORT */
 export async function evaluationWindows(options: WindowOptions, pipeline: Pipeline): Promise<{ windows: Int32Array[]; protocol: Protocol }> {
   if (options.protocol !== undefined && options.windows !== undefined) throw cliError('CLI_USAGE', { what: 'a file of windows has its tokens cut already', fix: 'give --protocol or --windows, not both' });
   const facts = await modelFactsOf(pipeline);
@@ -59,8 +59,9 @@ function miniOf(windowLength: number): WindowShape {
 }
 
 async function givenWindows(path: string): Promise<Cut> {
-  const { windows, sha256: textSha256 } = await readWindows(path);
-  return { windows, shape: miniOf(windows[0]?.length ?? 0), textSha256, textFormat: 'tokens', join: null, bos: null };
+  const { windows, bytes } = await readTokenWindows(path, 'eval_windows');
+  const textSha256 = sha256(bytes);
+  return { windows: [...windows], shape: miniOf(windows[0]?.length ?? 0), textSha256, textFormat: 'tokens', join: null, bos: null };
 }
 
 async function textWindows(options: WindowOptions, pipeline: Pipeline, { tokens }: ModelFacts): Promise<Cut> {
@@ -75,6 +76,7 @@ async function textWindows(options: WindowOptions, pipeline: Pipeline, { tokens 
       fix: 'name a UTF-8 text in the recipe (evaluate: { text: ./eval.txt }), or give --windows FILE',
     });
   }
+  if (format === 'tokens') return givenWindows(path);
   const tokenizer = await modelTokenizer(pipeline);
   const ids = await encodeCorpus(tokenizer, { format, path, bytes }, tokens.bos);
   // What the tokenizer puts in front of a text, where the protocol leaves that to it; else whatever a window can begin with.

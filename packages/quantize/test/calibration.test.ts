@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { recordingReporter, silentReporter } from '@tundish/diagnostics';
 import { DataType, Graph, cloneModel } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
+import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
 import { hostReference } from '@tundish/toolchain-host';
 import { describe, expect, test } from 'vitest';
 import { observedValues } from '../src/calibration/activations.js';
@@ -74,7 +75,8 @@ async function run(adapted: AdaptedCheckpoint, threads: number, change: Partial<
   const { files, encodings, maskValue } = await quantizeModel({
     model: adapted.model,
     plan: adapted.plan,
-    weights: { blockSize: 32, embeddingBits: 16 },
+    weights: { blockSize: 32, embeddingBits: 16, technique: QUANTIZE_RECIPES.minmax },
+    activations: true,
     kernels: loadKernels(),
     calibration: { model: adapted.model, inputs: adapted.calibration(2, 24), executor: hostReference() },
     resolve: adapted.resolve,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { DataType, Graph, type Model, cloneModel, externalLocations, floatTensor, inferShapes } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
+import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
 import type { TensorData } from '@tundish/toolchain';
 import { hostReference } from '@tundish/toolchain-host';
 import { foldNormGains } from '@tundish/transform';
@@ -28,7 +29,8 @@ async function quantized(adapted: AdaptedCheckpoint, embeddingBits: 8 | 16 = 16,
   const result = await quantizeModel({
     model,
     plan: adapted.plan,
-    weights: { blockSize: 16, embeddingBits },
+    weights: { blockSize: 16, embeddingBits, technique: QUANTIZE_RECIPES.minmax },
+    activations: true,
     kernels: loadKernels(),
     calibration: { model, inputs: adapted.calibration(2, LENGTH), executor: hostReference() },
     resolve: adapted.resolve,

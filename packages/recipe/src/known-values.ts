@@ -21,6 +21,6 @@ export const EVALUATION_PROTOCOLS = ['mini', 'aimet-4096', 'aihub-4096', 'gptq-2
 export type EvaluationProtocol = (typeof EVALUATION_PROTOCOLS)[number];
 
 /** What a text file for calibration or evaluation holds. */
-export const TEXT_FORMATS = ['text', 'jsonl', 'chat'] as const;
+export const TEXT_FORMATS = ['text', 'jsonl', 'chat', 'tokens'] as const;
 
 export type TextFormat = (typeof TEXT_FORMATS)[number];

@@ -8,7 +8,7 @@ z.config({ jitless: true });
 
 const count = (meaning: string, min: number, max: number): z.ZodNumber => z.int().min(min).max(max).describe(meaning);
 const oneOf = <const Values extends readonly [number, ...number[]]>(...values: Values): z.ZodLiteral<Values[number]> => z.literal([...values]);
-const textFormat = z.enum(TEXT_FORMATS).optional().describe('`text`: plain text; `jsonl`: one `{"text": ...}` a line, joined by BOS; `chat`: one `{"messages": [...]}` a line, through the chat template. Default: by the name: `.chat.jsonl`, `.jsonl`, else text.');
+const textFormat = z.enum(TEXT_FORMATS).optional().describe('`text`: plain text; `jsonl`: one `{"text": ...}` a line, joined by BOS; `chat`: one `{"messages": [...]}` a line, through the chat template; `tokens`: windows that are cut already, tensor `calibration_windows` or `eval_windows` (int32 [windows, length]) of a safetensors file. Default: by the name: `.chat.jsonl`, `.jsonl`, `.safetensors`, else text.');
 const flag = (meaning: string): z.ZodBoolean => z.boolean().describe(meaning);
 
 const graphs = z

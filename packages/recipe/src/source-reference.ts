@@ -38,6 +38,7 @@ export function textFormat(path: string, given: TextFormat | undefined): TextFor
   if (given !== undefined) return given;
   const name = path.toLowerCase();
   if (name.endsWith('.chat.jsonl')) return 'chat';
+  if (name.endsWith('.safetensors')) return 'tokens';
   return name.endsWith('.jsonl') ? 'jsonl' : 'text';
 }
 

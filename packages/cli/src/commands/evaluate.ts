@@ -53,12 +53,12 @@ async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Prom
 }
 
 /** Options that the chosen measurement would not read. @throws CLI_USAGE */
-function refuseMixtures({ blocks, choices, shots, examples, protocol, windows, against, stage }: EvaluateOptions): void {
+function refuseMixtures({ blocks, choices, shots, examples, protocol, windows, against }: EvaluateOptions): void {
   const given = (options: Readonly<Record<string, unknown>>): string | undefined => Object.keys(options).find((name) => options[name] !== undefined);
   const refuse = (name: string | undefined, fix: string): void => {
     if (name !== undefined) throw cliError('CLI_USAGE', { what: `--${name} has no meaning here`, fix });
   };
-  if (blocks === true) refuse(given({ choices, against, stage }), 'remove it, or remove --blocks');
+  if (blocks === true) refuse(given({ choices, against }), 'remove it, or remove --blocks');
   if (choices === undefined) refuse(given({ shots, examples }), 'give --choices FILE with it');
   else refuse(given({ protocol, windows, against }), 'remove it, or remove --choices');
 }
