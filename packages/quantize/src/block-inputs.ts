@@ -1,6 +1,7 @@
 /** What decides the result of a block: the content of all that it reads, so that a change reaches exactly the blocks that see it. */
 import { createHash } from 'node:crypto';
 import { type Tensor, cloneModel, encodeModel } from '@tundish/graph';
+import { needsReference } from '@tundish/recipe/technique';
 import type { FileResolver } from '@tundish/toolchain';
 import type { BlockInputs } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
@@ -31,7 +32,7 @@ export interface BlockInputsRequest {
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
   const { segment, calibration, activations, reference, ranges } = request;
   return {
-    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges }) },
+    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges, ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),

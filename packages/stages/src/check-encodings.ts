@@ -1,7 +1,7 @@
 /** Holds encodings against the rules of the lint before a stage gives them on. */
 import { type Reporter, printable } from '@tundish/diagnostics';
 import type { Encodings, Graph } from '@tundish/graph';
-import { type Finding, LINT_RULES, documentOf, lintEncodings } from '@tundish/quantize';
+import { type Finding, LINT_RULES, documentOf, lintEncodings } from '@tundish/quantize/encodings';
 import { stageError } from './errors.js';
 
 /** One finding of each of so many rules is shown, the others are counted. */

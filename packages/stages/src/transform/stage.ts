@@ -1,5 +1,5 @@
 /** transform: one part of a pair's graph, with operations of their own for every attention head; graphs only. */
-import { documentOf, lintCarried } from '@tundish/quantize';
+import { documentOf, lintCarried } from '@tundish/quantize/encodings';
 import { carryEncodings, mhaToSha, splitModel } from '@tundish/transform';
 import type { CellId } from '@tundish/toolchain';
 import { checkEncodings } from '../check-encodings.js';
