@@ -25,7 +25,7 @@ export function stageOpeners({ pipeline, options, tokens }: Pick<ArtifactRequest
   )));
 }
 
-/** Artifacts that are open at once beside the checkpoint: as many as an evaluation of a model has, so that nothing needs more memory. */
+/** Artifacts that are open at once beside the checkpoint: as many as `evaluate` has unless it is asked for more, so that no other measurement needs more memory. */
 const AT_ONCE = 3;
 
 /** Runs `measure` with the checkpoint and the students, three at a time, and closes all of them. @returns the results of all, in their order */
