@@ -29,8 +29,8 @@ const USUAL_SHOTS = 5;
 export async function evaluateChoiceFile(options: ChoiceOptions & SourceOptions & { readonly choices: string; readonly json: boolean }, pipeline: Pipeline, reporter: Reporter): Promise<string> {
   const { prompts, protocol } = await prepare(options, pipeline);
   const tokens = Math.max(...prompts.map((prompt) => prompt.tokens.length));
-  const students = stageOpeners({ pipeline, options, tokens }, evaluatedStages(pipeline.lock, options.stage));
-  const results = await withArtifacts({ pipeline, students, options, tokens, reporter }, (teacher, students) => {
+  const openers = stageOpeners({ pipeline, options, tokens }, evaluatedStages(pipeline.lock, options.stage));
+  const results = await withArtifacts({ pipeline, students: openers, options, tokens, reporter }, (teacher, students) => {
     const onQuestion = (done: number, total: number): void => reporter.progress({ work: 'evaluate', label: 'questions', done, total });
     onQuestion(0, prompts.length);
     return evaluateChoices({ protocol, prompts, teacher, students, signal: options.signal, onQuestion });
