@@ -1,4 +1,4 @@
-/** evaluate on one built model: artifacts, blocks, protocols, earlier results, multiple choice, through Nx and without it. */
+/** evaluate and compare on one built model: artifacts, blocks, protocols, earlier results, multiple choice, recipes, through Nx and without it. */
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -88,6 +88,21 @@ describe('evaluate', () => {
     expect(load?.kl).toBeLessThan(1e-9);
     expect(quantize?.kl).toBeGreaterThan(1e-6);
     expect(quantize?.answers).toMatch(/^[A-D]{3}$/);
+  });
+
+  it('compares recipes with the model that is built, the same through Nx and without it, and leaves that model alone', async () => {
+    const own = (): Map<string, string> => new Map(['recipe.yaml', 'recipe.lock.json', 'out/quantize/stage.json', 'artifacts/container/manifest.json'].map((file) => [file, workspace.read(`models/tiny/${file}`)]));
+    const before = own();
+    const nx = await workspace.nx(['run', 'tiny:compare', '--recipes=minmax,fast', '--limit=2', '--json']);
+    expect(nx.code, nx.output).toBe(0);
+    const results = jsonIn<{ subject: string; status: string; kl: { mean: number } }[]>(nx.output);
+    expect(results.map(({ subject, status }) => `${subject} ${status}`)).toEqual(['minmax cached', 'fast run']);
+    const [minmax, fast] = results;
+    expect(fast?.kl.mean).toBeLessThan(minmax?.kl.mean ?? NaN);
+    const again = await workspace.tundish(['compare', 'models/tiny', '--recipes', 'minmax,fast', '--limit', '2', '--json']);
+    expect(again.code, again.output).toBe(0);
+    expect(jsonIn(again.output)).toEqual(results.map((result) => ({ ...result, status: 'cached' })));
+    expect(own()).toEqual(before);
   });
 
   it.each([

@@ -25,6 +25,11 @@ export function byteCount(text: string): number {
   return bytes;
 }
 
+/** `a,b, c` */
+export function commaWords(text: string): string[] {
+  return text.split(',').map((word) => word.trim());
+}
+
 /** Of an option that may be given more than once. */
 export function everyWord(word: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, word];

@@ -8,6 +8,7 @@ export const cliError = declareErrors({
   CLI_EVALUATE_STAGE: 'evaluate was asked about a stage whose result it cannot measure.',
   CLI_EVALUATE_TEXT: 'The evaluation text is missing.',
   CLI_EVALUATE_CONTEXT: 'The windows of an evaluation are longer than the model or its container reaches.',
+  CLI_COMPARE_CHECKPOINT: 'A recipe that was to be compared is of another checkpoint.',
   CLI_CHAT_TEMPLATE: 'A container without a chat template was asked to chat.',
   CLI_INSPECT_MISSING: 'What inspect was asked about is no path and no model.',
   CLI_INSPECT_UNKNOWN: 'A file or folder is of no kind that inspect knows.',

@@ -3,6 +3,8 @@ export { buildCommand } from './commands/build.js';
 export type { BuildOptions } from './commands/build.js';
 export { chatCommand } from './commands/chat.js';
 export type { ChatAnswer, ChatOptions } from './commands/chat.js';
+export { compareCommand } from './commands/compare.js';
+export type { CompareOptions } from './commands/compare.js';
 export { evaluateCommand } from './commands/evaluate.js';
 export type { EvaluateOptions } from './commands/evaluate.js';
 export { generateCommand } from './commands/generate.js';

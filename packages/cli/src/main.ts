@@ -1,17 +1,16 @@
 /** The `tundish` command: verbs, options, help, exit codes. */
 import { readFileSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
 import { TundishError } from '@tundish/diagnostics';
 import { Command, CommanderError } from 'commander';
-import { everyWord, realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
+import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
 import type { WatchWords } from './build/build-watch.js';
 import { CHAT_HELP } from './chat-command.js';
 import type { BuildOptions } from './commands/build.js';
 import type { ChatOptions } from './commands/chat.js';
-import type { EvaluateOptions } from './commands/evaluate.js';
 import type { GenerateOptions } from './commands/generate.js';
-import type { ParityOptions } from './commands/parity.js';
 import { type Io, processIo } from './io.js';
+import { addMeasureVerbs } from './measure-verbs.js';
+import { placeOf } from './model-place.js';
 import { addStoreVerbs } from './store-verbs.js';
 
 /** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
@@ -59,8 +58,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
   addBuild(program, io, signal);
   addGenerate(program, io, signal);
   addChat(program, io, signal, done);
-  addEvaluate(program, io, signal);
-  addParity(program, io, signal, done);
+  addMeasureVerbs(program, io, signal, done);
   addStoreVerbs(program, io, signal, done);
   return program;
 }
@@ -84,12 +82,6 @@ function addBuild(program: Command, io: Io, signal: AbortSignal): void {
       const watch = buildWatch({ trace: trace ?? t, events: events ?? e, maxMemory: maxMemory ?? m }, process.cwd());
       await buildCommand({ ...options, ...watch, ...placeOf(workspace, model), signal }, io);
     });
-}
-
-/** A model folder may be given as seen from the workspace. */
-function placeOf(workspace: string, model: string): { readonly workspaceRoot: string; readonly modelRoot: string } {
-  const workspaceRoot = resolve(workspace);
-  return { workspaceRoot, modelRoot: relative(workspaceRoot, resolve(workspace, model)) };
 }
 
 function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
@@ -122,55 +114,11 @@ function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: num
     });
 }
 
-function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
-  program
-    .command('evaluate')
-    .description('Measures results of a build, which may be partial, against the checkpoint: perplexity, KL divergence, top-1 agreement, multiple choice.')
-    .argument('<model>', 'folder of the model project, for example models/llama32')
-    .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
-    .option('--stage <name>', 'measure the result of this stage, and only of stages so named: they alone must have been built; else load, the last graph before arcl, and package, the container', everyWord)
-    .option('--protocol <name>', 'how the text is cut, scored and averaged: mini, aimet-4096, aihub-4096, gptq-2048, llamacpp-512; else as the recipe says')
-    .option('--windows <file>', 'safetensors file whose tensor eval_windows holds the tokens to score; else the text of the recipe')
-    .option('--limit <n>', 'score only the first windows, or ask only so many questions at equal distances', wholeNumber)
-    .option('--against <file>', 'hold each artifact also against the one of its name in results that --json printed; refused when anything that decides the numbers differs')
-    .option('--choices <file>', 'ask multiple-choice questions instead: MMLU as .csv or .jsonl')
-    .option('--examples <file>', 'with --choices: solved questions to put before each one')
-    .option('--shots <n>', 'with --choices: how many of them; 5 with --examples, else 0', wholeNumber)
-    .option('--blocks', 'show instead where the loss sits: SQNR in dB after each decoder block, of its own error, of its K and V; over 1 window unless --limit says more')
-    .addOption(threadsOption())
-    .option('--json', 'print the results as JSON', false)
-    .addHelpText('after', '\nExamples:\n  npx tundish evaluate models/llama32 --json\n  npx tundish evaluate models/llama32 --protocol llamacpp-512 --limit 16\n  npx tundish evaluate models/llama32 --blocks\n  npx tundish evaluate models/llama32 --stage quantize')
-    .action(async (model: string, { workspace, ...options }: EvaluateFlags) => {
-      const { evaluateCommand } = await import('./commands/evaluate.js');
-      await evaluateCommand({ ...options, ...placeOf(workspace, model), signal }, io);
-    });
-}
-
-function addParity(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
-  program
-    .command('parity')
-    .description('Compares the load graph of a checkpoint with reference results: logits, hidden states, keys and values, greedy continuation.')
-    .argument('<checkpoint>', 'Hugging Face checkpoint folder')
-    .requiredOption('--golden <file>', 'safetensors file with input_ids, logits, hidden_states, past_key_i, past_value_i, greedy_ids')
-    .option('--tolerance <x>', 'largest absolute error that is accepted', realNumber, 1e-4)
-    .addOption(threadsOption())
-    .option('--json', 'print one JSON object', false)
-    .addHelpText('after', '\nExample:\n  npx tundish parity models/llama32/checkpoint --golden models/llama32/checkpoint/golden.safetensors\n\nExits with 1 when an error is above the tolerance or the continuation differs.')
-    .action(async (checkpoint: string, options: ParityFlags) => {
-      const { parityCommand } = await import('./commands/parity.js');
-      done(await parityCommand({ ...options, checkpoint, signal }, io));
-    });
-}
-
 type BuildFlags = Pick<BuildOptions, 'frozenLock' | 'threads' | 'json'> & WatchWords & { readonly workspace: string };
 
 type GenerateFlags = Omit<GenerateOptions, 'container' | 'signal'>;
 
 type ChatFlags = Omit<ChatOptions, 'container' | 'signal'>;
-
-type EvaluateFlags = Omit<EvaluateOptions, 'workspaceRoot' | 'modelRoot' | 'signal'> & { readonly workspace: string };
-
-type ParityFlags = Omit<ParityOptions, 'checkpoint' | 'signal'>;
 
 /** What generate and chat have in common. */
 function addSampling(command: Command): Command {

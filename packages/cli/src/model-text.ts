@@ -1,15 +1,14 @@
 /** What every evaluation needs to know of the model and its tokenizer. */
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { KERNEL_PROFILE } from '@tundish/evaluate';
 import { FLOAT_MASK } from '@tundish/quantize';
 import { MODEL_FILE, type ModelFacts, type Pipeline } from '@tundish/stages';
 import { canonicalJson, sha256 } from '@tundish/store';
 import { type Tokenizer, loadTokenizer } from '@tundish/tokenizer';
 
-/** The tokenizer of the checkpoint, or the one that the container carries where the checkpoint may not be here. */
-export function modelTokenizer({ lock, layout }: Pipeline): Promise<Tokenizer> {
-  return loadTokenizer(lock.source.kind === 'folder' ? resolve(layout.root, lock.source.location) : layout.container);
+/** The tokenizer of the checkpoint. */
+export async function modelTokenizer(pipeline: Pipeline): Promise<Tokenizer> {
+  return loadTokenizer(await pipeline.checkpoint());
 }
 
 export async function modelFactsOf(pipeline: Pipeline): Promise<ModelFacts> {

@@ -1,40 +1,63 @@
-/** Opens the artifacts of a build beside the checkpoint for as long as something is measured. */
+/** Opens artifacts beside the checkpoint for as long as something is measured. */
 import type { Reporter } from '@tundish/diagnostics';
 import type { LogitSource } from '@tundish/evaluate';
 import type { Pipeline } from '@tundish/stages';
 import { CONTAINER_STAGE } from './evaluated-stages.js';
 import { type OpenedSource, type SourceOptions, checkpointSource, containerSource, stageSource } from './logit-sources.js';
 
+/** How an artifact is opened, by the name that its result gets. */
+export type Openers = ReadonlyMap<string, () => Promise<OpenedSource>>;
+
 export interface ArtifactRequest {
+  /** Of the checkpoint. */
   readonly pipeline: Pipeline;
-  /** Of `evaluatedStages`. */
-  readonly stages: readonly string[];
+  readonly students: Openers;
   readonly options: SourceOptions;
   /** Most tokens that are scored at once. */
   readonly tokens: number;
   readonly reporter: Reporter;
 }
 
-/** Runs `measure` with the checkpoint and with the results of `stages`, and closes all of them. */
-export async function withArtifacts<Result>({ pipeline, stages, options, tokens, reporter }: ArtifactRequest, measure: (teacher: LogitSource, students: ReadonlyMap<string, LogitSource>) => Promise<Result>): Promise<Result> {
-  const openers = stages.map((stage): readonly [string, () => Promise<OpenedSource>] => (
+/** The results of `stages`, of `evaluatedStages`, the container under that name. */
+export function stageOpeners({ pipeline, options, tokens }: Pick<ArtifactRequest, 'pipeline' | 'options' | 'tokens'>, stages: readonly string[]): Openers {
+  return new Map(stages.map((stage): [string, () => Promise<OpenedSource>] => (
     stage === CONTAINER_STAGE ? ['container', () => containerSource(pipeline, options)] : [stage, () => stageSource(pipeline, stage, tokens, options)]
-  ));
-  const onOpened = (done: number): void => reporter.progress({ work: 'open', label: 'artifacts', done, total: openers.length + 1 });
-  onOpened(0);
+  )));
+}
+
+/** Artifacts that are open at once beside the checkpoint: as many as `evaluate` has unless it is asked for more, so that no other measurement needs more memory. */
+const AT_ONCE = 3;
+
+/** Runs `measure` with the checkpoint and the students, three at a time, and closes all of them. @returns the results of all, in their order */
+export async function withArtifacts<Result>({ pipeline, students, options, tokens, reporter }: ArtifactRequest, measure: (teacher: LogitSource, students: ReadonlyMap<string, LogitSource>) => Promise<Result[]>): Promise<Result[]> {
+  reporter.progress({ work: 'open', label: 'artifacts', done: 0, total: Math.min(AT_ONCE, students.size) + 1 });
   const teacher = await checkpointSource(pipeline, tokens, options);
-  const opened: OpenedSource[] = [teacher];
   try {
-    const students = new Map<string, LogitSource>();
-    for (const [name, open] of openers) {
-      onOpened(opened.length);
-      const source = await open();
-      opened.push(source);
-      students.set(name, source);
+    const openers = [...students];
+    const results: Result[] = [];
+    for (let from = 0; from < openers.length; from += AT_ONCE) {
+      // The first group counts the checkpoint too.
+      const before = from === 0 ? 1 : 0;
+      const group = openers.slice(from, from + AT_ONCE);
+      const onOpened = (done: number): void => reporter.progress({ work: 'open', label: 'artifacts', done: before + done, total: before + group.length });
+      results.push(...(await withOpened(new Map(group), onOpened, (opened) => measure(teacher, opened))));
     }
-    onOpened(opened.length);
-    return await measure(teacher, students);
+    return results;
   } finally {
-    for (const source of opened) await source.close();
+    await teacher.close();
+  }
+}
+
+async function withOpened<Result>(openers: Openers, onOpened: (done: number) => void, measure: (opened: ReadonlyMap<string, LogitSource>) => Promise<Result>): Promise<Result> {
+  const opened = new Map<string, OpenedSource>();
+  try {
+    for (const [name, open] of openers) {
+      onOpened(opened.size);
+      opened.set(name, await open());
+    }
+    onOpened(opened.size);
+    return await measure(opened);
+  } finally {
+    for (const source of opened.values()) await source.close();
   }
 }

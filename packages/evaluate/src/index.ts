@@ -21,6 +21,8 @@ export type { ProtocolName } from './named-protocols.js';
 export { parseResults } from './parse-results.js';
 export { KERNEL_PROFILE, protocolHash } from './protocol.js';
 export type { Protocol } from './protocol.js';
+export { formatRecipeTable } from './recipe-table.js';
+export type { RecipeResult } from './recipe-table.js';
 export { requireSameProtocol } from './same-protocol.js';
 export { Sqnr } from './sqnr.js';
 export { Summary } from './summary.js';

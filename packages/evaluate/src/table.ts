@@ -1,10 +1,11 @@
 /** Shows results side by side, and refuses to where they are not comparable. */
-import { alignColumns } from './columns.js';
+import { type Column, tableOf } from './columns.js';
 import type { ResultComparison } from './compare-results.js';
 import type { EvaluationResult } from './evaluate.js';
+import { percent, signed, smallNumber, withError } from './figures.js';
 import { requireSameProtocol } from './same-protocol.js';
 
-const COLUMNS: readonly (readonly [string, (result: EvaluationResult) => string])[] = [
+const COLUMNS: readonly Column<EvaluationResult>[] = [
   ['artifact', (r) => r.subject],
   ['perplexity', (r) => r.perplexity.toFixed(4)],
   ['ratio', (r) => withError(r.perplexityRatio.toFixed(4), r.perplexityRatioError)],
@@ -13,14 +14,14 @@ const COLUMNS: readonly (readonly [string, (result: EvaluationResult) => string]
   ['99 %', (r) => smallNumber(r.kl.p99)],
   ['99.9 %', (r) => smallNumber(r.kl.p999)],
   ['max', (r) => smallNumber(r.kl.max)],
-  ['top-1', (r) => `${(100 * r.top1Agreement).toFixed(2)} %`],
+  ['top-1', (r) => percent(r.top1Agreement)],
 ];
 
-const COMPARISON_COLUMNS: readonly (readonly [string, (comparison: ResultComparison) => string])[] = [
+const COMPARISON_COLUMNS: readonly Column<ResultComparison>[] = [
   ['against', (c) => c.against],
   ['perplexity ratio', (c) => withError(c.perplexityRatio.toFixed(4), c.perplexityRatioError)],
   ['mean KL difference (nat)', (c) => withError(signed(c.deltaKl.mean), c.deltaKl.standardError)],
-  ['top-1 difference', (c) => `${(100 * c.deltaTop1).toFixed(2)} %`],
+  ['top-1 difference', (c) => percent(c.deltaTop1)],
 ];
 
 /**
@@ -36,21 +37,4 @@ export function formatTable(results: readonly EvaluationResult[]): string {
 /** One line per pair of results. */
 export function formatComparisons(comparisons: readonly ResultComparison[]): string {
   return tableOf(COMPARISON_COLUMNS, comparisons);
-}
-
-function tableOf<Row>(columns: readonly (readonly [string, (row: Row) => string])[], rows: readonly Row[]): string {
-  return alignColumns([columns.map(([title]) => title), ...rows.map((row) => columns.map(([, show]) => show(row)))]);
-}
-
-function withError(value: string, error: number | null): string {
-  return error === null ? value : `${value} ± ${smallNumber(error)}`;
-}
-
-function signed(value: number): string {
-  return value < 0 ? `-${smallNumber(-value)}` : smallNumber(value);
-}
-
-function smallNumber(value: number): string {
-  if (value === 0) return '0';
-  return value < 0.001 ? value.toExponential(2) : value.toFixed(4);
 }

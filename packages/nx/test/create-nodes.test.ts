@@ -26,7 +26,7 @@ describe('createNodes', () => {
     const projects = await infer(workspaceWithModel(PLAN));
     expect(Object.values(projects).map(({ name, targets }) => `${name}: ${Object.keys(targets ?? {}).join(' ')}`)).toMatchInlineSnapshot(`
       [
-        "tiny: compile load optimize quantize arcl package generate chat evaluate",
+        "tiny: compile load optimize quantize arcl package generate chat evaluate compare",
         "tiny/ar1-cl1024-1of2: transform convert",
         "tiny/ar1-cl1024-2of2: transform convert",
         "tiny/ar1-cl512-1of2: transform convert",

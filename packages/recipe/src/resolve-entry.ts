@@ -1,4 +1,5 @@
 /** The part of this package that makes a lock of a parsed recipe: loads neither the schema library nor that of YAML. */
+export { withNamedChain } from './named-chain.js';
 export { recipeFileOf } from './recipe-file.js';
 export type { PlainRecipe, RecipeFile } from './recipe-file.js';
 export { resolveRecipe } from './resolve.js';

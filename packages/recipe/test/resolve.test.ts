@@ -4,12 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeLock, lockDifferences } from '../src/lock.js';
 import type { Lock } from '../src/lock.js';
+import { withNamedChain } from '../src/named-chain.js';
 import { parseLock } from '../src/parse-lock.js';
 import { parseRecipe } from '../src/parse-recipe.js';
 import { planCells, planPairs, planParts } from '../src/plan.js';
 import { resolveRecipe } from '../src/resolve.js';
 import type { ResolveRequest } from '../src/resolve.js';
 import { calibrationText, evaluationText, parseCheckpointReference } from '../src/source-reference.js';
+import { QUANTIZE_RECIPES, type QuantizeRecipeName } from '../src/technique.js';
 import { recipeOptions } from './recipe-options.js';
 
 const parse = (text: string) => parseRecipe(new TextEncoder().encode(text), 'recipe.yaml');
@@ -139,6 +141,26 @@ describe('resolveRecipe', () => {
     const file = parse('checkpoint: org/name\nquantize:\n  calibration: {windows: 8}');
     expect(() => resolve('', { file })).toThrow('RECIPE_CALIBRATION_MISSING');
     expect(() => resolve('', { file })).toThrow('recipe.yaml:3:3');
+  });
+});
+
+describe('a recipe under another chain', () => {
+  const quantizeOf = (text: string, chain: QuantizeRecipeName): Lock['stages']['quantize']['options'] => resolve('', { file: withNamedChain(parse(`checkpoint: ./checkpoint\n${text}`), chain) }).stages.quantize.options;
+
+  it.each(Object.keys(QUANTIZE_RECIPES) as QuantizeRecipeName[])('is what a recipe with %s says, whatever it said of techniques', (chain) => {
+    const plain = (given: string): Lock['stages']['quantize']['options'] => resolve(`quantize: { recipe: ${chain}, ${given} }`).stages.quantize.options;
+    expect(quantizeOf('', chain)).toEqual(plain('lmHead: { bits: 8 }'));
+    const kept = 'weights: { blockSize: 64 }, calibration: { windows: 7 }';
+    expect(quantizeOf(`quantize: { recipe: gptaq, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, ${kept} }`, chain)).toEqual(plain(kept));
+  });
+
+  it('reads a calibration text when it needs one and the recipe did not', () => {
+    const file = parse('checkpoint: ./checkpoint\nquantize: { activations: none, recipe: fast }');
+    expect(['minmax', 'lpbq_gptaq'].map((chain) => calibrationText(withNamedChain(file, chain as QuantizeRecipeName).recipe))).toEqual([undefined, './checkpoint/calibration.txt']);
+  });
+
+  it('must quantize', () => {
+    expect(() => quantizeOf('quantize: none', 'fast')).toThrow(/RECIPE_VALUE: quantize: none has no techniques that fast could stand for[^]*recipe\.yaml:2:1/);
   });
 });
 

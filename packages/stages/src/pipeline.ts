@@ -23,6 +23,15 @@ import type { StageInput } from './stage.js';
 import { stageInput } from './stage-input.js';
 import { keyedUnit } from './unit-key.js';
 
+/** How the ways to open a pipeline differ. */
+interface PipelineTraits {
+  readonly observers?: readonly Observer[];
+  /** Whether digests of code are kept for the next process. */
+  readonly remember?: boolean;
+  /** Whether the model's folder gets a stage.json of each unit. */
+  readonly inFolder?: boolean;
+}
+
 /** A model's units over one store. */
 export class Pipeline {
   readonly layout: ModelLayout;
@@ -31,9 +40,11 @@ export class Pipeline {
   readonly #place: Workplace;
   readonly #done = new Map<string, Promise<UnitRun>>();
   readonly #rebuilt = new Set<string>();
+  readonly #inFolder: boolean;
   #tidied: Promise<void> | undefined;
 
-  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, { observers = [], remember = true }: { readonly observers?: readonly Observer[]; readonly remember?: boolean }) {
+  private constructor(private readonly request: PipelineRequest, layout: ModelLayout, lock: Lock, { observers = [], remember = true, inFolder = true }: PipelineTraits) {
+    this.#inFolder = inFolder;
     this.layout = layout;
     this.lock = lock;
     this.store = openStore(request.cacheRoot);
@@ -63,6 +74,11 @@ export class Pipeline {
   /** The pipeline of a lock that is not on disk, of a recipe as it is now: to `explain` units, with nothing written. */
   static withLock(request: PipelineRequest, lock: Lock): Pipeline {
     return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock, { remember: false });
+  }
+
+  /** The pipeline of a variant of a model: its units run, and their results are in the cache alone. Lock, out/ and container stay as they are. */
+  static ofVariant(request: Omit<PipelineRequest, 'inputsInPlace' | 'observers'>, lock: Lock): Pipeline {
+    return new Pipeline(request, modelLayout(request.workspaceRoot, request.modelRoot), lock, { inFolder: false });
   }
 
   /** Runs a unit, or finds its result; each unit at most once per pipeline. */
@@ -148,7 +164,7 @@ export class Pipeline {
     // A run that finds everything needs no scratch folder, and would leave those of killed runs where they are.
     await (this.#tidied ??= this.store.removeAbandoned());
     const { result, memory } = await measureMemory(() => this.#make(unit));
-    await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
+    if (this.#inFolder) await writeFileAtomic(this.layout.manifest(unit.stage, unit.subject), encodeManifest(result.manifest));
     return { unit, ...result, seconds: (performance.now() - began) / 1000, cpuSeconds: cpuSecondsSince(cpu), peakRssBytes: memory.bytes, bytesWritten: this.store.bytesWritten - written };
   }
 

@@ -6,14 +6,15 @@ import { readModelConfig } from '@tundish/checkpoint/config';
 import { GGUF_IMPORT_VERSION } from '@tundish/checkpoint/gguf/version';
 import { type Reporter, messageOf, silentReporter } from '@tundish/diagnostics';
 import type { Lock, LockSource } from '@tundish/recipe/lock';
-import { type CheckpointReference, type Recipe, type RecipeFile, calibrationText, parseCheckpointReference, resolveRecipe } from '@tundish/recipe/resolve';
+import { type CheckpointReference, type Recipe, type RecipeFile, calibrationText, parseCheckpointReference, resolveRecipe, withNamedChain } from '@tundish/recipe/resolve';
+import type { QuantizeRecipeName } from '@tundish/recipe/technique';
 import { type BlobRef, type FileDigests, openFileDigests } from '@tundish/store';
 import { CodeDigests } from './code/code-digests.js';
 import { resolveCustomStages } from './custom/resolve-custom-stages.js';
 import { stageError } from './errors.js';
-import { modelLayout } from './layout.js';
+import { type ModelLayout, modelLayout } from './layout.js';
 import { locateSource } from './locate-source.js';
-import { rememberedRecipe } from './remembered-recipe.js';
+import { type RememberedRecipeRequest, rememberedRecipe } from './remembered-recipe.js';
 
 export interface ResolveLockRequest {
   readonly workspaceRoot: string;
@@ -27,6 +28,10 @@ export interface ResolveLockRequest {
   readonly signal?: AbortSignal;
   /** Leaves the memory of digests as it is and imports nothing. */
   readonly readOnly?: boolean;
+  /** Absolute path of the recipe that is meant instead of the model's recipe.yaml; what it names is relative to the model's folder too. */
+  readonly recipePath?: string;
+  /** Stands for all that the recipe says of techniques. */
+  readonly chain?: QuantizeRecipeName;
 }
 
 /** Files that make up a checkpoint; anything else in its folder (goldens, texts, licences) is not part of it. */
@@ -40,12 +45,9 @@ const CHECKPOINT_FILE = /^(config|generation_config|tokenizer|tokenizer_config|s
  */
 export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const layout = modelLayout(request.workspaceRoot, request.modelRoot);
-  const bytes = await readFile(layout.recipe).catch((cause: unknown) => {
-    throw stageError('STAGE_RECIPE_MISSING', { what: `the recipe of ${layout.model} cannot be read`, why: messageOf(cause), evidence: { path: layout.recipe }, fix: 'write it; its one required line is `checkpoint: FOLDER`', cause });
-  });
   const remember = request.readOnly !== true;
   const code = new CodeDigests(request.cacheRoot, remember);
-  const file = await rememberedRecipe(bytes, { path: layout.recipe, cacheRoot: request.cacheRoot, code, remember });
+  const file = await readRecipe(request, layout, { code, remember });
   const digests = openFileDigests(request.cacheRoot);
   const located = await locate(request, layout.root, file);
   const { config } = await readModelConfig(join(located.folder, 'config.json'), MODEL_TYPES);
@@ -65,6 +67,15 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   await code.save().catch(() => undefined);
   if (remember) await digests.save();
   return lock;
+}
+
+async function readRecipe({ cacheRoot, recipePath, chain }: ResolveLockRequest, layout: ModelLayout, remembering: Pick<RememberedRecipeRequest, 'code' | 'remember'>): Promise<RecipeFile> {
+  const path = recipePath ?? layout.recipe;
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw stageError('STAGE_RECIPE_MISSING', { what: `the recipe of ${layout.model} cannot be read`, why: messageOf(cause), evidence: { path }, fix: 'write it; its one required line is `checkpoint: FOLDER`', cause });
+  });
+  const file = await rememberedRecipe(bytes, { path, cacheRoot, ...remembering });
+  return chain === undefined ? file : withNamedChain(file, chain);
 }
 
 async function locate(request: ResolveLockRequest, root: string, { recipe }: RecipeFile): Promise<{ readonly folder: string; readonly source: LockOrigin }> {

@@ -1,14 +1,15 @@
 /** evaluate: perplexity, KL divergence and top-1 agreement of each artifact of a model against its checkpoint. */
 import { readFile } from 'node:fs/promises';
 import { type Reporter, messageOf } from '@tundish/diagnostics';
-import { type EvaluationResult, type Protocol, compareResults, evaluate, formatComparisons, formatTable, parseResults, protocolHash, requireSameProtocol } from '@tundish/evaluate';
+import { type EvaluationResult, type Protocol, compareResults, formatComparisons, formatTable, parseResults, protocolHash, requireSameProtocol } from '@tundish/evaluate';
 import { Pipeline } from '@tundish/stages';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
 import { cliError } from '../errors.js';
 import { CONTAINER_STAGE, evaluatedStages } from '../evaluated-stages.js';
 import { type WindowOptions, evaluationWindows, requireContext } from '../evaluation-windows.js';
 import { type Io, ioReporter } from '../io.js';
-import { withArtifacts } from '../opened-artifacts.js';
+import { describeMeasurement, measureStudents } from '../measured-students.js';
+import { stageOpeners } from '../opened-artifacts.js';
 import { adapters } from '../toolchains.js';
 import { evaluateBlocks } from './evaluate-blocks.js';
 import { type ChoiceOptions, evaluateChoiceFile } from './evaluate-choices.js';
@@ -69,11 +70,8 @@ async function evaluateText(options: EvaluateOptions, pipeline: Pipeline, report
   if (stages.includes(CONTAINER_STAGE)) requireContext(pipeline, windows);
   const earlier = options.against === undefined ? undefined : await readEarlier(options.against, protocol);
   const tokens = Math.max(...windows.map(({ length }) => length)) - 1;
-  const results = await withArtifacts({ pipeline, stages, options, tokens, reporter }, (teacher, students) => {
-    const onWindow = (done: number, total: number): void => reporter.progress({ work: 'evaluate', label: 'windows', done, total });
-    onWindow(0, windows.length);
-    return evaluate({ protocol, windows, teacher, students, signal: options.signal, onWindow });
-  });
+  const students = stageOpeners({ pipeline, options, tokens }, stages);
+  const results = await measureStudents({ pipeline, students, options, tokens, reporter, protocol, windows });
   return shown(results, earlier, options.json);
 }
 
@@ -95,11 +93,5 @@ function shown(results: readonly EvaluationResult[], earlier: readonly Evaluatio
   if (json) return `${JSON.stringify(pairs, null, 2)}\n`;
   const comparisons = pairs.flatMap((pair) => ('against' in pair ? [pair.against] : []));
   const below = comparisons.length === 0 ? '' : `\nagainst the earlier results:\n${formatComparisons(comparisons)}\n`;
-  return `${formatTable(results)}\n${describe(results)}\n${below}`;
-}
-
-function describe([first]: readonly EvaluationResult[]): string {
-  if (first === undefined) return '';
-  const { protocol } = first;
-  return `${protocol.windows} windows of ${protocol.windowLength} tokens, ${first.positions} tokens scored; checkpoint perplexity ${first.teacherPerplexity.toFixed(4)}; KL in nats; protocol ${protocol.name} ${first.protocolHash.slice(0, 12)}`;
+  return `${formatTable(results)}\n${describeMeasurement(results)}\n${below}`;
 }

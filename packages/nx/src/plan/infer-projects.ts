@@ -21,6 +21,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
   const whole = (stage: string): ReturnType<typeof stageTarget> => stageTarget(model, plan, { stage, subject: null });
   const after = (...stages: StageName[]): string[] => stages.flatMap((stage) => customStagesAfter(plan, stage));
   const custom = after('load', 'optimize', 'quantize', 'arcl');
+  const kernels = nativeBuild(workspaceRoot);
   return {
     name: model.name,
     projectType: 'application',
@@ -29,18 +30,19 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
       compile: umbrellaTarget(model),
       load: whole('load'),
       optimize: whole('optimize'),
-      quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { kernels: nativeBuild(workspaceRoot), parallelism: false }),
+      quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { kernels, parallelism: false }),
       arcl: whole('arcl'),
       package: whole('package'),
       ...Object.fromEntries(custom.map((stage) => [stage, whole(stage)])),
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
       chat: commandTarget('chat', model, 'chat', 'A conversation with the container: type a message, or /help.'),
       evaluate: commandTarget('evaluate', model, 'evaluate', 'Perplexity, KL divergence and top-1 agreement against the checkpoint, after load, quantize and compile.'),
+      compare: commandTarget('compare', model, 'compare', 'Several recipes over this checkpoint side by side: --recipes minmax,fast', kernels === undefined ? [] : [kernels]),
     },
     metadata: {
       technologies: ['tundish'],
       description: `Builds ${model.root}/recipe.yaml: one checkpoint in, one container out. Start with: npx nx run ${model.name}:compile`,
-      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate'] },
+      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', 'compare'] },
     },
   };
 }

@@ -66,14 +66,14 @@ function descriptionOf(plan: Plan, stage: string): string {
   return `${description ?? 'A stage of this model.'} (${use}, after ${after})`;
 }
 
-/** A target that is never cached: it prints, talks or measures. It needs the finished container. */
-export function commandTarget(executor: string, model: ModelFolder, target: string, description: string): TargetConfiguration {
+/** A target that is never cached: it prints, talks or measures. @param dependsOn by default the finished container */
+export function commandTarget(executor: string, model: ModelFolder, target: string, description: string, dependsOn: TargetConfiguration['dependsOn'] = ['package']): TargetConfiguration {
   return {
     executor: `@tundish/nx:${executor}`,
     cache: false,
     options: { model: model.root },
     inputs: [{ externalDependencies: [] }],
-    dependsOn: ['package'],
+    dependsOn,
     metadata: { technologies: ['tundish'], description, help: { command: `npx nx run ${model.name}:${target} --help`, example: {} } },
   };
 }
