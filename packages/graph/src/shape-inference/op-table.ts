@@ -9,6 +9,7 @@ import { inferExpand, inferReshape, inferSqueeze, inferTranspose, inferUnsqueeze
 import { inferCodeLinear, inferCodeMatMul, inferMatMul, inferMatMulNBits } from './matmul.js';
 import { inferReduce, inferRmsNormalization, inferSoftmax } from './normalization.js';
 import { inferDequantize, inferQuantize } from './quantization.js';
+import { inferHadamard } from './rotation.js';
 import type { ShapeRule } from './rule.js';
 import { inferConstantOfShape, inferShape } from './shape-values.js';
 import { inferConcat, inferSlice, inferSplit } from './slicing.js';
@@ -66,6 +67,7 @@ const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
   ['tundish', new Map(Object.entries({
     CodeLinear: op(1, inferCodeLinear),
     CodeMatMul: op(1, inferCodeMatMul),
+    Hadamard: op(1, inferHadamard),
   }))],
 ]);
 
