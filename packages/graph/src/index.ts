@@ -16,7 +16,7 @@ export { hadamard } from './hadamard/hadamard.js';
 export type { Hadamard } from './hadamard/hadamard.js';
 export { TUNDISH_DOMAIN, addRotation, rotationOf } from './hadamard/hadamard-node.js';
 export type { Rotation } from './hadamard/hadamard-node.js';
-export { hadamardTensor, isHadamardTensor } from './hadamard/hadamard-tensor.js';
+export { hadamardMatrix, hadamardTensor, isHadamardTensor } from './hadamard/hadamard-tensor.js';
 export { evaluateParameter, rowsTogether } from './parameter.js';
 export type { RowRange } from './parameter.js';
 export { inferShapes } from './shape-inference/infer-shapes.js';

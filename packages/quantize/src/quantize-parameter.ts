@@ -36,6 +36,9 @@ export async function quantizeParameter(request: ParameterRequest): Promise<Quan
   switch (parameter.role) {
     case 'projection':
       return request.head ? quantizePerChannel8(kernels, source, file) : quantizeLpbq(kernels, source, { blockSize: options.blockSize }, file, request.zeroPoints);
+    case 'rotation':
+      // Entries of one magnitude are the ends of the grid, which a scale a row holds exactly.
+      return quantizePerChannel8(kernels, source, file);
     case 'embedding':
       return quantizePerTensor(kernels, source, options.embeddingBits, dims, file);
     case 'gain':

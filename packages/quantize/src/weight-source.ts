@@ -1,6 +1,6 @@
 /** Float32 rows of a parameter, read from the checkpoint's byte ranges a few rows at a time. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type ExternalTensor, type Tensor, type Value, evaluateParameter } from '@tundish/graph';
+import { type ExternalTensor, type Tensor, type Value, evaluateParameter, rowsTogether } from '@tundish/graph';
 import type { FileResolver } from '@tundish/toolchain';
 import { quantizeError } from './errors.js';
 
@@ -84,8 +84,7 @@ export function weightSource(name: string, root: Value, files: TensorFiles): Wei
   const dims = (root.shape ?? []).map(Number);
   const columns = dims[dims.length - 1] ?? 1;
   const rows = dims.length < 2 ? 1 : (dims[0] as number);
-  const evaluate = (from: number, to: number): Float32Array =>
-    dims.length < 2 ? evaluateParameter(root, (tensor) => files.read(tensor)) : evaluateParameter(root, (tensor) => files.read(tensor), { from, to });
+  const evaluate = dims.length < 2 || rowsTogether(root) === rows ? wholeOnce(root, rows, columns, files) : (from: number, to: number): Float32Array => evaluateParameter(root, (tensor) => files.read(tensor), { from, to });
   return {
     name,
     rows,
@@ -96,6 +95,13 @@ export function weightSource(name: string, root: Value, files: TensorFiles): Wei
       return values;
     },
   };
+}
+
+/** For parameters none of whose rows can be read alone: evaluated once for all reads of a part. */
+function wholeOnce(root: Value, rows: number, columns: number, files: TensorFiles): (from: number, to: number) => Float32Array {
+  const evaluate = (): Float32Array => evaluateParameter(root, (tensor) => files.read(tensor));
+  let whole: Float32Array | undefined;
+  return (from, to) => (from === 0 && to === rows ? evaluate() : (whole ??= evaluate()).slice(from * columns, to * columns));
 }
 
 /** Consecutive row ranges that keep a chunk within CHUNK_ELEMENTS; the partition depends on the shape alone. */

@@ -2,11 +2,12 @@
 import type { BlobRef } from '@tundish/store';
 import { recipeError } from './errors.js';
 import { LOCK_SCHEMA } from './lock.js';
-import type { CustomStageLock, Lock, LockSource, QuantizeOptions } from './lock.js';
+import type { CustomStageLock, Lock, LockSource, LockStages, QuantizeOptions } from './lock.js';
 import type { RecipeFile } from './parse-recipe.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
 import { DEFAULT_CL, PREFERS_SINGLE_HEADS } from './schema.js';
+import type { Recipe } from './schema.js';
 import { calibrationText, evaluationText } from './source-reference.js';
 import type { KeyPath } from './yaml-document.js';
 
@@ -45,7 +46,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     parts: Object.fromEntries(planParts(plan).map(({ name, part, parts, cells }) => [name, { part, parts, cells: [...cells] }])),
     stages: {
       load: { options: {} },
-      optimize: { options: recipe.optimize },
+      optimize: { options: resolveOptimize(recipe.optimize) },
       quantize: { options: resolveQuantize(request) },
       arcl: { options: { ar: [...plan.ar], cl: [...plan.cl] } },
       transform: { options: { mha2sha: recipe.transform.mha2sha ?? PREFERS_SINGLE_HEADS[recipe.toolchain] } },
@@ -58,6 +59,12 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     generation: recipe.generation,
     ...(recipe.observers.length === 0 ? {} : { observers: recipe.observers }),
   };
+}
+
+/** R1 needs norms without gains. The lock names rotations only where there are some, so that others are what they were. */
+function resolveOptimize({ foldNormGains, rotate }: Recipe['optimize']): LockStages['optimize']['options'] {
+  const rotates = rotate.r1 || rotate.r2 || rotate.r3;
+  return { foldNormGains: foldNormGains || rotate.r1, ...(rotates ? { rotate } : {}) };
 }
 
 function customOf(pins: readonly CustomStagePin[]): Pick<Lock, 'custom'> {

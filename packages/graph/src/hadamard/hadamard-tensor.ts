@@ -1,16 +1,21 @@
 /** Hadamard matrices as tensors of a graph: the normalised matrix, and the recognition of one. */
 import { DataType } from '../data-type.js';
-import { type Tensor, floatTensor } from '../tensor.js';
+import { type InlineTensor, type Tensor, floatTensor } from '../tensor.js';
 import { hadamard } from './hadamard.js';
 import { rotateGroups } from './rotate-groups.js';
 
-/** The transpose of H / √size as float32 [size,size]: the weight of a linear layer y = x Wᵀ that rotates x. @throws GRAPH_HADAMARD */
-export function hadamardTensor(size: number): Tensor {
-  const matrix = new Float64Array(size * size);
+/** The transpose of H / √size [size,size], row-major: the weight of a linear layer y = x Wᵀ that rotates x. @throws GRAPH_HADAMARD */
+export function hadamardMatrix(size: number): Float32Array {
+  const matrix = new Float32Array(size * size);
   for (let i = 0; i < size; i++) matrix[i * (size + 1)] = 1;
   // Along the first axis the columns of the unit matrix are rotated: entry [j,i] is H[i,j] / √size.
   rotateGroups(hadamard(size), matrix, matrix, size);
-  return floatTensor(Float32Array.from(matrix), [size, size]);
+  return matrix;
+}
+
+/** `hadamardMatrix` as a constant of a graph. @throws GRAPH_HADAMARD */
+export function hadamardTensor(size: number): InlineTensor {
+  return floatTensor(hadamardMatrix(size), [size, size]);
 }
 
 /** True for an inline square matrix of one magnitude: whatever its signs, symmetric codes hold it exactly. */
