@@ -1,7 +1,7 @@
 /** ONNX in memory: protobuf, IR with use-def chains, tensors as byte ranges, shape inference, passes, encodings. */
 export { DataType, bitsOf, byteLength, dataTypeName, elementCount, isDataType } from './data-type.js';
 export type { Encodings, LpbqEncoding, ParameterEncoding, PerChannelEncoding, PerTensorEncoding } from './encodings.js';
-export { Graph } from './graph.js';
+export { Graph, usedOpsets } from './graph.js';
 export type { Model, NodeSpec } from './graph.js';
 export { Node, Value } from './node.js';
 export type { Attribute, Dim, Use } from './node.js';

@@ -147,4 +147,18 @@ describe('a rotated parameter', () => {
     const matmul = graph.addNode({ opType: 'MatMul', inputs: [graph.addInput('x', T.FLOAT, [1, 12]), transpose.output()] });
     expect(matchProjection(matmul)).toMatchObject({ weight: { name: 'w' }, parameter: { name: root.name } });
   });
+
+  test('has light tails where the weight has heavy ones, and the norm of the weight', () => {
+    const graph = new Graph('heavy');
+    const [rows, columns] = [96, 192];
+    // Cubes of roughly normal values, and a few columns that are 20 times as large.
+    const heavy = Float32Array.from({ length: rows * columns }, (_, i) => ([1, 2, 3, 4].reduce((sum, k) => sum + Math.sin((i + 1) * (k + 0.618) * 12.9898) , 0) / 2) ** 3 * (i % 48 === 7 ? 20 : 1));
+    const weight = graph.addInitializer('w', floatTensor(heavy, [rows, columns]));
+    const turned = evaluateParameter(addRotation(graph, weight, { axis: 1, size: columns }, 'turned'), read);
+    const moment = (x: Float32Array, power: number): number => x.reduce((sum, value) => sum + value ** power, 0) / x.length;
+    const kurtosis = (x: Float32Array): number => moment(x, 4) / moment(x, 2) ** 2;
+    expect(kurtosis(heavy)).toBeGreaterThan(100);
+    expect(kurtosis(turned)).toBeLessThan(5);
+    expect(moment(turned, 2) / moment(heavy, 2)).toBeCloseTo(1, 6);
+  });
 });

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
-import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel } from '@tundish/graph';
+import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import type { FileResolver, ReferenceExecutor } from '@tundish/toolchain';
 import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, recordName, uncached, weightsName } from './block-cache.js';
@@ -119,8 +119,10 @@ class Walk {
     const { calibration, folder } = this.request;
     await writeZeroPoints(folder, this.#quantized.values());
     this.#files.set(ZERO_POINTS, join(folder, ZERO_POINTS));
-    const model = cloneModel(this.request.model);
-    replaceParameters(model.graph, this.#quantized);
+    const quantized = cloneModel(this.request.model);
+    replaceParameters(quantized.graph, this.#quantized);
+    // Rotations were part of the expressions that are gone.
+    const model = { ...quantized, opsetImports: usedOpsets(quantized) };
     const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files };
     if (calibration === undefined) return weightsOnly;
     const { attentionScaling } = calibration.inputs;

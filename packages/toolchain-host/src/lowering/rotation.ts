@@ -1,18 +1,16 @@
 /** Rotations of weights in standard operators, which ONNX Runtime folds: our Hadamard operator is not one that it runs. */
-import { type Attribute, type Graph, type InlineTensor, type Model, type Node, type Rotation, TUNDISH_DOMAIN, type Value, cloneModel, hadamard, hadamardTensor, int64Tensor, rotationOf } from '@tundish/graph';
+import { type Attribute, type Graph, type InlineTensor, type Model, type Node, type Rotation, TUNDISH_DOMAIN, type Value, cloneModel, hadamard, hadamardTensor, int64Tensor, rotationOf, usedOpsets } from '@tundish/graph';
 
-/** The model without rotations, which computes the same to float32 rounding; the given one when it has none. */
+/** The model without rotations, which computes the same to float32 rounding; the given one when it imports no operators of ours. */
 export function expandRotations(model: Model): Model {
-  if (!model.graph.nodes.some((node) => rotationOf(node) !== undefined)) return model;
+  if (!model.opsetImports.has(TUNDISH_DOMAIN)) return model;
   const expanded = cloneModel(model);
   const { graph } = expanded;
   for (const node of graph.sortedNodes()) {
     const rotation = rotationOf(node);
     if (rotation !== undefined) expand(graph, node, rotation);
   }
-  const opsets = new Map(expanded.opsetImports);
-  if (!graph.nodes.some(({ domain }) => domain === TUNDISH_DOMAIN)) opsets.delete(TUNDISH_DOMAIN);
-  return { ...expanded, opsetImports: opsets };
+  return { ...expanded, opsetImports: usedOpsets(expanded) };
 }
 
 /** H [n,n] = outer [p,p] ⊗ inner [q,q]: two products over n / p and n / q terms instead of one over n. */
