@@ -54,7 +54,7 @@ export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boole
     stages: {
       load: light(shapes.blocks.length * GRAPH_OF_BLOCK),
       optimize: light(shapes.blocks.length * GRAPH_OF_BLOCK),
-      quantize: quantizeNeeds(quantize.options, shapes, bytes),
+      quantize: withRotation(quantizeNeeds(quantize.options, shapes, bytes), lock.stages, shapes),
       arcl: light(graphs),
       transform: light(graphs),
       convert: light(graphs),
@@ -97,6 +97,12 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   // What leaves the embedding and each block is kept for the block behind it.
   const kept = windows * windowLength * hiddenSize * FLOAT32 * (blocks.length + 1);
   return { memory: PROCESS + ENGINE + CHUNKS + 2 * Math.max(...segments) + activations, disk: codes + kept, scratch: 0 };
+}
+
+/** The largest matrix that R1 rotates along its outputs is there as a whole: as stored, widened, rotated, and one that awaits collection. */
+function withRotation(needs: StageNeeds, { optimize, quantize }: LockStages, { config }: ModelShapes): StageNeeds {
+  if (quantize.options === 'none' || optimize.options.rotate?.r1 !== true) return needs;
+  return { ...needs, memory: needs.memory + 4 * FLOAT32 * config.hiddenSize * config.intermediateSize };
 }
 
 function sum(numbers: readonly number[]): number {
