@@ -1,7 +1,7 @@
 /** Hadamard matrices as tensors of a graph: the normalised matrix, and the recognition of one. */
 import { DataType } from '../data-type.js';
 import { type InlineTensor, type Tensor, floatTensor } from '../tensor.js';
-import { hadamard } from './hadamard.js';
+import { findHadamard, hadamard } from './hadamard.js';
 import { rotateGroups } from './rotate-groups.js';
 
 /** The transpose of H / √size [size,size], row-major: the weight of a linear layer y = x Wᵀ that rotates x. @throws GRAPH_HADAMARD */
@@ -18,11 +18,9 @@ export function hadamardTensor(size: number): InlineTensor {
   return floatTensor(hadamardMatrix(size), [size, size]);
 }
 
-/** True for an inline square matrix of one magnitude: whatever its signs, symmetric codes hold it exactly. */
+/** True for an inline tensor that is `hadamardTensor` of its size, bit for bit. */
 export function isHadamardTensor(tensor: Tensor | undefined): boolean {
   const [rows = 0, columns = 0] = tensor?.dims ?? [];
   if (tensor?.kind !== 'inline' || tensor.dtype !== DataType.FLOAT || tensor.dims.length !== 2 || rows < 2 || rows !== columns) return false;
-  const view = new DataView(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
-  const magnitude = Math.fround(1 / Math.sqrt(rows));
-  return Array.from({ length: rows * columns }, (_, i) => Math.abs(view.getFloat32(4 * i, true))).every((entry) => entry === magnitude);
+  return findHadamard(rows) !== undefined && Buffer.compare(tensor.data, hadamardTensor(rows).data) === 0;
 }

@@ -13,7 +13,7 @@ export interface Hadamard {
   readonly sylvester: number;
 }
 
-/** A core is applied densely, and a larger one is in no model that a power of two does not divide further. */
+/** A core is applied densely: a larger one would cost more than the layer whose weight is rotated is worth. */
 const LARGEST_CORE = 1024;
 
 /**
@@ -23,20 +23,26 @@ const LARGEST_CORE = 1024;
  * @throws GRAPH_HADAMARD when there is none
  */
 export function hadamard(size: number): Hadamard {
-  if (Number.isSafeInteger(size) && size >= 1) {
-    let sylvester = 1;
-    while (size % (2 * sylvester) === 0) sylvester *= 2;
-    for (; sylvester >= 1; sylvester /= 2) {
-      const order = size / sylvester;
-      const core = order > LARGEST_CORE ? undefined : coreOf(order);
-      if (core !== undefined) return { size, order, core, sylvester };
-    }
-  }
+  const found = findHadamard(size);
+  if (found !== undefined) return found;
   throw graphError('GRAPH_HADAMARD', {
     what: `there is no Hadamard matrix of size ${size}`,
     why: `the size has to be a power of two times 1, q + 1 with a prime q = 3 mod 4, or 2 (q + 1) with a prime q = 1 mod 4, that factor up to ${LARGEST_CORE}`,
     fix: 'leave out the rotation of this size',
   });
+}
+
+/** As `hadamard`; undefined where there is none. */
+export function findHadamard(size: number): Hadamard | undefined {
+  if (!Number.isSafeInteger(size) || size < 1) return undefined;
+  let sylvester = 1;
+  while (size % (2 * sylvester) === 0) sylvester *= 2;
+  for (; sylvester >= 1; sylvester /= 2) {
+    const order = size / sylvester;
+    const core = order > LARGEST_CORE ? undefined : coreOf(order);
+    if (core !== undefined) return { size, order, core, sylvester };
+  }
+  return undefined;
 }
 
 function coreOf(order: number): Int8Array | undefined {

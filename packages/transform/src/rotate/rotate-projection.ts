@@ -1,7 +1,7 @@
 /** Puts a rotation into the constant expressions of a linear layer. */
 import { type Projection, type Value, addRotation, matchProjection } from '@tundish/graph';
 
-/** The linear layer whose result, behind its bias, is `value` and nothing else's; its weight is read by it alone. */
+/** The linear layer whose result, behind its bias, is `value`; undefined also where something else reads its weight expression. */
 export function projectionInto(value: Value): Projection | undefined {
   const { producer } = value;
   const matmul = producer?.opType === 'Add' ? producer.inputs.map((input) => input?.producer).find((node) => node?.opType === 'MatMul') : producer;

@@ -1,6 +1,6 @@
 /** R1: follows the residual stream from the embedding on, and rotates every weight that reads or writes it. */
 import { printable } from '@tundish/diagnostics';
-import { DataType, type Graph, type Node, type Value, addRotation, constantValues, evaluateParameter, hadamard, matchProjection } from '@tundish/graph';
+import { DataType, type Graph, type Node, type Value, addRotation, constantValues, evaluateParameter, matchProjection } from '@tundish/graph';
 import { transformError } from '../errors.js';
 import { isAlone, projectionInto, rotateInputs, rotateOutputs } from './rotate-projection.js';
 
@@ -38,9 +38,7 @@ function isEmbedding(node: Node, constants: ReadonlySet<Value>): boolean {
 
 function rotateTable(gather: Node): void {
   const table = gather.input(0);
-  const size = Number(table.shape?.[1]);
-  hadamard(size);
-  gather.replaceInput(0, addRotation(gather.graph, table, { axis: 1, size }, `${gather.name}/rotation`));
+  gather.replaceInput(0, addRotation(gather.graph, table, { axis: 1, size: widthOf(table) }, `${gather.name}/rotation`));
 }
 
 /** Changes what `node` reads beside the stream. @returns whether its output is rotated */
@@ -73,7 +71,7 @@ function requireUnitGain(norm: Node): void {
   if (tensor?.kind === 'inline' && evaluateParameter(gain, () => tensor.data).every((value) => value === 1)) return;
   throw transformError('ROTATE_GAIN', {
     what: `${printable(norm.name)} has a gain of its own`,
-    why: 'only a norm without gain commutes with a rotation, and this one could not be folded: something else than linear layers reads it',
+    why: 'only a norm without gain commutes with a rotation, and folding leaves the gain of one that something else than linear layers reads',
     fix: 'leave out r1 for this model',
   });
 }
