@@ -21,7 +21,7 @@ quantize:
   embedding: { bits: 16 }
   lmHead: { bits: 8 }
   weights: { blockSize: 32, bits: 4, scheme: lpbq }
-optimize: { foldNormGains: false }
+optimize: { foldNormGains: false, rotate: { r1: false, r2: false, r3: false } }
 graphs: { parts: 1, cl: [64], ar: [16] }
 toolchain: host
 checkpoint: ./checkpoint

@@ -5,6 +5,7 @@ import { decodeGraph } from './decode-graph.js';
 import { graphError } from './errors.js';
 import { checkExternalFiles } from './external-data.js';
 import type { Model } from './graph.js';
+import { TUNDISH_DOMAIN } from './hadamard/hadamard-node.js';
 import { located } from './located.js';
 import { type ModelProto, ModelProtoSchema } from './onnx_pb.js';
 import { inferShapes } from './shape-inference/infer-shapes.js';
@@ -12,7 +13,7 @@ import { checkWire } from './wire-check.js';
 
 /** Newest versions that this package and ONNX Runtime 1.30 both know. */
 const MAX_IR_VERSION = 13;
-const MAX_OPSETS: ReadonlyMap<string, number> = new Map([['', 26], ['com.microsoft', 1], ['tundish', 1]]);
+const MAX_OPSETS: ReadonlyMap<string, number> = new Map([['', 26], ['com.microsoft', 1], [TUNDISH_DOMAIN, 1]]);
 
 export interface DecodeOptions {
   /** Path for messages. */

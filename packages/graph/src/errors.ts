@@ -12,6 +12,7 @@ export const graphError = declareErrors({
   GRAPH_OP: 'A node uses an operator that is not known, or uses it in a way that its definition forbids.',
   GRAPH_PASS: 'A graph pass met a graph that it does not accept, or left one that breaks its promise.',
   GRAPH_PARAMETER: 'The constant expression of a parameter cannot be evaluated.',
+  GRAPH_HADAMARD: 'There is no Hadamard matrix of this size, or none of a size that can be applied.',
   GRAPH_EXTRACT: 'The requested outputs cannot be computed from the requested inputs.',
   GRAPH_DEVICE_NAMES: 'Two names become one when they are reduced to the characters that devices allow.',
   ONNX_MALFORMED: 'The file is not an ONNX model, or it is damaged.',

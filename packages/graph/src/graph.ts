@@ -187,3 +187,9 @@ export interface Model {
   readonly metadata: ReadonlyMap<string, string>;
   readonly graph: Graph;
 }
+
+/** The imports of the domains that nodes are of; that of the default domain stays in any case. */
+export function usedOpsets({ opsetImports, graph }: Model): ReadonlyMap<string, number> {
+  const used = new Set(['', ...graph.nodes.map(({ domain }) => domain)]);
+  return new Map([...opsetImports].filter(([domain]) => used.has(domain)));
+}

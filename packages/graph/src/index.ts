@@ -1,7 +1,7 @@
 /** ONNX in memory: protobuf, IR with use-def chains, tensors as byte ranges, shape inference, passes, encodings. */
 export { DataType, bitsOf, byteLength, dataTypeName, elementCount, isDataType } from './data-type.js';
 export type { Encodings, LpbqEncoding, ParameterEncoding, PerChannelEncoding, PerTensorEncoding } from './encodings.js';
-export { Graph } from './graph.js';
+export { Graph, usedOpsets } from './graph.js';
 export type { Model, NodeSpec } from './graph.js';
 export { Node, Value } from './node.js';
 export type { Attribute, Dim, Use } from './node.js';
@@ -12,7 +12,12 @@ export type { DecodeOptions } from './decode-model.js';
 export { encodeModel } from './encode-model.js';
 export { checkExternalFiles, externalLocations, rewriteLocations } from './external-data.js';
 export { cloneModel, extractGraph } from './clone.js';
-export { evaluateParameter } from './parameter.js';
+export { hadamard } from './hadamard/hadamard.js';
+export type { Hadamard } from './hadamard/hadamard.js';
+export { TUNDISH_DOMAIN, addRotation, rotationOf } from './hadamard/hadamard-node.js';
+export type { Rotation } from './hadamard/hadamard-node.js';
+export { hadamardMatrix, hadamardTensor, isHadamardTensor } from './hadamard/hadamard-tensor.js';
+export { evaluateParameter, rowsTogether } from './parameter.js';
 export type { RowRange } from './parameter.js';
 export { inferShapes } from './shape-inference/infer-shapes.js';
 export { knownOps } from './shape-inference/op-table.js';

@@ -5,6 +5,9 @@
 import { printable } from '@tundish/diagnostics';
 import { DataType as T, dataTypeName, elementCount } from './data-type.js';
 import { graphError } from './errors.js';
+import { hadamard } from './hadamard/hadamard.js';
+import { rotationOf } from './hadamard/hadamard-node.js';
+import { rotateGroups } from './hadamard/rotate-groups.js';
 import type { Node, Value } from './node.js';
 import { decodeBfloat16, decodeFloat16 } from './half-floats.js';
 import { type Tensor, sliceRows } from './tensor.js';
@@ -17,23 +20,37 @@ export interface RowRange {
 
 /**
  * float32 values of `root`, row-major: `root` is an initializer, or made from initializers by Cast to FLOAT (exact for
- * BFLOAT16 and FLOAT16), Mul with broadcasting (one float32 rounding an element), Transpose, Reshape, Unsqueeze and Squeeze.
+ * BFLOAT16 and FLOAT16), Mul with broadcasting (one float32 rounding an element), Transpose, Reshape, Unsqueeze, Squeeze and
+ * Hadamard. What is below a Hadamard is computed in float64 and rounded to float32 once, at its end.
  *
  * @param read the bytes of a tensor; it gets sliced tensors when `rows` is given
- * @param rows reads no more than these rows of the weight; not through a Transpose or a change of the first axis
- * @throws GRAPH_PARAMETER for anything else in the expression
+ * @param rows reads no more than these rows of the weight, and those that a rotation mixes with them (`rowsTogether`); not
+ *   through a Transpose or a change of the first axis
+ * @throws GRAPH_PARAMETER for anything else in the expression, GRAPH_HADAMARD
  */
 export function evaluateParameter(root: Value, read: (tensor: Tensor) => Uint8Array, rows?: RowRange): Float32Array {
-  return evaluate(root, { read, rows }).values;
+  // Only what is below a rotation is wide, and the root is not.
+  return evaluate(root, { read, rows, wide: false }).values as Float32Array;
+}
+
+/** How many neighbouring rows of `root` have to be read for one of them: more than 1 where a rotation mixes rows. */
+export function rowsTogether(root: Value): number {
+  const { producer } = root;
+  if (producer === undefined) return 1;
+  const rotation = rotationOf(producer);
+  const own = rotation?.axis === 0 ? rotation.size : 1;
+  return Math.max(own, ...producer.inputs.map((input) => (input === undefined ? 1 : rowsTogether(input))));
 }
 
 interface Request {
   readonly read: (tensor: Tensor) => Uint8Array;
   readonly rows: RowRange | undefined;
+  /** Products and rotations are left in float64. */
+  readonly wide: boolean;
 }
 
 interface Evaluated {
-  readonly values: Float32Array;
+  readonly values: Float32Array | Float64Array;
   readonly dims: readonly number[];
 }
 
@@ -52,6 +69,8 @@ function evaluate(value: Value, request: Request): Evaluated {
     case 'Unsqueeze':
     case 'Squeeze':
       return reshape(producer, value, request);
+    case 'Hadamard':
+      return rotate(producer, value, request);
     default:
       throw refuse(value, `${producer.opType} ${printable(producer.name)} is not part of a parameter expression`);
   }
@@ -86,7 +105,7 @@ function multiply(node: Node, request: Request): Evaluated {
   const { rows } = request;
   const size = rows === undefined ? dims : [rows.to - rows.from, ...dims.slice(1)];
   const [a, b] = [operand(0), operand(1)];
-  const values = new Float32Array(elementCount(size));
+  const values = new (request.wide ? Float64Array : Float32Array)(elementCount(size));
   const [ia, ib] = [indexOf(a.dims, size), indexOf(b.dims, size)];
   for (let i = 0; i < values.length; i++) values[i] = (a.values[ia(i)] as number) * (b.values[ib(i)] as number);
   return { values, dims: size };
@@ -117,7 +136,7 @@ function transpose(node: Node, request: Request): Evaluated {
   const perm = node.ints('perm') ?? dims.map((_, i) => dims.length - 1 - i);
   const size = perm.map((axis) => dims[axis] as number);
   const strides = perm.map((axis) => elementCount(dims.slice(axis + 1)));
-  const moved = new Float32Array(values.length);
+  const moved = new (request.wide ? Float64Array : Float32Array)(values.length);
   for (let i = 0; i < moved.length; i++) {
     let from = 0;
     for (let axis = size.length - 1, rest = i; axis >= 0; axis--) {
@@ -137,6 +156,23 @@ function reshape(node: Node, value: Value, request: Request): Evaluated {
   return { values, dims: request.rows === undefined ? dims : [request.rows.to - request.rows.from, ...dims.slice(1)] };
 }
 
+/** Along the first axis whole groups are evaluated, and the rows that nobody asked for are dropped. */
+function rotate(node: Node, value: Value, request: Request): Evaluated {
+  const rotation = rotationOf(node);
+  if (rotation === undefined) throw refuse(value, `Hadamard ${printable(node.name)} is of another domain`);
+  const { axis, size } = rotation;
+  const dims = staticDims(value);
+  const { rows, wide } = request;
+  const group = axis === 0 ? size : 1;
+  const read = rows === undefined ? undefined : { from: Math.floor(rows.from / group) * group, to: Math.ceil(rows.to / group) * group };
+  const { values, dims: had } = evaluate(node.input(0), { ...request, rows: read, wide: true });
+  const rotated = new (wide ? Float64Array : Float32Array)(values.length);
+  rotateGroups(hadamard(size), values, rotated, elementCount(dims.slice(axis + 1)));
+  if (rows === undefined || read === undefined) return { values: rotated, dims: had };
+  const columns = elementCount(dims.slice(1));
+  return { values: rotated.slice((rows.from - read.from) * columns, (rows.to - read.from) * columns), dims: [rows.to - rows.from, ...dims.slice(1)] };
+}
+
 function whole(node: Node, { rows }: Request): void {
   if (rows === undefined) return;
   throw refuse(node.output(), `rows of ${printable(node.output().name)} cannot be read alone: ${node.opType} moves them`);
@@ -153,7 +189,7 @@ function staticDims(value: Value): readonly number[] {
 function refuse(value: Value, what: string, fix = 'evaluate it in a runtime, or write the weight to a file first'): Error {
   return graphError('GRAPH_PARAMETER', {
     what,
-    why: 'parameters are Cast, Mul, Transpose and Reshape over initializers',
+    why: 'parameters are Cast, Mul, Transpose, Reshape and Hadamard over initializers',
     evidence: { detail: `value ${printable(value.name)}` },
     fix,
   });

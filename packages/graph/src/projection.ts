@@ -1,5 +1,5 @@
 /**
- * Recognises a linear layer in the form in which Tundish writes it: W [out,in], possibly widened, scaled or dequantized,
+ * Recognises a linear layer in the form in which Tundish writes it: W [out,in], possibly widened, scaled, rotated or dequantized,
  * then Transpose, MatMul and an optional bias.
  */
 import type { Node, Value } from './node.js';
@@ -22,11 +22,11 @@ export interface Projection {
 }
 
 /** Which input of a step carries the weight; the others hold gains, scales, shapes. */
-const STEPS: ReadonlySet<string> = new Set(['Cast', 'Mul', 'Reshape', 'DequantizeLinear']);
+const STEPS: ReadonlySet<string> = new Set(['Cast', 'Mul', 'Reshape', 'DequantizeLinear', 'Hadamard']);
 
 /**
  * The projection that `node` is the MatMul of; undefined for other nodes and for products of two activations.
- * The weight is the initializer at the end of the data path: input 0 of Cast, Reshape and DequantizeLinear, and the
+ * The weight is the initializer at the end of the data path: input 0 of Cast, Reshape, Hadamard and DequantizeLinear, and the
  * operand of Mul that has the full shape.
  */
 export function matchProjection(node: Node): Projection | undefined {

@@ -81,6 +81,7 @@ const OWN: readonly Case[] = [
   { op: 'tundish:CodeLinear', inputs: [typed(T.UINT16, 1, 3, 64), bytes(T.UINT8, 5, 32), ones(5, 1), bytes(T.UINT8, 5, 2)] },
   { op: 'tundish:CodeLinear', inputs: [typed(T.UINT16, 1, 3, 64), bytes(T.INT8, 5, 64), ones(5)] },
   { op: 'tundish:CodeMatMul', inputs: [typed(T.UINT16, 2, 4, 3, 8), typed(T.UINT8, 2, 1, 8, 5)] },
+  { op: 'tundish:Hadamard', inputs: [f(6, 24)], attributes: { axis: int(1), size: int(12) } },
 ];
 
 function build({ op, inputs, attributes, outputs }: Case): Model {
@@ -112,17 +113,19 @@ describe('against ONNX Runtime', () => {
   });
 });
 
-test('operators of our own give codes of 16 bits', () => {
+test('operators of our own give codes of 16 bits, and rotated values', () => {
   const results = OWN.map((one) => {
     const model = build(one);
     inferShapes(model);
     return model.graph.outputs.map(({ dtype, shape }) => [dtype, ...(shape ?? [])]);
   });
-  expect(results.flat()).toEqual([[T.UINT16, 1, 3, 5], [T.UINT16, 1, 3, 5], [T.UINT16, 2, 4, 3, 5]]);
+  expect(results.flat()).toEqual([[T.UINT16, 1, 3, 5], [T.UINT16, 1, 3, 5], [T.UINT16, 2, 4, 3, 5], [T.FLOAT, 6, 24]]);
 });
 
 describe('conflicts', () => {
   const WRONG: readonly (readonly [string, Case, RegExp])[] = [
+    ['groups', { op: 'tundish:Hadamard', inputs: [f(6, 24)], attributes: { axis: int(0), size: int(4) } }, /groups of 4 along axis 0 of \[6,24\]/],
+    ['axis', { op: 'tundish:Hadamard', inputs: [f(6, 24)], attributes: { axis: int(2), size: int(4) } }, /along axis 2/],
     ['broadcast', { op: 'Add', inputs: [f(2, 3), f(2)] }, /Add: \[2,3\] and \[2\] do not broadcast/],
     ['types', { op: 'Mul', inputs: [f(2), typed(T.INT32, 2)] }, /inputs are FLOAT and INT32/],
     ['matmul', { op: 'MatMul', inputs: [f(2, 3), f(4, 3)] }, /inner dims 3 and 4/],

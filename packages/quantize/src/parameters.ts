@@ -1,20 +1,20 @@
 /** Finds the parameters of a graph: constant sub-expressions that a computing node reads, and what each is for. */
-import { DataType, type Graph, type Node, type Use, type Value, constantValues } from '@tundish/graph';
+import { DataType, type Graph, type Node, type Use, type Value, constantValues, isHadamardTensor } from '@tundish/graph';
 import { quantizeError } from './errors.js';
 
-/** What a parameter does, which decides how it is quantized. */
-export type ParameterRole = 'projection' | 'embedding' | 'gain' | 'bias';
+/** What a parameter does, which decides how it is quantized. A rotation is a Hadamard matrix that heads are multiplied with. */
+export type ParameterRole = 'projection' | 'rotation' | 'embedding' | 'gain' | 'bias';
 
 /** One parameter: the value that computing nodes read and the initializer that names it. */
 export interface Parameter {
   readonly role: ParameterRole;
   /** Name of the weight initializer, for example `model.layers.0.mlp.up_proj.weight`. */
   readonly name: string;
-  /** Root of the `[out,in]` (or vector) expression: before the Transpose of a projection. */
+  /** Root of the `[out,in]` (or vector) expression: before the Transpose of a projection or rotation. */
   readonly root: Value;
-  /** Where the graph reads `root` for this role; for projections the Transpose, if there is one. */
+  /** Where the graph reads `root` for this role; for projections and rotations the Transpose, if there is one. */
   readonly uses: readonly Use[];
-  /** The nodes that compute with it; for projections the MatMul nodes behind the Transpose. */
+  /** The nodes that compute with it; for projections and rotations the MatMul nodes behind the Transpose. */
   readonly consumers: readonly Node[];
 }
 
@@ -35,10 +35,10 @@ export function findParameters(graph: Graph): Parameter[] {
       if (role === undefined) {
         throw quantizeError('QUANTIZE_UNKNOWN_PARAMETER', {
           what: `${node.opType} ${node.name} reads the constant ${input.name} as input ${index}`,
-          why: 'only projections, embeddings, norm gains and biases are quantized',
+          why: 'only projections, rotations, embeddings, norm gains and biases are quantized',
         });
       }
-      addUse(found, role, role === 'projection' ? behindTranspose({ node, index }, input) : { node, index }, node);
+      addUse(found, role, node.opType === 'MatMul' ? behindTranspose({ node, index }, input) : { node, index }, node);
     });
   }
   return found;
@@ -62,7 +62,7 @@ function isStructure(value: Value): boolean {
 }
 
 function roleOf(node: Node, index: number): ParameterRole | undefined {
-  if (node.opType === 'MatMul' && index === 1) return 'projection';
+  if (node.opType === 'MatMul' && index === 1) return isHadamardTensor(matrixOf(node.input(1)).tensor) ? 'rotation' : 'projection';
   if (node.opType === 'Gather' && index === 0) return 'embedding';
   if (node.opType === 'RMSNormalization' && index === 1) return 'gain';
   if (node.opType === 'Add') return 'bias';
@@ -71,6 +71,10 @@ function roleOf(node: Node, index: number): ParameterRole | undefined {
 
 function behindTranspose(use: Use, read: Value): Use {
   return read.producer?.opType === 'Transpose' ? { node: read.producer, index: 0 } : use;
+}
+
+function matrixOf(read: Value): Value {
+  return read.producer?.opType === 'Transpose' ? read.producer.input(0) : read;
 }
 
 /** The initializer that gives a parameter its name: the one with the most elements in its expression. */

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
-import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel } from '@tundish/graph';
+import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import { needsInputs, needsReference } from '@tundish/recipe/technique';
 import type { FileResolver, ReferenceExecutor } from '@tundish/toolchain';
@@ -129,8 +129,10 @@ class Walk {
     const { calibration, folder, activations: measured } = this.request;
     await writeZeroPoints(folder, this.#quantized.values());
     this.#files.set(ZERO_POINTS, join(folder, ZERO_POINTS));
-    const model = cloneModel(this.request.model);
-    replaceParameters(model.graph, this.#quantized);
+    const quantized = cloneModel(this.request.model);
+    replaceParameters(quantized.graph, this.#quantized);
+    // Rotations were part of the expressions that are gone.
+    const model = { ...quantized, opsetImports: usedOpsets(quantized) };
     const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files, layers: this.#layers };
     if (calibration === undefined || !measured) return weightsOnly;
     const { attentionScaling } = calibration.inputs;

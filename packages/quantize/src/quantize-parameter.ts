@@ -44,6 +44,9 @@ export async function quantizeParameter(request: ParameterRequest): Promise<Quan
       if (request.head) return quantizePerChannel8(kernels, source, file);
       if (request.solved !== undefined) return writeLpbq(request.solved.scales, request.solved.codes, file, request.zeroPoints);
       return quantizeLpbq(kernels, source, { blockSize: options.blockSize, factors: dataFreeFactors(options.technique) }, file, request.zeroPoints);
+    case 'rotation':
+      // Entries of one magnitude are the ends of the grid, which a scale a row holds exactly.
+      return quantizePerChannel8(kernels, source, file);
     case 'embedding':
       return quantizePerTensor(kernels, source, options.embeddingBits, dims, file);
     case 'gain':

@@ -1,6 +1,6 @@
 /** Float32 rows of a parameter, read from the checkpoint's byte ranges a few rows at a time. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type ExternalTensor, type Tensor, type Value, evaluateParameter } from '@tundish/graph';
+import { type ExternalTensor, type RowRange, type Tensor, type Value, evaluateParameter, rotationOf, rowsTogether } from '@tundish/graph';
 import type { FileResolver } from '@tundish/toolchain';
 import { quantizeError } from './errors.js';
 
@@ -79,23 +79,37 @@ export class TensorFiles {
   }
 }
 
+type ReadRows = (from: number, to: number) => Float32Array;
+
 /** The rows of the constant expression below `root`, whose shape is `[rows, columns]` or `[columns]`. */
 export function weightSource(name: string, root: Value, files: TensorFiles): WeightSource {
-  const dims = (root.shape ?? []).map(Number);
-  const columns = dims[dims.length - 1] ?? 1;
-  const rows = dims.length < 2 ? 1 : (dims[0] as number);
-  const evaluate = (from: number, to: number): Float32Array =>
-    dims.length < 2 ? evaluateParameter(root, (tensor) => files.read(tensor)) : evaluateParameter(root, (tensor) => files.read(tensor), { from, to });
+  const { rows, columns } = matrixOf(root);
+  const evaluate = rowReader(root, files);
   return {
     name,
     rows,
     columns,
     read: (from, to) => {
       const values = evaluate(from, to);
-      if (!isFinite(values)) throw notFinite(name, rows, columns, evaluate);
+      if (!isFinite(values)) throw notFinite(name, root, files);
       return values;
     },
   };
+}
+
+function matrixOf({ shape }: Value): { readonly rows: number; readonly columns: number } {
+  const dims = (shape ?? []).map(Number);
+  return { rows: dims.length < 2 ? 1 : (dims[0] as number), columns: dims[dims.length - 1] ?? 1 };
+}
+
+/** A parameter none of whose rows can be read alone is evaluated once for all reads of a part. */
+function rowReader(root: Value, files: TensorFiles): ReadRows {
+  const { rows, columns } = matrixOf(root);
+  const evaluate = (range?: RowRange): Float32Array => evaluateParameter(root, (tensor) => files.read(tensor), range);
+  if ((root.shape ?? []).length < 2) return () => evaluate();
+  if (rowsTogether(root) < rows) return (from, to) => evaluate({ from, to });
+  let whole: Float32Array | undefined;
+  return (from, to) => (from === 0 && to === rows ? evaluate() : (whole ??= evaluate()).slice(from * columns, to * columns));
 }
 
 /** Consecutive row ranges that keep a chunk within CHUNK_ELEMENTS; the partition depends on the shape alone. */
@@ -111,10 +125,30 @@ function isFinite(values: Float32Array): boolean {
   return sum === 0;
 }
 
-/** Reads the whole parameter once more, so that the count does not depend on the chunk that was looked at. */
-function notFinite(name: string, rows: number, columns: number, evaluate: (from: number, to: number) => Float32Array): Error {
-  let count = 0;
-  let first = -1;
+/**
+ * Reads the whole parameter once more, so that the count does not depend on the chunk that was looked at, and without its
+ * rotations, which spread one value over all of its group.
+ */
+function notFinite(name: string, root: Value, files: TensorFiles): Error {
+  const stored = countNotFinite(unrotated(root), files);
+  const { count, first } = stored.count > 0 ? stored : countNotFinite(root, files);
+  return quantizeError('QUANTIZE_NOT_FINITE', {
+    what: `${name} holds ${count} value(s) that are NaN or infinite, the first at flat index ${first}`,
+    why: 'a scale computed from them would make the whole channel useless',
+    evidence: { detail: `tensor ${name}, flat index ${first}` },
+    fix: 'the checkpoint is damaged: download it again',
+  });
+}
+
+function unrotated(root: Value): Value {
+  const { producer } = root;
+  return producer === undefined || rotationOf(producer) === undefined ? root : unrotated(producer.input(0));
+}
+
+function countNotFinite(root: Value, files: TensorFiles): { readonly count: number; readonly first: number } {
+  const { rows, columns } = matrixOf(root);
+  const evaluate = rowReader(root, files);
+  let [count, first] = [0, -1];
   for (const { from, to } of rowChunks(rows, columns)) {
     evaluate(from, to).forEach((value, i) => {
       if (Number.isFinite(value)) return;
@@ -122,10 +156,5 @@ function notFinite(name: string, rows: number, columns: number, evaluate: (from:
       count += 1;
     });
   }
-  return quantizeError('QUANTIZE_NOT_FINITE', {
-    what: `${name} holds ${count} value(s) that are NaN or infinite, the first at flat index ${first}`,
-    why: 'a scale computed from them would make the whole channel useless',
-    evidence: { detail: `tensor ${name}, flat index ${first}` },
-    fix: 'the checkpoint is damaged: download it again',
-  });
+  return { count, first };
 }

@@ -1,9 +1,9 @@
 /** The forward pass of blocks against ONNX Runtime on the adapted graphs of real checkpoints. */
-import type { Attribute, Node } from '@tundish/graph';
+import { type Attribute, type Node, type Tensor, floatTensor, hadamardTensor } from '@tundish/graph';
 import { type Kernels, loadKernels, variants } from '@tundish/native';
 import type { TensorData } from '@tundish/toolchain';
 import { hostReference } from '@tundish/toolchain-host';
-import { foldNormGains } from '@tundish/transform';
+import { type Rotations, foldNormGains, rotate } from '@tundish/transform';
 import { describe, expect, test } from 'vitest';
 import { windowFeeds } from '../src/calibration/windows.js';
 import { type LinearGroup, forwardBlock } from '../src/forward/block-forward.js';
@@ -99,6 +99,21 @@ describe('a block', () => {
     expect(run(after)).not.toEqual(run(before));
   });
 
+  test.each<[string, Rotations]>([[BUNDLED, { r1: true, r2: true, r3: false }], [BUNDLED, { r1: false, r2: false, r3: true }], [golden('llama-bias-fp32'), { r1: true, r2: true, r3: true }]])('of %s rotated by %o gives what ONNX Runtime gives', async (folder, rotations) => {
+    const adapted = await adapt(repositoryPath(folder), TOKENS, TOKENS + 1);
+    const turned = { ...adapted, model: rotate(foldNormGains(adapted.model).model, rotations).model };
+    const segment = segmentAt(turned.model, adapted.plan, 1);
+    const description = describeBlock(segment);
+    const { shape } = description;
+    expect(shape.rotatesHeads).toBe(rotations.r3 ? true : undefined);
+    const o = captureNames(description).o;
+    const expected = await reference(turned, segment, stream(shape.hidden), [o, segment.output]);
+    const captured = new Map<LinearGroup, Float32Array>();
+    const output = forwardBlock({ kernels: loadKernels(), shape, threads: 2 }, read(turned, description), stream(shape.hidden), adapted.calibration(1, TOKENS), (group, input) => captured.set(group, input.slice()));
+    expect(distance(captured.get('o') as Float32Array, expected.get(o))).toBeLessThan(2e-6);
+    expect(distance(output, expected.get(segment.output))).toBeLessThan(2e-6);
+  });
+
   test('has the same bytes from every variant, thread count and implementation', async () => {
     const adapted = await adapt(repositoryPath(BUNDLED), TOKENS, TOKENS + 1);
     const description = describeBlock(segmentAt(adapted.model, adapted.plan, 1));
@@ -127,6 +142,14 @@ function stream(hidden: number, tokens = TOKENS): Float32Array {
 
 describe('what is not such a block', () => {
   const int = (value: number): Attribute => ({ type: 'int', value });
+  const multiplyQueries = (segment: Segment, tensor: Tensor): void => {
+    const { graph } = segment.model;
+    const scores = nodeOf(segment, 'self_attn/MatMul');
+    const transposed = graph.addNode({ opType: 'Transpose', inputs: [graph.addInitializer('matrix', tensor)], attributes: { perm: { type: 'ints', value: [1, 0] } } }).output();
+    const product = graph.addNode({ opType: 'MatMul', inputs: [scores.input(0), transposed] }).output();
+    product.shape = scores.input(0).shape;
+    scores.replaceInput(0, product);
+  };
   const nodeOf = (segment: Segment, suffix: string): Node => segment.model.graph.nodes.find(({ name }) => name.endsWith(suffix)) as Node;
 
   test.each<[string, RegExp, (segment: Segment) => void]>([
@@ -145,6 +168,8 @@ describe('what is not such a block', () => {
       norm.replaceInput(0, segment.model.graph.value(segment.input as string));
     }],
     ['a rotation the other way', /position_ids_cos is read where the input position_ids_sin is expected/, (segment) => nodeOf(segment, 'self_attn/Mul_1').replaceInput(1, segment.model.graph.value('position_ids_cos'))],
+    ['heads that are rotated by something else', /multiplies heads with something else/, (segment) => multiplyQueries(segment, floatTensor(Float32Array.from({ length: 256 }, (_, i) => (i % 17 === 0 ? 1 : 0)), [16, 16]))],
+    ['queries that are rotated alone', /are not rotated alike/, (segment) => multiplyQueries(segment, hadamardTensor(16))],
     ['another scale', /scores are scaled by attention_scale/, ({ model: { graph } }) => {
       const { tensor } = graph.value('attention_scale');
       graph.value('attention_scale').tensor = { ...tensor, data: new Uint8Array(new Float32Array([1]).buffer) } as typeof tensor;

@@ -6,7 +6,7 @@ import { loadKernels } from '@tundish/native';
 import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
 import type { TensorData } from '@tundish/toolchain';
 import { hostReference } from '@tundish/toolchain-host';
-import { foldNormGains } from '@tundish/transform';
+import { foldNormGains, rotate } from '@tundish/transform';
 import { describe, expect, test } from 'vitest';
 import { type QuantizeResult, quantizeModel } from '../src/index.js';
 import { findParameters } from '../src/parameters.js';
@@ -42,6 +42,12 @@ async function quantized(adapted: AdaptedCheckpoint, embeddingBits: 8 | 16 = 16,
   return { ...result, resolve: (location) => result.files.get(location) as string };
 }
 
+/** The checkpoint with every rotation. */
+async function adaptRotated(folder: string): Promise<AdaptedCheckpoint> {
+  const adapted = await adapt(folder, LENGTH, LENGTH + 1);
+  return { ...adapted, model: rotate(foldNormGains(adapted.model).model, { r1: true, r2: true, r3: true }).model };
+}
+
 describe('parameters', () => {
   test('roles of a decoder with biases, in the order of reading', async () => {
     const { model } = await adapt(golden('llama-bias-fp32'), LENGTH, LENGTH + 1);
@@ -52,7 +58,7 @@ describe('parameters', () => {
     expect(first.filter((line) => line.startsWith('bias'))).toHaveLength(7);
     expect(found[0]).toMatchObject({ role: 'embedding', name: 'model.embed_tokens.weight' });
     expect(found.at(-1)).toMatchObject({ role: 'projection', name: 'lm_head.weight' });
-    for (const { role, consumers } of found) expect(new Set(consumers.map(({ opType }) => opType))).toEqual(new Set([{ projection: 'MatMul', embedding: 'Gather', gain: 'RMSNormalization', bias: 'Add' }[role]]));
+    for (const { role, consumers } of found) expect(new Set(consumers.map(({ opType }) => opType))).toEqual(new Set([{ projection: 'MatMul', embedding: 'Gather', gain: 'RMSNormalization', bias: 'Add', rotation: 'MatMul' }[role]]));
   });
 
   test.each([['bfloat16', () => golden('llama-headdim-bf16')], ['float32', tiedFloat32]] as const)('a tied table in %s is two parameters, each with readers of its own', async (_dtype, folder) => {
@@ -68,6 +74,16 @@ describe('parameters', () => {
     const { model } = await adapt(golden('llama-bias-fp32'), LENGTH, LENGTH + 1);
     const folded = findParameters(foldNormGains(model).model.graph).filter(({ name, role }) => role === 'projection' && name.includes('q_proj'));
     expect(folded.map(({ name, root }) => [name, root.producer?.opType])).toEqual([0, 1].map((i) => [`model.layers.${i}.self_attn.q_proj.weight`, 'Mul']));
+  });
+
+  test('a rotated weight keeps its name and role, and the rotation of heads has a role of its own', async () => {
+    const { model } = await adaptRotated(golden('llama-headdim-bf16'));
+    const found = findParameters(model.graph);
+    expect(found.filter(({ role }) => role === 'rotation').map(({ name, consumers }) => [name, consumers.length])).toEqual([['head_rotation_0', 2]]);
+    expect(found.filter(({ name }) => name === 'model.embed_tokens.weight').map(({ role, root }) => [role, root.producer?.opType])).toEqual([['embedding', 'Hadamard'], ['projection', 'Hadamard']]);
+    expect(found.filter(({ role }) => role === 'projection').map(({ name }) => name.replace('model.layers.0.', ''))).toEqual([
+      'self_attn.q_proj.weight', 'self_attn.k_proj.weight', 'self_attn.v_proj.weight', 'self_attn.o_proj.weight', 'mlp.gate_proj.weight', 'mlp.up_proj.weight', 'mlp.down_proj.weight', 'model.embed_tokens.weight',
+    ]);
   });
 
   test('a constant in a place that no rule covers is an error that names it', () => {
@@ -95,6 +111,22 @@ describe('the quantized graph', () => {
     expect(externalLocations(result.model).every((location) => result.files.has(location))).toBe(true);
     expect([...result.encodings.parameters.keys()]).toContain('lm_head.weight');
     inferShapes(cloneModel(result.model));
+  });
+
+  test('of a rotated model holds no rotation but that of heads, exactly, and runs as the float graph with dequantized weights does', async () => {
+    const adapted = await adaptRotated(golden('llama-headdim-bf16'));
+    const result = await quantized(adapted);
+    const { graph } = result.model;
+    expect([graph.nodes.filter(({ domain }) => domain !== ''), [...result.model.opsetImports.keys()]]).toEqual([[], ['']]);
+    expect(graph.value('head_rotation_0').tensor).toMatchObject({ dtype: DataType.INT8, dims: [64, 64], location: 'block-0.weights' });
+    const encoding = result.encodings.parameters.get('head_rotation_0');
+    expect(encoding?.kind === 'per-channel' && [...new Set(encoding.scale)]).toEqual([Math.fround(1 / 8 / 127)]);
+    expect(graph.value('lm_head.weight').tensor).toMatchObject({ dtype: DataType.INT8, location: 'lm_head.weights' });
+    const feeds = windowFeeds(adapted.calibration(1, LENGTH), { name: 'all', model: adapted.model, input: undefined, output: 'logits' }, 0, undefined);
+    const ours = await logits(result.model, (location) => result.resolve(location), feeds);
+    expect(difference(ours, await logits(dequantizedModel(adapted.model, result), adapted.resolve, feeds))).toBeLessThan(1e-4);
+    const float = await logits(adapted.model, adapted.resolve, feeds);
+    expect(difference(ours, float)).toBeLessThan(0.5 * Math.max(...float.map(Math.abs)));
   });
 
   test.each([['biases', golden('llama-bias-fp32')], ['a table tied in bfloat16', golden('llama-headdim-bf16')], ['a table tied in float32', tiedFloat32()]])('with %s runs as the float graph with dequantized weights does', async (_what, folder) => {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataType, Graph, type ExternalTensor, bytesOf } from '@tundish/graph';
+import { type Rotation, addRotation, DataType, Graph, type ExternalTensor, bytesOf } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
 import { hostReference } from '@tundish/toolchain-host';
 import { describe, expect, test } from 'vitest';
@@ -144,15 +144,37 @@ describe('weights that cannot be quantized', () => {
     close();
   });
 
-  /** A float32 initializer of the given shape over a file that holds `values`. */
-  function rawWeight(values: Float32Array, rows: number, columns: number): { source: WeightSource; close: () => void } {
-    const path = join(temporaryFolder(), 'w.bin');
-    writeFileSync(path, bytesOf(values));
-    const root = new Graph('w').addInitializer('w', { kind: 'external', dtype: DataType.FLOAT, dims: [rows, columns], location: 'w.bin', offset: 0, length: rows * columns * 4 });
-    const files = new TensorFiles(() => path);
-    return { source: weightSource('w', root, files), close: () => files.close() };
-  }
+  test('one NaN below a rotation is one NaN, and values that only a rotation makes infinite are counted where they are', () => {
+    for (const axis of [0, 1]) {
+      const broken = rawWeight(Float32Array.from({ length: 64 }, (_, i) => (i === 13 ? NaN : i)), 8, 8, { axis, size: 8 });
+      expect(() => broken.source.read(0, 8)).toThrow(/holds 1 value\(s\) that are NaN or infinite, the first at flat index 13/);
+      broken.close();
+    }
+    const large = rawWeight(new Float32Array(64).fill(3e38), 8, 8, { axis: 1, size: 8 });
+    expect(() => large.source.read(0, 8)).toThrow(/holds 8 value\(s\) that are NaN or infinite, the first at flat index 0/);
+    large.close();
+  });
 });
+
+test('parts of a parameter whose rows are rotated together are those of the whole, which is read once for all of them', () => {
+  const { source, files, close } = rawWeight(Float32Array.from({ length: 96 }, (_, i) => Math.sin(i)), 12, 8, { axis: 0, size: 12 });
+  const whole = source.read(0, 12);
+  expect(files.bytesRead).toBe(4 * 96);
+  for (const [from, to] of [[0, 5], [5, 6], [6, 12]] as const) expect(source.read(from, to)).toEqual(whole.slice(8 * from, 8 * to));
+  expect(files.bytesRead).toBe(2 * 4 * 96);
+  close();
+});
+
+/** A float32 initializer of the given shape over a file that holds `values`, rotated if a rotation is given. */
+function rawWeight(values: Float32Array, rows: number, columns: number, rotation?: Rotation): { source: WeightSource; files: TensorFiles; close: () => void } {
+  const path = join(temporaryFolder(), 'w.bin');
+  writeFileSync(path, bytesOf(values));
+  const graph = new Graph('w');
+  const weight = graph.addInitializer('w', { kind: 'external', dtype: DataType.FLOAT, dims: [rows, columns], location: 'w.bin', offset: 0, length: rows * columns * 4 });
+  const files = new TensorFiles(() => path);
+  const root = rotation === undefined ? weight : addRotation(graph, weight, rotation, 'rotation');
+  return { source: weightSource('w', root, files), files, close: () => files.close() };
+}
 
 test('row chunks cover every row once, in order, within 16 MiB or one row', () => {
   for (const [rows, columns] of [[1, 1], [128256, 2048], [3, 5_000_000], [4096, 1024], [4097, 1024]] as const) {

@@ -56,7 +56,7 @@ export const lockSchema = z.strictObject({
   parts: z.record(text, z.strictObject({ part: positive, parts: positive, cells: z.array(text) })),
   stages: z.strictObject({
     load: stage(empty),
-    optimize: stage(z.strictObject({ foldNormGains: z.boolean() })),
+    optimize: stage(z.strictObject({ foldNormGains: z.boolean(), rotate: z.strictObject({ r1: z.boolean(), r2: z.boolean(), r3: z.boolean() }).optional() })),
     quantize: stage(z.union([z.literal('none'), weightsOnlyLock, quantizeLock])),
     arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
     transform: stage(z.strictObject({ mha2sha: z.boolean() })),

@@ -3,7 +3,7 @@ import type { BlobRef } from '@tundish/store';
 import { recipeError } from './errors.js';
 import type { KeyPath } from './key-position.js';
 import { LOCK_SCHEMA } from './lock.js';
-import type { CustomStageLock, Lock, LockSource, QuantizeOptions } from './lock.js';
+import type { CustomStageLock, Lock, LockSource, LockStages, QuantizeOptions } from './lock.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
 import type { RecipeFile } from './recipe-file.js';
@@ -47,7 +47,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     parts: Object.fromEntries(planParts(plan).map(({ name, part, parts, cells }) => [name, { part, parts, cells: [...cells] }])),
     stages: {
       load: { options: {} },
-      optimize: { options: recipe.optimize },
+      optimize: { options: resolveOptimize(recipe.optimize) },
       quantize: { options: resolveQuantize(request) },
       arcl: { options: { ar: [...plan.ar], cl: [...plan.cl] } },
       transform: { options: { mha2sha: recipe.transform.mha2sha ?? PREFERS_SINGLE_HEADS[recipe.toolchain] } },
@@ -72,6 +72,12 @@ function resolveEvaluate(recipe: Recipe): Lock['evaluate'] {
 function formatOf(path: string | null, given: TextFormat | undefined): { format?: Exclude<TextFormat, 'text'> } {
   const format = textFormat(path ?? '', given);
   return format === 'text' ? {} : { format };
+}
+
+/** R1 needs norms without gains. The lock names rotations only where there are some, so that others are what they were. */
+function resolveOptimize({ foldNormGains, rotate }: Recipe['optimize']): LockStages['optimize']['options'] {
+  const rotates = rotate.r1 || rotate.r2 || rotate.r3;
+  return { foldNormGains: foldNormGains || rotate.r1, ...(rotates ? { rotate } : {}) };
 }
 
 function customOf(pins: readonly CustomStagePin[]): Pick<Lock, 'custom'> {

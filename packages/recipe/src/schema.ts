@@ -51,6 +51,20 @@ const quantizeOptions = z
   })
   .describe('Quantization; `quantize: none` builds in floating point.');
 
+const optimize = z
+  .strictObject({
+    foldNormGains: flag('Fold the gains of the norms into the projections that follow; equal in function. A gain that varies within a block costs block-quantized weights accuracy, so it is off unless a rewrite needs it: `rotate.r1` turns it on.').default(false),
+    rotate: z
+      .strictObject({
+        r1: flag('Rotate the residual stream: the embedding and every weight that reads or writes it. Unties a tied head.').default(false),
+        r2: flag('Rotate the heads of values, between `v_proj` and `o_proj`.').default(false),
+        r3: flag('Rotate the heads of queries and keys behind the rotary embedding, by a product in the graph; the cache holds rotated keys.').default(false),
+      })
+      .prefault({})
+      .describe('Hadamard rotations, equal in function, that spread outliers of single channels over all: see [rotations](rotation.md).'),
+  })
+  .describe('Rewrites that keep the function.');
+
 const customStage = z.strictObject({
   use: z.string().min(1).describe('File of the stage, beginning with ./ or ../ or /, relative to the recipe; or the name of an installed package.'),
   after: z.enum(CUSTOM_AFTER).describe('The stage whose result it takes, and whose place its result takes for everything behind. Several behind one stage run in the order of the recipe.'),
@@ -63,7 +77,7 @@ export const recipeSchema = z.strictObject({
   import: z.strictObject({ dtype: z.enum(IMPORT_DTYPES).default('float16').describe('What the tensors that a GGUF file holds quantized or as float32 matrices become.') }).prefault({}).describe('How a GGUF file is imported; has no meaning for other checkpoints.'),
   toolchain: z.enum(TOOLCHAINS).default('host').describe('What compiles and runs the graphs.'),
   graphs: graphs.prefault({}),
-  optimize: z.strictObject({ foldNormGains: flag('Fold the gains of the norms into the projections that follow; equal in function. A gain that varies within a block costs block-quantized weights accuracy, so it is off unless a later rewrite needs it.').default(false) }).prefault({}).describe('Rewrites that keep the function.'),
+  optimize: optimize.prefault({}),
   quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
   transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own, as accelerators want them. Default: what the toolchain runs best; `host` runs whole layers faster, so false.').optional() }).prefault({}).describe('Rewrites of the graphs for the target.'),
   convert: z.strictObject({}).prefault({}).describe('Lowering to the form of the toolchain; it has no options yet.'),

@@ -10,7 +10,7 @@ const EVERYTHING = `
 checkpoint: ./c
 toolchain: host
 graphs: { ar: [1, 128], parts: 1 }
-optimize: { foldNormGains: false }
+optimize: { foldNormGains: false, rotate: { r1: false, r2: false, r3: false } }
 quantize:
   weights: { scheme: lpbq, bits: 4, blockSize: 32 }
   lmHead: { bits: 8 }
@@ -60,6 +60,7 @@ describe('parseRecipe', () => {
     ['graphs:\n  ar: [1]\n  prats: 2', 'RECIPE_UNKNOWN_KEY: unknown key prats in graphs', '4:3', 'did you mean parts?'],
     ['convert: {threads: 4}', 'RECIPE_UNKNOWN_KEY: unknown key threads in convert', '2:11', 'this section has no options'],
     ['constructor: 1', 'RECIPE_UNKNOWN_KEY: unknown key constructor', '2:1', 'the keys here are checkpoint, import'],
+    ['optimize: {rotate: {r4: true}}', 'RECIPE_UNKNOWN_KEY: unknown key r4 in optimize.rotate', '2:21', 'r1'],
     ['toolchain: qairt', 'RECIPE_VALUE: toolchain must be host, not the text "qairt"', '2:1', 'write host'],
     ['quantize: nonne', 'RECIPE_VALUE: quantize must be none or a mapping, not the text "nonne"', '2:1', 'did you mean none?'],
     ['quantize:', 'RECIPE_VALUE: quantize must be none or a mapping, not empty', '2:1', 'or leave quantize out'],

@@ -123,6 +123,16 @@ describe('resolveRecipe', () => {
     ]);
   });
 
+  it('folds gains for R1, and names rotations only where there are some', () => {
+    const options = (text: string) => resolve(`optimize: ${text}`).stages.optimize.options;
+    expect(options('{ rotate: { r1: false } }')).toEqual({ foldNormGains: false });
+    expect(options('{ rotate: { r2: true } }')).toEqual({ foldNormGains: false, rotate: { r1: false, r2: true, r3: false } });
+    expect(options('{ rotate: { r1: true } }')).toEqual({ foldNormGains: true, rotate: { r1: true, r2: false, r3: false } });
+    expect(encodeLock(resolve('optimize: { rotate: { r1: true } }'))).toEqual(encodeLock(resolve('optimize: { foldNormGains: true, rotate: { r1: true, r2: false } }')));
+    const lock = resolve('optimize: { rotate: { r3: true } }');
+    expect(parseLock(encodeLock(lock), 'recipe.lock.json')).toEqual(lock);
+  });
+
   it('gives a short model its own limit, and graphs for a large AR', () => {
     expect(resolve('', { maxPositionEmbeddings: 256 }).stages.arcl.options.cl).toEqual([256]);
     expect(resolve('graphs: {ar: [512]}').stages.arcl.options.cl).toEqual([1024, 2048]);

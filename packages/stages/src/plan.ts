@@ -4,7 +4,7 @@ import type { CustomStageLock, Lock, StageName } from '@tundish/recipe/lock';
 /** One sentence per stage, for `nx show`, `nx graph` and the documentation. */
 export const DESCRIPTIONS: Readonly<Record<StageName, string>> = {
   load: 'Reads config.json and the safetensors headers and writes the adapted graph; weights stay where they are.',
-  optimize: 'Rewrites that leave the function unchanged: folds norm gains into projections, as expressions over the checkpoint bytes.',
+  optimize: 'Rewrites that leave the function unchanged: folds norm gains into projections and rotates weights, as expressions over the checkpoint bytes.',
   quantize: 'Quantizes one decoder block after the other and measures activations on the calibration text: codes, scales, encodings.',
   arcl: 'Makes one graph per AR x CL pair by substituting the base numbers; writes no weight bytes.',
   transform: 'Cuts one part out of the graph of a pair and gives every attention head operations of its own; writes no weight bytes.',

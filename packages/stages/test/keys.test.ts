@@ -41,7 +41,7 @@ describe('what must hit', () => {
   test('a touched checkpoint, defaults that are written out, comments and threads', async () => {
     const workspace = moved();
     for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) utimesSync(workspace.path(`checkpoint/${file}`), new Date(), new Date());
-    workspace.write('recipe.yaml', `# same as before\n${QUANTIZED_RECIPE}optimize: { foldNormGains: false }\ntransform: { mha2sha: false }\nconvert: {}\npackage: {}\n`);
+    workspace.write('recipe.yaml', `# same as before\n${QUANTIZED_RECIPE}optimize: { foldNormGains: false, rotate: { r1: false } }\ntransform: { mha2sha: false }\nconvert: {}\npackage: {}\n`);
     expect(ran(await workspace.build('package', { threads: 2 }))).toEqual([]);
   });
 

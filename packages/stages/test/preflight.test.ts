@@ -55,6 +55,15 @@ describe('preflight', () => {
     expect(codes(await look(workspace, wide))).toContain('error PREFLIGHT_MEMORY');
   });
 
+  test('asks for the matrix that R1 rotates as a whole', async () => {
+    const shapes = await readShapes(workspace.path('checkpoint'), ['config.json', 'model.safetensors']);
+    const lock = await workspace.lock();
+    const rotate = { r1: true, r2: false, r3: false };
+    const rotated = { ...lock, stages: { ...lock.stages, optimize: { options: { foldNormGains: true, rotate } } } };
+    const [before, after] = [lock, rotated].map((one) => estimateNeeds(one, shapes, true).stages.quantize.memory) as [number, number];
+    expect(after - before).toBe(16 * shapes.config.hiddenSize * shapes.config.intermediateSize);
+  });
+
   test('says so when the checkpoint is not there, and reads headers only', async () => {
     const absent = Workspace.make(FLOAT_RECIPE);
     const lock = await absent.lock();

@@ -4,6 +4,7 @@ import type { OpenModelRequest, OpenedModel } from '@tundish/toolchain';
 import { checkedFeeds, checkedFetches } from './feeds.js';
 import { ioTable } from './lowering/io-table.js';
 import { lowerModel } from './lowering/lower-graph.js';
+import { expandRotations } from './lowering/rotation.js';
 import { SessionThread } from './session-thread.js';
 import { findWeightRoot } from './weight-root.js';
 
@@ -12,7 +13,7 @@ const SESSION = 'model';
 
 /** What `hostReference().open` does. */
 export async function openModel({ model: given, resolve, threads, parameters }: OpenModelRequest): Promise<OpenedModel> {
-  const model = parameters === undefined ? given : lowerModel(given, { activations: new Map(), parameters }, given.graph.name, false).model;
+  const model = parameters === undefined ? expandRotations(given) : lowerModel(given, { activations: new Map(), parameters }, given.graph.name, false).model;
   const { inputs, outputs } = ioTable({ model, boundary: new Map() }, NO_CELL);
   const root = await findWeightRoot(externalLocations(model), resolve);
   const thread = new SessionThread();

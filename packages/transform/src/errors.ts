@@ -10,6 +10,9 @@ export const transformError = declareErrors({
   SPLIT_PARTS_INVALID: 'A model cannot be split into this many parts.',
   SHA_NO_ATTENTION: 'No attention was found to rewrite into single heads.',
   SHA_PATTERN: 'An operator inside attention cannot be rewritten head by head.',
+  ROTATE_GAIN: 'The residual stream cannot be rotated, because a norm keeps its gain.',
+  ROTATE_STREAM: 'The residual stream is used in a way that a rotation cannot pass.',
+  ROTATE_ATTENTION: 'An attention is not of the form whose heads can be rotated.',
   ENCODINGS_CACHE_UNTIED: 'The cache that enters a graph and the cache that leaves it have different encodings.',
   ENCODINGS_ROWS: 'The rows of a weight encoding cannot be shared out among the heads of the weight.',
 });

@@ -16,6 +16,8 @@ export interface RandomSizes {
   readonly tied: boolean;
   readonly attentionBias: boolean;
   readonly mlpBias: boolean;
+  /** Mean of the entries of the embedding table, 0 by default. */
+  readonly embeddingMean?: number;
 }
 
 export const SMALL: RandomSizes = { layers: 3, heads: 6, kvHeads: 2, headDim: 8, hidden: 40, ffn: 56, vocab: 51, tied: false, attentionBias: true, mlpBias: true };
@@ -31,7 +33,7 @@ export interface RandomModel {
 export async function randomModel(sizes: RandomSizes, seed = 1): Promise<RandomModel> {
   const folder = await mkdtemp(join(tmpdir(), 'tundish-llama-'));
   await writeFile(join(folder, 'config.json'), JSON.stringify(configOf(sizes)));
-  await writeFile(join(folder, 'model.safetensors'), safetensors(shapesOf(sizes), seed));
+  await writeFile(join(folder, 'model.safetensors'), safetensors(shapesOf(sizes), seed, sizes.embeddingMean ?? 0));
   const checkpoint = await openCheckpoint(folder, { knownModelTypes: ['llama'] });
   const architecture = architectureFor('llama');
   return {
@@ -99,7 +101,7 @@ function shapesOf(sizes: RandomSizes): Map<string, readonly number[]> {
 }
 
 /** Roughly normal values of a scale that keeps activations near 1; norm gains are near 1. */
-function safetensors(shapes: ReadonlyMap<string, readonly number[]>, seed: number): Uint8Array {
+function safetensors(shapes: ReadonlyMap<string, readonly number[]>, seed: number, embeddingMean: number): Uint8Array {
   const header: Record<string, unknown> = {};
   const data: Float32Array[] = [];
   const random = lcg(seed);
@@ -107,7 +109,7 @@ function safetensors(shapes: ReadonlyMap<string, readonly number[]>, seed: numbe
   for (const [name, shape] of shapes) {
     const count = shape.reduce((product, dim) => product * dim, 1);
     const scale = shape.length === 1 ? 0.2 : 1.5 / Math.sqrt(shape[1] ?? 1);
-    const centre = name.includes('norm') ? 1 : 0;
+    const centre = name.includes('norm') ? 1 : name.includes('embed') ? embeddingMean : 0;
     data.push(Float32Array.from({ length: count }, () => centre + scale * (random() + random() + random() + random() - 2)));
     header[name] = { dtype: 'F32', shape, data_offsets: [offset, (offset += 4 * count)] };
   }

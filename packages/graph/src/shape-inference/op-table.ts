@@ -1,6 +1,7 @@
 /** The operators that Tundish knows: the one place that says which, from which opset, and how their shapes follow. */
 import { printable } from '@tundish/diagnostics';
 import { graphError } from '../errors.js';
+import { TUNDISH_DOMAIN } from '../hadamard/hadamard-node.js';
 import type { Node } from '../node.js';
 import { inferConv } from './convolution.js';
 import { inferBinary, inferCast, inferPow, inferUnary, inferWhere } from './elementwise.js';
@@ -9,6 +10,7 @@ import { inferExpand, inferReshape, inferSqueeze, inferTranspose, inferUnsqueeze
 import { inferCodeLinear, inferCodeMatMul, inferMatMul, inferMatMulNBits } from './matmul.js';
 import { inferReduce, inferRmsNormalization, inferSoftmax } from './normalization.js';
 import { inferDequantize, inferQuantize } from './quantization.js';
+import { inferHadamard } from './rotation.js';
 import type { ShapeRule } from './rule.js';
 import { inferConstantOfShape, inferShape } from './shape-values.js';
 import { inferConcat, inferSlice, inferSplit } from './slicing.js';
@@ -63,9 +65,10 @@ const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
     GatherBlockQuantized: op(1, inferGatherBlockQuantized),
     MatMulNBits: op(1, inferMatMulNBits),
   }))],
-  ['tundish', new Map(Object.entries({
+  [TUNDISH_DOMAIN, new Map(Object.entries({
     CodeLinear: op(1, inferCodeLinear),
     CodeMatMul: op(1, inferCodeMatMul),
+    Hadamard: op(1, inferHadamard),
   }))],
 ]);
 

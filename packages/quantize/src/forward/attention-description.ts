@@ -1,6 +1,6 @@
 /** Recognises rotary causal attention in an adapted graph. */
 import { printable } from '@tundish/diagnostics';
-import { DataType, type Projection, type Value } from '@tundish/graph';
+import { DataType, type Projection, type Value, isHadamardTensor } from '@tundish/graph';
 import { expectBlock, expectInput, expectSame, integersOf, madeBy, projectionOf } from './expected-graph.js';
 
 export interface AttentionDescription {
@@ -11,6 +11,8 @@ export interface AttentionDescription {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  /** Whether queries and keys are rotated by a Hadamard matrix behind the rotary embedding. */
+  readonly rotatesHeads: boolean;
 }
 
 /** The attention whose output, behind o, is `value`. @throws QUANTIZE_UNKNOWN_BLOCK */
@@ -23,10 +25,12 @@ export function describeAttention(value: Value): AttentionDescription {
   const scaled = madeBy(masked.input(0), 'Mul');
   const scores = madeBy(scaled.input(0), 'MatMul');
 
-  const query = splitHeads(rotated(scores.input(0)));
-  const keys = madeBy(scores.input(1), 'Concat', { axis: 3 });
-  expectInput(keys.input(0));
-  const key = splitHeads(rotated(madeBy(keys.input(1), 'Transpose', { perm: [0, 1, 3, 2] }).input(0)));
+  const [queries, newKeys] = [scores.input(0), keysOf(scores.input(1))];
+  const unrotated = [beforeRotation(queries), beforeRotation(newKeys)] as const;
+  const rotatesHeads = unrotated[0] !== undefined;
+  expectBlock(rotatesHeads === (unrotated[1] !== undefined), `${printable(queries.name)} and ${printable(newKeys.name)} are not rotated alike`);
+  const query = splitHeads(rotated(unrotated[0] ?? queries));
+  const key = splitHeads(rotated(unrotated[1] ?? newKeys));
   const values = madeBy(product.input(1), 'Concat', { axis: 2 });
   expectInput(values.input(0));
   const past = splitHeads(values.input(1));
@@ -37,7 +41,7 @@ export function describeAttention(value: Value): AttentionDescription {
     expectBlock(fits, `the heads of ${printable(narrow.projection.output.name)} do not go with those of ${printable(query.projection.output.name)}`);
   }
   expectScale(scaled.input(1), headDim);
-  return { q: query.projection, k: key.projection, v: past.projection, o, heads: groups * members, kvHeads: groups, headDim };
+  return { q: query.projection, k: key.projection, v: past.projection, o, heads: groups * members, kvHeads: groups, headDim, rotatesHeads };
 }
 
 /** A linear layer whose result becomes heads [groups, members, tokens, headDim]. */
@@ -57,7 +61,23 @@ function splitHeads(value: Value): SplitHeads {
   return { projection: projectionOf(reshape.input(0)), tokens, groups, members, headDim };
 }
 
-/** What `value` is the rotation of: (a, b) -> (a·cos - b·sin, a·sin + b·cos) on halves. */
+/** The new keys [.., tokens, headDim] that follow those of the cache in `value`. */
+function keysOf(value: Value): Value {
+  const keys = madeBy(value, 'Concat', { axis: 3 });
+  expectInput(keys.input(0));
+  return madeBy(keys.input(1), 'Transpose', { perm: [0, 1, 3, 2] }).input(0);
+}
+
+/** What `value` is the product of with the Hadamard matrix of its last dimension; undefined when another operator makes it. */
+function beforeRotation(value: Value): Value | undefined {
+  const { producer } = value;
+  if (producer?.opType !== 'MatMul') return undefined;
+  const { tensor } = madeBy(producer.input(1), 'Transpose', { perm: [1, 0] }).input(0);
+  expectBlock(isHadamardTensor(tensor), `${printable(producer.name)} multiplies heads with something else than the Hadamard matrix of their size`);
+  return producer.input(0);
+}
+
+/** What `value` is the rotary embedding of: (a, b) -> (a·cos - b·sin, a·sin + b·cos) on halves. */
 function rotated(value: Value): Value {
   const joined = madeBy(value, 'Concat', { axis: 3 });
   const [real, imaginary] = [madeBy(joined.input(0), 'Sub'), madeBy(joined.input(1), 'Add')];

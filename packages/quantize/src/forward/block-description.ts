@@ -79,9 +79,9 @@ function describeNorm(readers: readonly [Projection, ...Projection[]], stream: V
   return { gain: norm.input(1), epsilon: norm.float('epsilon') ?? 1e-5 };
 }
 
-function shapeOf({ q, heads, kvHeads, headDim }: AttentionDescription, { gate }: MlpDescription, epsilon: number): BlockShape {
+function shapeOf({ q, heads, kvHeads, headDim, rotatesHeads }: AttentionDescription, { gate }: MlpDescription, epsilon: number): BlockShape {
   const hidden = Number(q.parameter.shape?.[1]);
-  return { hidden, heads, kvHeads, headDim, ffn: Number(gate.parameter.shape?.[0]), epsilon };
+  return { hidden, heads, kvHeads, headDim, ffn: Number(gate.parameter.shape?.[0]), epsilon, ...(rotatesHeads ? { rotatesHeads } : {}) };
 }
 
 type ParameterOf = (role: ParameterRole, root: Value) => Parameter;

@@ -1,4 +1,5 @@
 /** The forward pass of a pre-norm decoder block in steps over one window of tokens, so that a caller can quantize between them. */
+import { hadamardMatrix } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import { type BlockShape, type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from './block-weights.js';
 
@@ -33,7 +34,13 @@ export function attend(context: BlockContext, input: Float32Array, linears: Line
   const v = linear(context, input, 'v_proj', linears.v_proj);
   kernels.decoder.rotate(q, tokens, headDim, cos, sin, threads);
   kernels.decoder.rotate(k, tokens, headDim, cos, sin, threads);
-  return kernels.decoder.causalAttention(q, k, v, { tokens, heads: shape.heads, kvHeads: shape.kvHeads, headDim }, threads);
+  const [queries, keys] = shape.rotatesHeads === true ? [rotateHeads(context, q), rotateHeads(context, k)] : [q, k];
+  return kernels.decoder.causalAttention(queries, keys, v, { tokens, heads: shape.heads, kvHeads: shape.kvHeads, headDim }, threads);
+}
+
+/** Every head [headDim] of x times the Hadamard matrix: a small part of the products with q and k. */
+function rotateHeads({ kernels, shape: { headDim }, threads }: BlockContext, x: Float32Array): Float32Array {
+  return kernels.sgemm(x, hadamardMatrix(headDim), x.length / headDim, headDim, headDim, { transposeB: true, threads });
 }
 
 /** x + attended · oᵀ: the residual stream between the halves of the block, [tokens, hidden]. */

@@ -15,6 +15,8 @@ export interface BlockShape {
   readonly ffn: number;
   /** Epsilon of both norms. */
   readonly epsilon: number;
+  /** Heads of queries and keys are multiplied by the Hadamard matrix of their size behind the rotary embedding. */
+  readonly rotatesHeads?: true;
 }
 
 /** y = x · weightᵀ (+ bias). */

@@ -1,5 +1,5 @@
 /** optimize: rewrites that leave the function unchanged and the weights where they are. */
-import { foldNormGains } from '@tundish/transform';
+import { type Rotations, foldNormGains, rotate } from '@tundish/transform';
 import { stageError } from '../errors.js';
 import { externalsOf, graphFile, readGraph } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
@@ -8,6 +8,8 @@ import { MEDIA, type Stage, type StageInput, type StageRequest } from '../stage.
 export interface OptimizeOptions {
   /** Folds norm gains into the projections behind them, so that their scale is spread over the weights' own grids. */
   readonly foldNormGains: boolean;
+  /** Absent when nothing is rotated. R1 needs folded gains. */
+  readonly rotate?: Rotations | undefined;
 }
 
 export const optimize: Stage<OptimizeOptions> = {
@@ -15,9 +17,12 @@ export const optimize: Stage<OptimizeOptions> = {
   requires: (request) => void inputOf(request),
   run: async (_context, request) => {
     const input = inputOf(request);
+    const { options } = request;
     const source = await readGraph(input);
-    const { model, folded, kept } = request.options.foldNormGains ? foldNormGains(source) : { model: source, folded: [], kept: [] };
-    return { files: [graphFile(model)], externals: externalsOf(model, input.manifest), facts: { folded: folded.length, kept: [...kept] } };
+    const { model: base, folded, kept } = options.foldNormGains ? foldNormGains(source) : { model: source, folded: [], kept: [] };
+    const { model, ...rotated } = options.rotate === undefined ? { model: base } : rotate(base, options.rotate);
+    const facts = { folded: folded.length, kept: [...kept], ...(options.rotate === undefined ? {} : { rotated }) };
+    return { files: [graphFile(model)], externals: externalsOf(model, input.manifest), facts };
   },
   ensures: ({ externals }, request) => {
     // A stage of the recipe's own may stand in the place of load, and have made weights.

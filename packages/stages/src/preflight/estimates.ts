@@ -55,7 +55,7 @@ export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boole
     stages: {
       load: light(shapes.blocks.length * GRAPH_OF_BLOCK),
       optimize: light(shapes.blocks.length * GRAPH_OF_BLOCK),
-      quantize: quantizeNeeds(quantize.options, shapes, bytes),
+      quantize: withRotation(quantizeNeeds(quantize.options, shapes, bytes), lock.stages, shapes),
       arcl: light(graphs),
       transform: light(graphs),
       convert: light(graphs),
@@ -108,6 +108,12 @@ function solvingNeeds(technique: Technique, block: number, { hiddenSize, interme
   const matrices = technique.rounding.method === 'gptaq' ? 8 : 4;
   const widest = Math.max(hiddenSize, intermediateSize);
   return { memory: FLOAT32 * (matrices * widest * widest + 3 * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize };
+}
+
+/** The largest matrix that R1 rotates along its outputs is there as a whole: as stored, widened, rotated, and one that awaits collection. */
+function withRotation(needs: StageNeeds, { optimize, quantize }: LockStages, { config }: ModelShapes): StageNeeds {
+  if (quantize.options === 'none' || optimize.options.rotate?.r1 !== true) return needs;
+  return { ...needs, memory: needs.memory + 4 * FLOAT32 * config.hiddenSize * config.intermediateSize };
 }
 
 function sum(numbers: readonly number[]): number {

@@ -16,6 +16,7 @@ import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
 import { lowerRotary } from './rotary.js';
+import { expandRotations } from './rotation.js';
 import { assertCheapConstant } from './weight-expression.js';
 
 export interface Lowered {
@@ -35,12 +36,13 @@ const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() 
  * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE
  */
 export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean): Lowered {
-  const lowering = new Lowering(model.graph, encodings, { name, products });
+  const source = expandRotations(model);
+  const lowering = new Lowering(source.graph, encodings, { name, products });
   lowering.run();
   const graph = lowering.graph;
-  const opsets = new Map(model.opsetImports);
+  const opsets = new Map(source.opsetImports);
   for (const domain of ['com.microsoft', OPERATOR_DOMAIN]) if (graph.nodes.some((node) => node.domain === domain)) opsets.set(domain, 1);
-  return { model: { ...model, opsetImports: opsets, graph }, boundary: lowering.boundary };
+  return { model: { ...source, opsetImports: opsets, graph }, boundary: lowering.boundary };
 }
 
 class Lowering {

@@ -1,5 +1,5 @@
 /** Rows of a weight expression: every stored tensor in it becomes a byte range of itself, every operator a copy. */
-import { type Graph, type Node, type Tensor, type Value, sliceRows } from '@tundish/graph';
+import { type Graph, type Node, type Tensor, type Value, rotationOf, sliceRows } from '@tundish/graph';
 import { transformError } from '../errors.js';
 import { staticShape } from './head-grid.js';
 import { copyForHeads, headName } from './naming.js';
@@ -10,8 +10,9 @@ const ELEMENTWISE: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul', 'Div', 'C
 export type Slices = Map<Value, readonly Value[]>;
 
 /**
- * Equal runs of the rows of `value`, one a head; axis 0 is the output axis. Float expressions (Cast, Mul by a gain row)
- * and quantized ones (DequantizeLinear per channel, or per block with scales that are expressions) are copied a head.
+ * Equal runs of the rows of `value`, one a head; axis 0 is the output axis. Float expressions (Cast, Mul by a gain row,
+ * rotations that stay within a head) and quantized ones (DequantizeLinear per channel, or per block with scales that are
+ * expressions) are copied a head.
  *
  * @throws SHA_PATTERN for any other operator
  */
@@ -31,18 +32,20 @@ function sliceTensor(graph: Graph, name: string, tensor: Tensor, heads: number, 
 function sliceExpression(graph: Graph, value: Value, heads: number, rows: number, slices: Slices): readonly Value[] {
   const node = value.producer;
   if (node === undefined) throw unsliceable(value);
-  const withRows = operandsWithRows(node, value);
+  const withRows = operandsWithRows(node, value, rows);
   const operands = node.inputs.map((input) => (input !== undefined && withRows.has(input) ? sliceParameter(graph, input, heads, slices) : undefined));
   const inputsOf = (head: number): (Value | undefined)[] => node.inputs.map((input, i) => operands[i]?.[head] ?? input);
   return copyForHeads(graph, node, heads, inputsOf, (output) => [rows, ...staticShape(output).slice(1)]).map((copy) => copy.output());
 }
 
 /** The operands that have the output axis; the others (gain rows, axes, scalars) serve all heads. */
-function operandsWithRows(node: Node, output: Value): ReadonlySet<Value> {
+function operandsWithRows(node: Node, output: Value, rows: number): ReadonlySet<Value> {
   const [outputRows = 0, ...rest] = staticShape(output);
   const inputs = node.inputs.filter((input) => input !== undefined);
   if (node.opType === 'Unsqueeze') return new Set([node.input(0)]);
   if (node.opType === 'DequantizeLinear') return new Set(isAlongColumns(node) ? [node.input(0)] : inputs.filter((input) => staticShape(input).length > 0));
+  const rotation = rotationOf(node);
+  if (rotation !== undefined && (rotation.axis !== 0 || rows % rotation.size === 0)) return new Set(inputs);
   if (!ELEMENTWISE.has(node.opType)) throw unsliceable(output);
   return new Set(inputs.filter((input) => staticShape(input).length === rest.length + 1 && staticShape(input)[0] === outputRows));
 }

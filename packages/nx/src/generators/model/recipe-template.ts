@@ -16,7 +16,7 @@ checkpoint: ${JSON.stringify(checkpoint)}   # a folder or .gguf file (./ ../ /) 
 #   ar: [1, 128]                 # tokens a pass: 1 decodes, the larger one reads the prompt
 #   cl: [512, 1024]              # context lengths; default: 512 to 4096 as far as the model reaches
 #   parts: 1                     # parts that the layers are split into
-# optimize: { foldNormGains: false }
+# optimize: { foldNormGains: false, rotate: { r1: false, r2: false, r3: false } }
 ${quantizeSection(calibration)}# transform: { mha2sha: false }    # true: operations of its own for each attention head, as accelerators want them
 # compile: { prepack: true }       # weights in the layout of the processor: larger, opens at once
 # evaluate: { text: ./checkpoint/eval.txt, protocol: mini, windowLength: 512 }
