@@ -93,13 +93,14 @@ describe('evaluate', () => {
   it('compares recipes with the model that is built, the same through Nx and without it, and leaves that model alone', async () => {
     const own = (): Map<string, string> => new Map(['recipe.yaml', 'recipe.lock.json', 'out/quantize/stage.json', 'artifacts/container/manifest.json'].map((file) => [file, workspace.read(`models/tiny/${file}`)]));
     const before = own();
-    const nx = await workspace.nx(['run', 'tiny:compare', '--recipes=minmax,fast', '--limit=2', '--json']);
+    const nx = await workspace.nx(['run', 'tiny:compare', '--recipes=minmax,fast,lpbq_gptaq', '--limit=2', '--json']);
     expect(nx.code, nx.output).toBe(0);
     const results = jsonIn<{ subject: string; status: string; kl: { mean: number } }[]>(nx.output);
-    expect(results.map(({ subject, status }) => `${subject} ${status}`)).toEqual(['minmax cached', 'fast run']);
-    const [minmax, fast] = results;
+    expect(results.map(({ subject, status }) => `${subject} ${status}`)).toEqual(['minmax cached', 'fast run', 'lpbq_gptaq run']);
+    const [minmax, fast, solved] = results;
     expect(fast?.kl.mean).toBeLessThan(minmax?.kl.mean ?? NaN);
-    const again = await workspace.tundish(['compare', 'models/tiny', '--recipes', 'minmax,fast', '--limit', '2', '--json']);
+    expect(solved?.kl.mean).toBeLessThan(0.5 * (minmax?.kl.mean ?? NaN));
+    const again = await workspace.tundish(['compare', 'models/tiny', '--recipes', 'minmax,fast,lpbq_gptaq', '--limit', '2', '--json']);
     expect(again.code, again.output).toBe(0);
     expect(jsonIn(again.output)).toEqual(results.map((result) => ({ ...result, status: 'cached' })));
     expect(own()).toEqual(before);

@@ -1,7 +1,7 @@
 /** Second moments of the inputs of a group of linear layers, over windows of calibration tokens, a part of them held out. */
 import { type Compute, timesSymmetric } from '../techniques/weight-matrix.js';
 
-/** Every eighth window decides choices and is not learned from until they are made. */
+/** Every eighth window decides choices and is never learned from. */
 const HELD_OUT_EVERY = 8;
 
 /** Sums over some of the tokens, divided by their number. */
@@ -78,19 +78,6 @@ export class GroupStatistics {
 export function referenceProducts(compute: Compute, moments: GroupMoments, part: PartStatistics, w: Float32Array): Float32Array | undefined {
   if (part.cross === undefined || moments.reference.kind === 'outputs') return part.cross;
   return timesSymmetric(compute, w, part.cross, w.length / moments.k, moments.k);
-}
-
-/** Adds the held-out tokens to those that are learned from, in place; the held-out part stays as it is. */
-export function takeAll({ train, heldOut }: GroupMoments): PartStatistics {
-  if (heldOut === undefined) return train;
-  const tokens = train.tokens + heldOut.tokens;
-  const [own, other] = [train.tokens / tokens, heldOut.tokens / tokens];
-  const join = (into: Float32Array, from: Float32Array): void => {
-    for (let i = 0; i < into.length; i++) into[i] = (into[i] as number) * own + (from[i] as number) * other;
-  };
-  join(train.gram, heldOut.gram);
-  if (train.cross !== undefined && heldOut.cross !== undefined) join(train.cross, heldOut.cross);
-  return { ...train, tokens };
 }
 
 function divide(sums: Float32Array, count: number): void {
