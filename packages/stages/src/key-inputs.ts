@@ -34,7 +34,6 @@ export async function keyInputs(stage: string, request: StageRequest<unknown>, {
   const { options, subject, toolchain, inputs } = request;
   const profile = stage === 'compile' ? await operatorProfile(toolchain, code) : await numericProfile(stage, adapters, options, code);
   const digest = await code.digest(modules);
-  await code.save();
   return {
     stage,
     code: digest,

@@ -96,9 +96,11 @@ export class Pipeline {
     return this.#place.observation.around({ level: 'stage', stage, name: stage }, (span) => work(span.reporter(this.request.reporter)));
   }
 
-  /** Ends the observers. */
-  close(): Promise<void> {
-    return this.#place.observation.close();
+  /** Ends the observers, and keeps digests of code for the next process, once for all units. */
+  async close(): Promise<void> {
+    // Only a memo: a disk without room for it costs the next process some reading.
+    await this.#place.code.save().catch(() => undefined);
+    await this.#place.observation.close();
   }
 
   /** Units that were run again because the store had lost files of theirs. */

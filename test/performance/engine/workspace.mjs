@@ -46,7 +46,7 @@ function makeWorkspace(folder, sections) {
     records() {
       const runs = join(root, '.tundish/runs');
       const newest = readdirSync(runs).sort().at(-1);
-      return readdirSync(join(runs, newest)).map((file) => JSON.parse(readFileSync(join(runs, newest, file), 'utf8')));
+      return readdirSync(join(runs, newest)).filter((file) => file.endsWith('.json')).map((file) => JSON.parse(readFileSync(join(runs, newest, file), 'utf8')));
     },
     removeOutputs() {
       for (const path of [join(model, 'out'), join(model, 'artifacts')]) rmSync(path, { recursive: true, force: true });
