@@ -52,7 +52,7 @@ describe.each(natives)('%s', (_, native) => {
       const weighing = form === 'identity' ? undefined : form === 'diagonal' ? Float32Array.from({ length: k }, (__, i) => gram[i * k + i] as number) : blocksOf(gram, k, block);
       const search = { w, n, k, block, gram: weighing, factors: Float32Array.of(0.7, 0.9, 1) };
       for (const threads of [1, 2]) expect(native.searchLpbq({ ...search, threads })).toEqual(reference.searchLpbq(search));
-    }), { numRuns: 25 });
+    }), { numRuns: 12 });
   });
 
   it('searches candidates as the reference does', () => {
@@ -61,7 +61,7 @@ describe.each(natives)('%s', (_, native) => {
       const gram = blocksOf(gramOf(seed + 1, k, 2 * k), k, block);
       const search = { w: sample(seed, n * k, 'ties'), n, k, block, bits: 4, gram, candidates: 20, ...(asymmetric ? { linear: uniform(seed + 2, n * k) } : {}), ...(started ? { start: uniform(seed + 3, n * blocks).map((x) => 0.25 + x * x) } : {}) };
       for (const threads of [1, 2]) expect(native.searchCandidates({ ...search, threads })).toEqual(reference.searchCandidates(search));
-    }), { numRuns: 25 });
+    }), { numRuns: 12 });
   });
 
   it('rounds with feedback as the reference does', () => {
@@ -73,7 +73,7 @@ describe.each(natives)('%s', (_, native) => {
         ...(withResidual ? { residual: uniform(seed + 2, k * k).map((x) => x / k) } : {}), errorFrom: fromTarget ? 'target' as const : 'weight' as const,
       };
       for (const threads of [1, 2]) expect(native.roundWithFeedback({ ...rounding, threads })).toEqual(reference.roundWithFeedback(rounding));
-    }), { numRuns: 25 });
+    }), { numRuns: 12 });
   });
 
   it('descends and measures losses as the reference does', () => {
@@ -91,7 +91,7 @@ describe.each(natives)('%s', (_, native) => {
       };
       for (const threads of [1, 2]) expect(run(native, threads)).toEqual(run(reference, 1));
       expect(native.rowLosses(w, gram, n, k)).toEqual(reference.rowLosses(w, gram, n, k));
-    }), { numRuns: 25 });
+    }), { numRuns: 12 });
   });
 });
 
