@@ -1,6 +1,7 @@
 /** What codes cost in the output of a layer, on the tokens that choices are judged by. */
 import type { ScaleGrid } from '@tundish/native';
-import { type Compute, type LayerWeight, dequantize, timesSymmetric } from '../techniques/weight-matrix.js';
+import { partAlong } from '../techniques/target-correction/target-correction.js';
+import { type Compute, type LayerWeight, dequantize, dot, outputLoss, timesSymmetric } from '../techniques/weight-matrix.js';
 import { type GroupMoments, type PartStatistics, referenceProducts } from './group-statistics.js';
 
 export interface CodeError {
@@ -26,16 +27,15 @@ export class Judge {
     this.#slope = reference?.map((value, i) => value - (products[i] as number));
   }
 
+  /** The part of a correction that these tokens like best; none where the float model is not known. */
+  bestPart(correction: Float32Array): number {
+    return this.#slope === undefined ? 0 : partAlong(this.compute, this.weight, correction, this.#slope, this.#part.gram);
+  }
+
   error(codes: Int8Array): CodeError {
-    const { weight: { w, n, k }, compute: { kernels, threads } } = this;
+    const { w, n, k } = this.weight;
     const e = dequantize(codes, this.grid).map((value, i) => value - (w[i] as number));
-    const rounding = kernels.solvers.rowLosses(e, this.#part.gram, n, k, threads).reduce((sum, loss) => sum + loss, 0);
+    const rounding = outputLoss(this.compute, e, this.#part.gram, n, k);
     return { loss: rounding - (this.#slope === undefined ? 0 : 2 * dot(e, this.#slope)), rounding: this.#size > 0 ? rounding / this.#size : 0 };
   }
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
-  return sum;
 }

@@ -9,7 +9,7 @@ import { gptq } from '../techniques/gptq/gptq.js';
 import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
 import { polish } from '../techniques/polish/polish.js';
 import { seqMse } from '../techniques/seqmse/seqmse.js';
-import { bestPart, correctionOf } from '../techniques/target-correction/target-correction.js';
+import { correctionOf } from '../techniques/target-correction/target-correction.js';
 import type { Compute, LayerWeight } from '../techniques/weight-matrix.js';
 import { type GroupMoments, referenceProducts } from './group-statistics.js';
 import { Judge } from './judge.js';
@@ -80,14 +80,14 @@ function solveLayer(request: GroupRequest, { name, weight }: GroupLayer, factor:
   const warnings: string[] = [];
   const scales = scalesOf(request, weight);
   const grid = lpbqGrid(scales, weight.k);
+  const judge = new Judge(compute, request.moments, weight, grid);
   const nearest = compute.kernels.solvers.roundToGrid({ ...weight, threads: compute.threads }, grid);
   if (needsFactor(options) && factor === undefined) warnings.push('the inputs are all zero, or not finite: rounded to nearest');
-  const target = factor === undefined ? { weight, part: 0 } : correctedTarget(request, weight, factor);
+  const target = factor === undefined ? { weight, part: 0 } : correctedTarget(request, weight, factor, judge);
   let codes = factor === undefined ? nearest : roundedCodes(request, target.weight, grid, factor);
   if (options.polish > 0) polish(compute, target.weight, grid, train.gram, codes = codes.slice(), options.polish);
   if (factor !== undefined && options.rounding.method !== 'nearest' && factor.damping > options.rounding.damping) warnings.push(`damping was raised from ${options.rounding.damping} to ${factor.damping}: the inputs lie in fewer dimensions than they have`);
   if (needsFactor(options) && train.tokens < weight.k) warnings.push(`${train.tokens} calibration tokens for ${weight.k} inputs: give at least as many tokens as inputs`);
-  const judge = new Judge(compute, request.moments, weight, grid);
   const nearestError = judge.error(nearest);
   let error = judge.error(codes);
   if (heldOut !== undefined && error.loss > nearestError.loss) {
@@ -98,14 +98,12 @@ function solveLayer(request: GroupRequest, { name, weight }: GroupLayer, factor:
 }
 
 /** The weight moved toward what the float model gives: as far as the recipe says, or as held-out tokens like best. */
-function correctedTarget({ compute, options, moments }: GroupRequest, weight: LayerWeight, factor: GramFactor): { readonly weight: LayerWeight; readonly part: number } {
+function correctedTarget({ compute, options, moments }: GroupRequest, weight: LayerWeight, factor: GramFactor, judge: Judge): { readonly weight: LayerWeight; readonly part: number } {
   const { train, heldOut } = moments;
   const reference = options.correction === 0 ? undefined : referenceProducts(compute, moments, train, weight.w);
   if (reference === undefined) return { weight, part: 0 };
   const correction = correctionOf(compute, weight, factor, { gram: train.gram, reference });
-  const judged = heldOut === undefined ? undefined : referenceProducts(compute, moments, heldOut, weight.w);
-  const chosen = heldOut === undefined || judged === undefined ? CAUTIOUS_PART : bestPart(compute, weight, correction, { gram: heldOut.gram, reference: judged });
-  const part = options.correction === 'heldOut' ? chosen : options.correction;
+  const part = options.correction !== 'heldOut' ? options.correction : heldOut === undefined ? CAUTIOUS_PART : judge.bestPart(correction);
   return { weight: part === 0 ? weight : { ...weight, w: weight.w.map((value, i) => value + part * (correction[i] as number)) }, part };
 }
 

@@ -40,3 +40,15 @@ export function timesSymmetric({ kernels, threads }: Compute, a: Float32Array, b
   kernels.algebra.multiplyInto(out, a, b, { m: n, n: k, k }, threads);
   return out;
 }
+
+/** Sum of products in float64, ascending. */
+export function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
+}
+
+/** tr(e H e') over all rows of e [n, k]. */
+export function outputLoss({ kernels, threads }: Compute, e: Float32Array, gram: Float32Array, n: number, k: number): number {
+  return kernels.solvers.rowLosses(e, gram, n, k, threads).reduce((sum, loss) => sum + loss, 0);
+}

@@ -4,7 +4,7 @@
  * so plain rounding of W* serves the true objective; all of the way overfits, so held-out tokens decide how far.
  */
 import { type GramFactor, solveDamped } from '../gptq/factor.js';
-import { type Compute, type LayerWeight, timesSymmetric } from '../weight-matrix.js';
+import { type Compute, type LayerWeight, dot, outputLoss, timesSymmetric } from '../weight-matrix.js';
 
 /** What a layer should give, seen from its inputs: one part of the calibration tokens. */
 export interface ReferenceStatistics {
@@ -25,14 +25,14 @@ export function correctionOf(compute: Compute, weight: LayerWeight, factor: Gram
   return solveDamped(compute, factor, residualProducts(compute, weight, statistics));
 }
 
-/**
- * The part of a correction, 0 to 1, that is best on tokens it was not made from: the minimum of a parabola.
- */
+/** The part of a correction, 0 to 1, that is best on tokens it was not made from. */
 export function bestPart(compute: Compute, weight: LayerWeight, correction: Float32Array, heldOut: ReferenceStatistics): number {
-  const { n, k } = weight;
-  const slope = residualProducts(compute, weight, heldOut);
-  let descent = 0;
-  for (let i = 0; i < n * k; i++) descent += (correction[i] as number) * (slope[i] as number);
-  const curvature = compute.kernels.solvers.rowLosses(correction, heldOut.gram, n, k, compute.threads).reduce((sum, loss) => sum + loss, 0);
+  return partAlong(compute, weight, correction, residualProducts(compute, weight, heldOut), heldOut.gram);
+}
+
+/** The same with the residual products of the held-out tokens at hand: the minimum of a parabola. */
+export function partAlong(compute: Compute, { n, k }: LayerWeight, correction: Float32Array, residual: Float32Array, gram: Float32Array): number {
+  const descent = dot(correction, residual);
+  const curvature = outputLoss(compute, correction, gram, n, k);
   return curvature > 0 ? Math.min(Math.max(descent / curvature, 0), 1) : 0;
 }
