@@ -23,10 +23,15 @@ const QUANTIZE = { stage: 'quantize', subject: null };
 export async function buildRecipe(name: string, lock: Lock, request: Omit<PipelineRequest, 'inputsInPlace' | 'observers'>): Promise<BuiltRecipe> {
   const pipeline = Pipeline.ofVariant({ ...request, reporter: namedReporter(name, request.reporter) }, lock);
   const stage = lastGraphStage(lock);
-  const { status } = await pipeline.run(QUANTIZE);
-  const { manifest } = await pipeline.run({ stage, subject: null });
-  const { wall_seconds: seconds, memory } = readSidecar(await quantizeEntry(pipeline));
-  return { name, pipeline, stage, status, cost: { bytes: weightBytes(manifest), seconds, peakRssBytes: memory.measured } };
+  try {
+    const { status } = await pipeline.run(QUANTIZE);
+    const { manifest } = await pipeline.run({ stage, subject: null });
+    const { wall_seconds: seconds, memory } = readSidecar(await quantizeEntry(pipeline));
+    return { name, pipeline, stage, status, cost: { bytes: weightBytes(manifest), seconds, peakRssBytes: memory.measured } };
+  } finally {
+    // Nothing runs after this: what is measured is read from the store.
+    await pipeline.close();
+  }
 }
 
 /** Several recipes run one after the other: progress and warnings say which. */

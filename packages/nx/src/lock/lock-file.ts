@@ -1,7 +1,7 @@
 /** Reads recipe.lock.json without the schema library: executors and inference only look at its plan. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Lock } from '@tundish/recipe/lock';
+import { LOCK_SCHEMA, type Lock } from '@tundish/recipe/lock';
 import { nxError } from '../errors.js';
 import { LOCK_FILE } from '../model-folders.js';
 
@@ -10,7 +10,7 @@ export function readLockFile(workspaceRoot: string, modelRoot: string): { readon
   try {
     const bytes = readFileSync(join(workspaceRoot, modelRoot, LOCK_FILE));
     const lock = JSON.parse(bytes.toString('utf8')) as Partial<Lock> | null;
-    const plan = lock?.schema === 3 && typeof lock.cells === 'object' && typeof lock.parts === 'object';
+    const plan = lock?.schema === LOCK_SCHEMA && typeof lock.cells === 'object' && typeof lock.parts === 'object';
     return plan ? { bytes, lock: lock as Lock } : undefined;
   } catch {
     return undefined;
