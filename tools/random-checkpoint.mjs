@@ -1,6 +1,6 @@
 /**
- * `node tools/random-checkpoint.mjs SHAPE FOLDER [--seed N]`: a checkpoint of random bfloat16 weights at the shape of a known
- * model, for measuring. The same seed gives the same bytes. At most one piece of one tensor is in memory.
+ * `node tools/random-checkpoint.mjs SHAPE FOLDER [--seed N] [--layers N]`: a checkpoint of random bfloat16 weights at the shape of
+ * a known model, or of its first layers, for measuring. The same seed gives the same bytes. At most one piece of one tensor is in memory.
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -25,13 +25,15 @@ const PIECE_ELEMENTS = 1 << 22;
 const MATRIX_DEVIATION = 0.02;
 const GAIN = { middle: 0.5, deviation: 0.1 };
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string', default: '0' } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string', default: '0' }, layers: { type: 'string' } } });
 const [name, folder] = positionals;
-const shape = SHAPES[name];
-if (shape === undefined || folder === undefined || !/^\d+$/.test(values.seed)) {
-  console.error(`usage: node tools/random-checkpoint.mjs SHAPE FOLDER [--seed N]\nshapes: ${Object.keys(SHAPES).join(', ')}`);
+const whole = SHAPES[name];
+const layers = Number(values.layers ?? whole?.num_hidden_layers);
+if (whole === undefined || folder === undefined || !/^\d+$/.test(values.seed) || !(Number.isInteger(layers) && layers >= 1 && layers <= whole.num_hidden_layers)) {
+  console.error(`usage: node tools/random-checkpoint.mjs SHAPE FOLDER [--seed N] [--layers N]\nshapes: ${Object.keys(SHAPES).join(', ')}`);
   process.exit(2);
 }
+const shape = { ...whole, num_hidden_layers: layers };
 if (existsSync(folder) && readdirSync(folder).length > 0) {
   console.error(`${folder} is not empty: give a new folder`);
   process.exit(2);

@@ -100,6 +100,29 @@ describe('products', () => {
     });
   };
 
+  const blocks = (s: number, f: (typeof FLAVOURS)[number], rows: number, count: number, block: number) => {
+    const k = count * block;
+    const [a, b] = [sample(s, rows * k, f), sample(s + 1, rows * k, f)];
+    expectSame((algebra, threads) => {
+      const [own, cross] = [new Float32Array(k * block), new Float32Array(k * block)];
+      for (const [from, to] of [[0, rows >> 1], [rows >> 1, rows]] as const) {
+        const [left, right] = [a, b].map((x) => x.subarray(from * k, to * k)) as [Float32Array, Float32Array];
+        algebra.accumulateBlocks(own, left, left, to - from, k, block, threads);
+        algebra.accumulateBlocks(cross, left, right, to - from, k, block, threads);
+      }
+      return [own, cross];
+    });
+  };
+
+  it('give the diagonal blocks of those matrices alone', () => {
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 30 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 70 }), blocks), runs);
+    blocks(7, 'weights', 700, 3, 32);
+    const [x, y, whole, diagonal] = [sample(1, 90, 'weights'), sample(2, 90, 'weights'), new Float32Array(36), new Float32Array(18)];
+    reference.algebra.accumulateCross(whole, x, y, 15, 6, 6);
+    reference.algebra.accumulateBlocks(diagonal, x, y, 15, 6, 3);
+    expect(diagonal).toEqual(Float32Array.from({ length: 18 }, (_, i) => whole[Math.floor(i / 3) * 6 + Math.floor(i / 9) * 3 + (i % 3)] as number));
+  });
+
   it('give Gram and cross matrices, chunk by chunk', () => {
     fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 30 }), size, fc.integer({ min: 1, max: 140 }), grams), runs);
     grams(5, 'weights', 90, 20, 330);
@@ -203,6 +226,9 @@ it.each([reference, ...natives].map((kernels) => [kernels.identity().isa, kernel
     () => algebra.mirror(short, 4),
     () => algebra.accumulateCross(x, y, y, 4, 4, 5),
     () => algebra.accumulateCross(x, y, x, 4, 4, 4),
+    () => algebra.accumulateBlocks(x, y, y, 4, 4, 3),
+    () => algebra.accumulateBlocks(x, y, x, 4, 4, 4),
+    () => algebra.accumulateBlocks(x, y, short, 4, 4, 4),
     () => algebra.cholesky(short, 4),
     () => algebra.cholesky(x, 4, 65),
     () => algebra.cholesky(x, 0.5),

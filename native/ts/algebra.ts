@@ -33,6 +33,12 @@ export interface Algebra {
   accumulateCross(cross: Float32Array, a: Float32Array, b: Float32Array, rows: number, n: number, k: number, threads?: number): void;
 
   /**
+   * blocks [k / block, block, block] += aᵀ b of each `block` columns, for a and b [rows, k] (one array or two); the chain of an
+   * element goes on over ascending rows.
+   */
+  accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number, threads?: number): void;
+
+  /**
    * The symmetric positive definite a [k, k], of which only the lower triangle is read, becomes L with L Lᵀ = a and +0 above
    * the diagonal: l[i][j] = (a[i][j] - sum over ascending p < j of l[i][p] l[j][p]) / l[j][j], on the diagonal the square root.
    * @returns -1, or the index of the first pivot that is not positive and finite; the contents of a are then unspecified
@@ -56,6 +62,7 @@ export interface RawAlgebra {
   multiplyInto(out: Float32Array, a: Float32Array, b: Float32Array, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean, threads: number): void;
   accumulateGram(gram: Float32Array, x: Float32Array, rows: number, k: number, threads: number): void;
   mirror(gram: Float32Array, k: number): void;
+  accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number, threads: number): void;
   cholesky(a: Float32Array, k: number, threads: number): number;
   solveLower(l: Float32Array, k: number, b: Float32Array, rows: number, transpose: boolean, threads: number): void;
 }

@@ -1,12 +1,12 @@
 /** Puts argument checks in front of raw algebra, so that both implementations refuse the same calls. */
 import type { Algebra, RawAlgebra } from './algebra.js';
-import { checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
+import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
 
 export function checkedAlgebra(raw: RawAlgebra): Algebra {
   return { ...products(raw), ...triangles(raw) };
 }
 
-function products(raw: RawAlgebra): Pick<Algebra, 'multiplyInto' | 'accumulateGram' | 'mirror' | 'accumulateCross'> {
+function products(raw: RawAlgebra): Pick<Algebra, 'multiplyInto' | 'accumulateGram' | 'mirror' | 'accumulateCross' | 'accumulateBlocks'> {
   return {
     multiplyInto(out, a, b, { m, n, k, transposeA = false, transposeB = false, accumulate = false }, threads) {
       checkSizes('multiplyInto', { m, n, k });
@@ -35,6 +35,15 @@ function products(raw: RawAlgebra): Pick<Algebra, 'multiplyInto' | 'accumulateGr
       checkLength('accumulateCross', 'cross', cross.length, n * k);
       for (const read of [a, b]) checkApart('accumulateCross', cross, read);
       raw.multiplyInto(cross, a, b, n, k, rows, true, false, true, threadCount('accumulateCross', threads));
+    },
+    accumulateBlocks(blocks, a, b, rows, k, block, threads) {
+      checkSizes('accumulateBlocks', { rows, k, block });
+      check('accumulateBlocks', block > 0 && k % block === 0, `block ${block} must divide k = ${k}`);
+      checkLength('accumulateBlocks', 'a', a.length, rows * k);
+      checkLength('accumulateBlocks', 'b', b.length, rows * k);
+      checkLength('accumulateBlocks', 'blocks', blocks.length, k * block);
+      for (const read of [a, b]) checkApart('accumulateBlocks', blocks, read);
+      raw.accumulateBlocks(blocks, a, b, rows, k, block, threadCount('accumulateBlocks', threads));
     },
   };
 }

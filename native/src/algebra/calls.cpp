@@ -34,6 +34,13 @@ void mirror(const Napi::CallbackInfo& info, const KernelTable&) {
   mirror_upper(arguments.data<float>(0, k * k), k);
 }
 
+void accumulate_blocks(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t rows = arguments.size(3), k = arguments.size(4), block = arguments.size(5);
+  multiply_blocks(table, {.a = arguments.data<float>(1, rows * k), .b = arguments.data<float>(2, rows * k), .out = arguments.data<float>(0, k * block),
+                          .m = block, .n = block, .k = rows, .lda = k, .ldb = k, .ldo = block, .transpose_a = true, .accumulate = true}, k / block, arguments.threads(6));
+}
+
 Napi::Value cholesky(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t k = arguments.size(1);
@@ -57,6 +64,7 @@ Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
   bind<KernelTable, multiply_into>(algebra, "multiplyInto", table);
   bind<KernelTable, accumulate_gram>(algebra, "accumulateGram", table);
   bind<KernelTable, mirror>(algebra, "mirror", table);
+  bind<KernelTable, accumulate_blocks>(algebra, "accumulateBlocks", table);
   bind<KernelTable, cholesky>(algebra, "cholesky", table);
   bind<KernelTable, solve>(algebra, "solveLower", table);
   return algebra;

@@ -44,4 +44,18 @@ void multiply(const Workspace& workspace, const MatrixProduct& product) {
 
 void multiply(const KernelTable& table, const MatrixProduct& product, size_t threads) { multiply(Workspace(table, threads), product); }
 
+void multiply_blocks(const KernelTable& table, const MatrixProduct& first, size_t blocks, size_t threads) {
+  const Workspace workspace(table, threads);
+  const size_t size = first.n;
+  parallel(blocks, 1, workspace.threads(blocks * size * size * first.k), [&](size_t index, size_t begin, size_t end) {
+    for (size_t block = begin; block < end; block++) {
+      MatrixProduct product = first;
+      product.a += block * size;
+      product.b += block * size;
+      product.out += block * size * size;
+      table.sgemm(product, {0, size, 0, size}, workspace.scratch(index));
+    }
+  });
+}
+
 }  // namespace tundish

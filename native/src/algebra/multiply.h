@@ -13,4 +13,7 @@ void multiply(const Workspace& workspace, const MatrixProduct& product);
 // The same for one product. Throws std::bad_alloc.
 void multiply(const KernelTable& table, const MatrixProduct& product, size_t threads);
 
+// The diagonal blocks of a transposed a times b: `first`, then the blocks behind it in a, b and out.
+void multiply_blocks(const KernelTable& table, const MatrixProduct& first, size_t blocks, size_t threads);
+
 }  // namespace tundish

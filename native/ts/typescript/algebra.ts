@@ -20,6 +20,15 @@ export function mirror(gram: Float32Array, k: number): void {
   }
 }
 
+export function accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number): void {
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < k; i++) {
+      const start = row * k + i - (i % block);
+      for (let c = 0; c < block; c++) blocks[i * block + c] = fma32(a[row * k + i] as number, b[start + c] as number, blocks[i * block + c] as number);
+    }
+  }
+}
+
 export function cholesky(a: Float32Array, k: number): number {
   for (let i = 0; i < k; i++) {
     for (let j = 0; j <= i; j++) {

@@ -36,7 +36,7 @@ const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeR
 
 /** Keys of the quantize section that choose techniques. */
 export const techniqueOptions = {
-  recipe: z.enum(NAMES).optional().describe('Named chain of techniques: see [quantization](quantization.md#named-recipes). Default: `minmax`.'),
+  recipe: z.enum(NAMES).optional().describe('Named chain of techniques: see [quantization](quantization.md#named-recipes). Default: `lpbq_gptaq`.'),
   scales: scaleSearch.optional().describe('How scales are found, in place of what the named recipe says.'),
   rounding: rounding.optional().describe('How codes are rounded on them: to nearest, or with error feedback (GPTQ, GPTAQ).'),
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),

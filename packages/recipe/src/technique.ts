@@ -34,6 +34,11 @@ export function needsReferenceInputs({ scales, rounding }: Technique): boolean {
   return (scales.search === 'seqmse' && scales.inputs === 'float') || rounding.method === 'gptaq';
 }
 
+/** Whether it needs the Gram matrix of all inputs of a layer, not only of those of each block. */
+export function needsWholeGram({ rounding, correction, polish }: Technique): boolean {
+  return rounding.method !== 'nearest' || correction !== 0 || polish > 0;
+}
+
 /** Named chains. What a recipe writes beside the name replaces that link. */
 export const QUANTIZE_RECIPES = {
   minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
@@ -45,8 +50,11 @@ export const QUANTIZE_RECIPES = {
 
 export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
 
+/** What a recipe means that names no chain: the best that was measured (docs/quantization.md). */
+export const DEFAULT_QUANTIZE_RECIPE: QuantizeRecipeName = 'lpbq_gptaq';
+
 /** The chain that the keys of a quantize section mean. */
 export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined }): Technique {
-  const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? 'minmax'];
+  const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? DEFAULT_QUANTIZE_RECIPE];
   return { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish };
 }

@@ -1,27 +1,37 @@
-/** Second moments of the inputs of a group of linear layers, over windows of calibration tokens, a part of them held out. */
-import { type Compute, timesSymmetric } from '../techniques/weight-matrix.js';
+/** What is kept of the inputs of a group of linear layers: second moments to learn from, and a sketch of tokens to judge by. */
+import type { Compute } from '../techniques/weight-matrix.js';
+import { TokenSketch } from './token-sketch.js';
 
 /** Every eighth window decides choices and is never learned from. */
 const HELD_OUT_EVERY = 8;
 
-/** Sums over some of the tokens, divided by their number. */
-export interface PartStatistics {
+/** What the float model contributes: the inputs of the group, or the `outputs` of its one layer. */
+export type ReferenceKind = { readonly kind: 'none' } | { readonly kind: 'inputs' } | { readonly kind: 'outputs'; readonly outputs: number };
+
+/** Means over the tokens that techniques learn from. */
+export interface Moments {
   readonly tokens: number;
-  /** fp32 [k, k] X'X. */
+  /** fp32 [k, k] X'X, or its diagonal blocks [k / block, block, block] where techniques need no more. */
   readonly gram: Float32Array;
-  /** fp32 [k, k] Xf'X with the float model's inputs, or [n, k] Yf'X with its outputs; absent where nothing needs it. */
+  /** Xf'X in the form of `gram` with the float model's inputs, or fp32 [n, k] Yf'X with its outputs; absent where nothing needs it. */
   readonly cross?: Float32Array;
 }
 
-/** What the float model contributes: the inputs of the group, or the `outputs` of its one layer. */
-export type ReferenceKind = { readonly kind: 'none' } | { readonly kind: 'inputs' } | { readonly kind: 'outputs'; readonly outputs: number };
+/** The tokens that choices are judged by. */
+export interface JudgedTokens {
+  /** False where there are fewer than eight windows: then all tokens are here. */
+  readonly heldOut: boolean;
+  /** fp32 [rows, k]. */
+  readonly inputs: Float32Array;
+  /** fp32 [rows, k] or [rows, n], as the kind of reference says. */
+  readonly reference?: Float32Array;
+}
 
 export interface GroupMoments {
   readonly k: number;
   readonly reference: ReferenceKind;
-  readonly train: PartStatistics;
-  /** Absent where there are fewer than eight windows. */
-  readonly heldOut?: PartStatistics;
+  readonly train: Moments;
+  readonly judged: JudgedTokens;
 }
 
 /** Whether window `index` of `count` is held out. */
@@ -29,57 +39,50 @@ function isHeldOut(index: number, count: number): boolean {
   return count >= HELD_OUT_EVERY && index % HELD_OUT_EVERY === HELD_OUT_EVERY - 1;
 }
 
-interface Sums {
-  tokens: number;
-  readonly gram: Float32Array;
-  readonly cross: Float32Array | undefined;
-}
-
 export class GroupStatistics {
-  readonly #train: Sums;
-  readonly #heldOut: Sums | undefined;
+  readonly #gram: Float32Array;
+  readonly #cross: Float32Array | undefined;
+  readonly #inputs: TokenSketch;
+  readonly #outputs: TokenSketch | undefined;
+  #tokens = 0;
 
-  constructor(private readonly compute: Compute, private readonly k: number, private readonly reference: ReferenceKind, private readonly windows: number) {
-    this.#train = this.#empty();
-    this.#heldOut = windows < HELD_OUT_EVERY ? undefined : this.#empty();
+  /** @param block columns of the diagonal blocks that are kept; k for the whole matrix */
+  constructor(private readonly compute: Compute, private readonly k: number, private readonly block: number, private readonly reference: ReferenceKind, private readonly windows: number) {
+    this.#gram = new Float32Array(k * block);
+    this.#cross = reference.kind === 'none' ? undefined : new Float32Array(k * (reference.kind === 'inputs' ? block : reference.outputs));
+    this.#inputs = new TokenSketch(k);
+    this.#outputs = reference.kind === 'none' ? undefined : new TokenSketch(reference.kind === 'inputs' ? k : reference.outputs);
   }
 
   /** @param x inputs [tokens, k] of window `index` @param reference of the float model, as the kind says */
   add(index: number, x: Float32Array, reference: Float32Array | undefined): void {
-    const { kernels, threads } = this.compute;
-    const sums = isHeldOut(index, this.windows) && this.#heldOut !== undefined ? this.#heldOut : this.#train;
-    const tokens = x.length / this.k;
-    kernels.algebra.accumulateGram(sums.gram, x, tokens, this.k, threads);
-    if (sums.cross !== undefined && reference !== undefined) kernels.algebra.accumulateCross(sums.cross, reference, x, tokens, reference.length / tokens, this.k, threads);
-    sums.tokens += tokens;
+    const heldOut = isHeldOut(index, this.windows);
+    if (!heldOut) this.#learn(x, reference);
+    if (!heldOut && this.windows >= HELD_OUT_EVERY) return;
+    this.#inputs.add(x);
+    if (reference !== undefined) this.#outputs?.add(reference);
   }
 
   finish(): GroupMoments {
-    const heldOut = this.#heldOut === undefined ? undefined : this.#means(this.#heldOut);
-    return { k: this.k, reference: this.reference, train: this.#means(this.#train), ...(heldOut === undefined ? {} : { heldOut }) };
+    const { k, block, reference } = this;
+    if (block === k) this.compute.kernels.algebra.mirror(this.#gram, k);
+    const means = [this.#gram, this.#cross].map((sums) => sums?.map((sum) => sum / this.#tokens)) as [Float32Array, Float32Array | undefined];
+    return {
+      k,
+      reference,
+      train: { tokens: this.#tokens, gram: means[0], ...(means[1] === undefined ? {} : { cross: means[1] }) },
+      judged: { heldOut: this.windows >= HELD_OUT_EVERY, inputs: this.#inputs.rows, ...(this.#outputs === undefined ? {} : { reference: this.#outputs.rows }) },
+    };
   }
 
-  #empty(): Sums {
-    const { k, reference } = this;
-    const rows = reference.kind === 'none' ? 0 : reference.kind === 'inputs' ? k : reference.outputs;
-    return { tokens: 0, gram: new Float32Array(k * k), cross: rows === 0 ? undefined : new Float32Array(rows * k) };
+  #learn(x: Float32Array, reference: Float32Array | undefined): void {
+    const { compute: { kernels: { algebra }, threads }, k, block } = this;
+    const tokens = x.length / k;
+    this.#tokens += tokens;
+    if (block === k) algebra.accumulateGram(this.#gram, x, tokens, k, threads);
+    else algebra.accumulateBlocks(this.#gram, x, x, tokens, k, block, threads);
+    if (this.#cross === undefined || reference === undefined) return;
+    if (this.reference.kind === 'inputs' && block !== k) algebra.accumulateBlocks(this.#cross, reference, x, tokens, k, block, threads);
+    else algebra.accumulateCross(this.#cross, reference, x, tokens, reference.length / tokens, k, threads);
   }
-
-  #means({ tokens, gram, cross }: Sums): PartStatistics {
-    this.compute.kernels.algebra.mirror(gram, this.k);
-    divide(gram, tokens);
-    if (cross === undefined) return { tokens, gram };
-    divide(cross, tokens);
-    return { tokens, gram, cross };
-  }
-}
-
-/** Yf'X of one layer of the group: fp32 [n, k]. @param w the layer's weight [n, k] */
-export function referenceProducts(compute: Compute, moments: GroupMoments, part: PartStatistics, w: Float32Array): Float32Array | undefined {
-  if (part.cross === undefined || moments.reference.kind === 'outputs') return part.cross;
-  return timesSymmetric(compute, w, part.cross, w.length / moments.k, moments.k);
-}
-
-function divide(sums: Float32Array, count: number): void {
-  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) / count;
 }

@@ -1,41 +1,53 @@
 /** What codes cost in the output of a layer, on the tokens that choices are judged by. */
 import type { ScaleGrid } from '@tundish/native';
-import { partAlong } from '../techniques/target-correction/target-correction.js';
-import { type Compute, type LayerWeight, dequantize, dot, outputLoss, timesSymmetric } from '../techniques/weight-matrix.js';
-import { type GroupMoments, type PartStatistics, referenceProducts } from './group-statistics.js';
+import { type Compute, type LayerWeight, dequantize, dot } from '../techniques/weight-matrix.js';
+import type { GroupMoments } from './group-statistics.js';
 
 export interface CodeError {
-  /** |Q X - Yf|² but for what all codes share: smaller is better. */
+  /** |Q X - Yf|²: smaller is better; against the quantized model's own inputs where the float model is not known. */
   readonly loss: number;
   /** |(Q - W) X|² / |W X|². */
   readonly rounding: number;
 }
 
-/** Judges codes of one layer on held-out tokens, or on all where none are held out. */
 export class Judge {
-  readonly #part: PartStatistics;
-  /** Yf'X - W X'X; absent where the float model is not known. */
-  readonly #slope: Float32Array | undefined;
+  /** fp32 [rows, n] of the weight itself, and of the float model. */
+  readonly #own: Float32Array;
+  readonly #wanted: Float32Array;
   readonly #size: number;
 
-  constructor(private readonly compute: Compute, moments: GroupMoments, private readonly weight: LayerWeight, private readonly grid: ScaleGrid) {
-    const { w, n, k } = weight;
-    this.#part = moments.heldOut ?? moments.train;
-    const products = timesSymmetric(compute, w, this.#part.gram, n, k);
-    this.#size = dot(products, w);
-    const reference = referenceProducts(compute, moments, this.#part, w);
-    this.#slope = reference?.map((value, i) => value - (products[i] as number));
+  constructor(private readonly compute: Compute, private readonly moments: GroupMoments, private readonly weight: LayerWeight, private readonly grid: ScaleGrid) {
+    const { reference, judged } = moments;
+    this.#own = this.#outputs(weight.w, judged.inputs);
+    this.#wanted = judged.reference === undefined ? this.#own : reference.kind === 'outputs' ? judged.reference : this.#outputs(weight.w, judged.reference);
+    this.#size = dot(this.#own, this.#own);
   }
 
-  /** The part of a correction that these tokens like best; none where the float model is not known. */
+  /** The part of a correction, 0 to 1, that these tokens like best: the minimum of a parabola. @param correction fp32 [n, k] */
   bestPart(correction: Float32Array): number {
-    return this.#slope === undefined ? 0 : partAlong(this.compute, this.weight, correction, this.#slope, this.#part.gram);
+    const moved = this.#outputs(correction, this.moments.judged.inputs);
+    const curvature = dot(moved, moved);
+    const descent = dot(moved, this.#wanted) - dot(moved, this.#own);
+    return curvature > 0 ? Math.min(Math.max(descent / curvature, 0), 1) : 0;
   }
 
   error(codes: Int8Array): CodeError {
-    const { w, n, k } = this.weight;
-    const e = dequantize(codes, this.grid).map((value, i) => value - (w[i] as number));
-    const rounding = outputLoss(this.compute, e, this.#part.gram, n, k);
-    return { loss: rounding - (this.#slope === undefined ? 0 : 2 * dot(e, this.#slope)), rounding: this.#size > 0 ? rounding / this.#size : 0 };
+    const outputs = this.#outputs(dequantize(codes, this.grid), this.moments.judged.inputs);
+    const rounding = squaredDistance(outputs, this.#own);
+    return { loss: this.#wanted === this.#own ? rounding : squaredDistance(outputs, this.#wanted), rounding: this.#size > 0 ? rounding / this.#size : 0 };
   }
+
+  #outputs(w: Float32Array, inputs: Float32Array): Float32Array {
+    const { compute: { kernels, threads }, weight: { n, k } } = this;
+    const rows = inputs.length / k;
+    const outputs = new Float32Array(rows * n);
+    kernels.algebra.multiplyInto(outputs, inputs, w, { m: rows, n, k, transposeB: true }, threads);
+    return outputs;
+  }
+}
+
+function squaredDistance(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
+  return sum;
 }

@@ -5,7 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type Technique, needsReference, needsReferenceInputs } from '@tundish/recipe/technique';
+import { type Technique, needsReference, needsReferenceInputs, needsWholeGram } from '@tundish/recipe/technique';
 import { type BlockContext, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, LiveActivationsWriter } from '../live-activations.js';
@@ -99,7 +99,7 @@ class BlockSolver {
     const roles = GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
     const kind: ReferenceKind = reference === undefined || !needsReference(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
-    const statistics = new GroupStatistics(context, dims.in, kind, windows);
+    const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : blockSize, kind, windows);
     await this.#windows((i) => statistics.add(i, input(i), kind.kind === 'none' ? undefined : float(i)));
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in } }));
     const solved = await solveGroup({ compute: context, options, blockSize, layers, moments: statistics.finish(), signal });

@@ -4,14 +4,14 @@ import type { LpbqScales, ScaleGrid } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { gptaq } from '../techniques/gptaq/gptaq.js';
-import { type GramFactor, factorGram, stepOrder } from '../techniques/gptq/factor.js';
+import { type GramFactor, factorGram, solveDamped, stepOrder } from '../techniques/gptq/factor.js';
 import { gptq } from '../techniques/gptq/gptq.js';
 import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
 import { polish } from '../techniques/polish/polish.js';
 import { seqMse } from '../techniques/seqmse/seqmse.js';
-import { correctionOf } from '../techniques/target-correction/target-correction.js';
-import type { Compute, LayerWeight } from '../techniques/weight-matrix.js';
-import { type GroupMoments, referenceProducts } from './group-statistics.js';
+import { residualProducts } from '../techniques/target-correction/target-correction.js';
+import { type Compute, type LayerWeight, timesSymmetric } from '../techniques/weight-matrix.js';
+import type { GroupMoments } from './group-statistics.js';
 import { Judge } from './judge.js';
 
 /** Part of the correction where no token is held out. */
@@ -26,7 +26,7 @@ export interface GroupLayer {
 /** What was done to one weight and what came of it. */
 export interface LayerReport {
   readonly name: string;
-  /** |E X|² / |W X|² on held-out tokens (on all where none are held out): relative output error of the rounding. */
+  /** |E X|² / |W X|², estimated on held-out tokens (on all where none are held out): relative output error of the rounding. */
   readonly error: number;
   /** The same for rounding to nearest on the same scales. */
   readonly nearestError: number;
@@ -76,7 +76,7 @@ function factorOf({ compute, options: { rounding }, moments: { k, train } }: Gro
 }
 
 function solveLayer(request: GroupRequest, { name, weight }: GroupLayer, factor: GramFactor | undefined): SolvedLayer {
-  const { compute, options, moments: { train, heldOut } } = request;
+  const { compute, options, moments: { train, judged } } = request;
   const warnings: string[] = [];
   const scales = scalesOf(request, weight);
   const grid = lpbqGrid(scales, weight.k);
@@ -89,8 +89,8 @@ function solveLayer(request: GroupRequest, { name, weight }: GroupLayer, factor:
   if (factor !== undefined && options.rounding.method !== 'nearest' && factor.damping > options.rounding.damping) warnings.push(`damping was raised from ${options.rounding.damping} to ${factor.damping}: the inputs lie in fewer dimensions than they have`);
   if (needsFactor(options) && train.tokens < weight.k) warnings.push(`${train.tokens} calibration tokens for ${weight.k} inputs: give at least as many tokens as inputs`);
   const nearestError = judge.error(nearest);
-  let error = judge.error(codes);
-  if (heldOut !== undefined && error.loss > nearestError.loss) {
+  let error = codes === nearest ? nearestError : judge.error(codes);
+  if (judged.heldOut && error.loss > nearestError.loss) {
     warnings.push('held-out tokens like rounding to nearest better: it was taken');
     [codes, error] = [nearest, nearestError];
   }
@@ -99,12 +99,21 @@ function solveLayer(request: GroupRequest, { name, weight }: GroupLayer, factor:
 
 /** The weight moved toward what the float model gives: as far as the recipe says, or as held-out tokens like best. */
 function correctedTarget({ compute, options, moments }: GroupRequest, weight: LayerWeight, factor: GramFactor, judge: Judge): { readonly weight: LayerWeight; readonly part: number } {
-  const { train, heldOut } = moments;
-  const reference = options.correction === 0 ? undefined : referenceProducts(compute, moments, train, weight.w);
-  if (reference === undefined) return { weight, part: 0 };
-  const correction = correctionOf(compute, weight, factor, { gram: train.gram, reference });
-  const part = options.correction !== 'heldOut' ? options.correction : heldOut === undefined ? CAUTIOUS_PART : judge.bestPart(correction);
+  if (options.correction === 0 || moments.train.cross === undefined) return { weight, part: 0 };
+  const correction = solveDamped(compute, factor, residualOf(compute, moments, weight));
+  const part = options.correction !== 'heldOut' ? options.correction : moments.judged.heldOut ? judge.bestPart(correction) : CAUTIOUS_PART;
   return { weight: part === 0 ? weight : { ...weight, w: weight.w.map((value, i) => value + part * (correction[i] as number)) }, part };
+}
+
+/** Yf'X - W X'X: fp32 [n, k]. */
+function residualOf(compute: Compute, { reference, train: { gram, cross } }: GroupMoments, weight: LayerWeight): Float32Array {
+  const { w, n, k } = weight;
+  if (reference.kind === 'outputs') return residualProducts(compute, weight, { gram, reference: cross as Float32Array });
+  return timesSymmetric(compute, w, difference(cross as Float32Array, gram), n, k);
+}
+
+function difference(a: Float32Array, b: Float32Array): Float32Array {
+  return a.map((value, i) => value - (b[i] as number));
 }
 
 function scalesOf({ compute, options: { scales }, blockSize, moments: { reference, train: { gram, cross } } }: GroupRequest, weight: LayerWeight): LpbqScales {
@@ -122,7 +131,7 @@ function scalesOf({ compute, options: { scales }, blockSize, moments: { referenc
 function roundedCodes({ compute, options: { rounding }, moments: { reference, train: { gram, cross } } }: GroupRequest, target: LayerWeight, grid: ScaleGrid, factor: GramFactor): Int8Array {
   if (rounding.method === 'gptq') return gptq(compute, target, grid, factor);
   if (rounding.method === 'gptaq' && cross !== undefined && reference.kind === 'inputs') {
-    return gptaq(compute, target, grid, factor, cross.map((value, i) => value - (gram[i] as number)), rounding.alpha);
+    return gptaq(compute, target, grid, factor, difference(cross, gram), rounding.alpha);
   }
   return compute.kernels.solvers.roundToGrid({ ...target, threads: compute.threads }, grid);
 }

@@ -24,8 +24,9 @@ export function dequantize(codes: Int8Array, { scale, block }: ScaleGrid): Float
   return values;
 }
 
-/** Gram matrices of the blocks [k / block, block, block] on the diagonal of gram [k, k]. */
+/** Gram matrices of the blocks [k / block, block, block] on the diagonal of gram [k, k]; nothing else may be there already. */
 export function diagonalBlocks(gram: Float32Array, k: number, block: number): Float32Array {
+  if (gram.length === k * block) return gram;
   const blocks = new Float32Array(k * block);
   for (let row = 0; row < k; row++) {
     const start = row * k + row - (row % block);

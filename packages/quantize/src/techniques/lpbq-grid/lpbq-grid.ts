@@ -6,7 +6,7 @@ export interface LpbqGridOptions {
   readonly blockSize: number;
   /** How many channel scales are tried, at equal distances from 0.6 to 1 of that of min-max. */
   readonly factors: number;
-  /** fp32 [k, k] of the inputs; without it all errors weigh alike. */
+  /** fp32 [k, k] of the inputs, or its blocks [k / blockSize, blockSize, blockSize]; without it all errors weigh alike. */
   readonly gram?: Float32Array;
   /** Full Gram matrices of blocks, or their diagonals only: a third of the time, and needs few tokens. */
   readonly weighting: 'blocks' | 'diagonal';
@@ -19,8 +19,13 @@ export interface LpbqGridOptions {
  */
 export function searchLpbqGrid({ kernels, threads }: Compute, { w, n, k }: LayerWeight, options: LpbqGridOptions): LpbqScales {
   const { blockSize, gram, weighting } = options;
-  const weights = gram === undefined ? undefined : weighting === 'blocks' ? diagonalBlocks(gram, k, blockSize) : Float32Array.from({ length: k }, (_, i) => gram[i * k + i] as number);
+  const weights = gram === undefined ? undefined : weighting === 'blocks' ? diagonalBlocks(gram, k, blockSize) : diagonal(gram, k);
   return kernels.solvers.searchLpbq({ w, n, k, block: blockSize, gram: weights, factors: channelFactors(options.factors), threads });
+}
+
+function diagonal(gram: Float32Array, k: number): Float32Array {
+  const width = gram.length / k;
+  return Float32Array.from({ length: k }, (_, i) => gram[i * width + (i % width)] as number);
 }
 
 /** `count` factors up to 1. */

@@ -6,9 +6,9 @@ import { type Compute, type LayerWeight, dequantize, diagonalBlocks } from '../w
 export interface SeqMseOptions {
   /** Parts of the range that are tried: 1/C, 2/C, ..., 1. */
   readonly candidates: number;
-  /** fp32 [k, k] X'X / tokens of the inputs that the quantized model gives. */
+  /** fp32 [k, k] X'X / tokens of the inputs that the quantized model gives; of scales of blocks its blocks are enough: [k / block, block, block]. */
   readonly gram: Float32Array;
-  /** fp32 [k, k] Xf'X / tokens with the float inputs Xf, for AIMET's `asym`; without it both sides see X (`symqt`). */
+  /** Xf'X / tokens in the form of `gram` with the float inputs Xf, for AIMET's `asym`; without it both sides see X (`symqt`). */
   readonly cross?: Float32Array;
 }
 

@@ -25,14 +25,9 @@ export function correctionOf(compute: Compute, weight: LayerWeight, factor: Gram
   return solveDamped(compute, factor, residualProducts(compute, weight, statistics));
 }
 
-/** The part of a correction, 0 to 1, that is best on tokens it was not made from. */
+/** The part of a correction, 0 to 1, that is best on tokens it was not made from: the minimum of a parabola. */
 export function bestPart(compute: Compute, weight: LayerWeight, correction: Float32Array, heldOut: ReferenceStatistics): number {
-  return partAlong(compute, weight, correction, residualProducts(compute, weight, heldOut), heldOut.gram);
-}
-
-/** The same with the residual products of the held-out tokens at hand: the minimum of a parabola. */
-export function partAlong(compute: Compute, { n, k }: LayerWeight, correction: Float32Array, residual: Float32Array, gram: Float32Array): number {
-  const descent = dot(correction, residual);
-  const curvature = outputLoss(compute, correction, gram, n, k);
+  const descent = dot(correction, residualProducts(compute, weight, heldOut));
+  const curvature = outputLoss(compute, correction, heldOut.gram, weight.n, weight.k);
   return curvature > 0 ? Math.min(Math.max(descent / curvature, 0), 1) : 0;
 }
