@@ -7,8 +7,10 @@
 namespace {
 
 constexpr size_t kIntegers = 16;
+// Of the integer that min-max asks for: the smallest that is tried.
+constexpr float kLeastPart = 0.56f;
 
-inline size_t search_memory(size_t k) { return 3 * k * kWidth + kLargestBlock * (kTrials + 1) * kWidth; }
+inline size_t search_memory(size_t k) { return 4 * k * kWidth + kLargestBlock * (kTrials + 1) * kWidth; }
 
 // A solution for a vector of rows: the channel scale, an integer for each block, and what it costs.
 struct LpbqSolution {
@@ -21,24 +23,27 @@ struct LpbqRows {
   const tundish::LpbqSearch& search;
   size_t row;
   size_t rows;
-  Vector* values;  // [k]
+  Vector* values;   // [k]
+  Vector* min_max;  // [k / block]: float scales of the blocks
   Trial* trial;
 
   size_t blocks() const { return search.k / search.block; }
 };
 
-// The best integer of block j under `channel` and its loss; of equals the smallest.
+// The best of the kTrials integers about the one that min-max asks for, and its loss; of equals the smallest. They reach from
+// about half of it to beyond it: what lies outside clips or wastes too much to be the best under any weights of interest.
 inline void best_integer(const LpbqRows& at, size_t j, Vector channel, Vector& integer, Vector& least) {
-  for (size_t first = 1; first <= kIntegers; first += kTrials) {
-    Vector scales[kTrials], loss[kTrials];
-    for (size_t t = 0; t < kTrials; t++) scales[t] = channel * static_cast<float>(first + t);
-    try_scales(at.values + j * at.search.block, at.search.block, scales, -8.0f, 7.0f, *at.trial);
-    losses_of(at.search.gram, at.search.block, j, *at.trial, loss);
-    for (size_t t = 0; t < kTrials; t++) {
-      const auto better = first + t == 1 ? loss[t] == loss[t] : loss[t] < least;
-      least = better ? loss[t] : least;
-      integer = better ? broadcast(static_cast<float>(first + t)) : integer;
-    }
+  const Vector first = clamp_round(at.min_max[j] / channel * kLeastPart, 1.0f, static_cast<float>(kIntegers - kTrials + 1));
+  Vector scales[kTrials], loss[kTrials];
+  for (size_t t = 0; t < kTrials; t++) scales[t] = channel * (first + static_cast<float>(t));
+  try_scales(at.values + j * at.search.block, at.search.block, scales, -8.0f, 7.0f, *at.trial);
+  losses_of(at.search.gram, at.search.block, j, *at.trial, loss);
+  integer = first;
+  least = loss[0];
+  for (size_t t = 1; t < kTrials; t++) {
+    const auto better = loss[t] < least;
+    least = better ? loss[t] : least;
+    integer = better ? first + static_cast<float>(t) : integer;
   }
 }
 
@@ -59,26 +64,38 @@ void solve_min_max(const LpbqRows& at, LpbqSolution& solution) {
     for (size_t lane = 0; lane < at.rows; lane++) {
       scale[lane] = symmetric_scale(range_with_zero(search.w + (at.row + lane) * search.k + j * search.block, search.block), 4);
     }
-    solution.integers[j] = scale;
+    at.min_max[j] = scale;
     largest = scale > largest ? scale : largest;
   }
   solution.channel = largest / 16.0f;
   solution.loss = Vector{};
   for (size_t j = 0; j < at.blocks(); j++) {
-    solution.integers[j] = clamp_round(solution.integers[j] / solution.channel, 1.0f, 16.0f);
+    solution.integers[j] = clamp_round(at.min_max[j] / solution.channel, 1.0f, 16.0f);
     solution.loss += loss_of_integers(at, j, solution.channel, solution.integers[j]);
   }
 }
 
-// The best integers under a channel scale. Scaled up afterwards so that the largest is 16, which readers that derive the
-// channel scale from the largest block scale rely on; then the other integers are searched once more.
+inline bool all_equal(Vector values, float wanted) {
+  for (size_t lane = 0; lane < kWidth; lane++) {
+    if (values[lane] != wanted) return false;
+  }
+  return true;
+}
+
+// The best integers under a channel scale. Where the largest is below 16 they are scaled up until it is 16, which readers
+// that derive the channel scale from the largest block scale rely on; then the other integers are searched once more.
 void solve_channel(const LpbqRows& at, Vector channel, LpbqSolution& solution) {
   Vector largest{};
+  solution.channel = channel;
+  solution.loss = Vector{};
   for (size_t j = 0; j < at.blocks(); j++) {
     Vector loss{};
     best_integer(at, j, channel, solution.integers[j], loss);
+    solution.loss += loss;
     largest = solution.integers[j] > largest ? solution.integers[j] : largest;
   }
+  if (all_equal(largest, 16.0f)) return;
+  // Lanes that had 16 find the same once more.
   const Vector full = broadcast(16.0f);
   solution.channel = largest < full ? channel * largest / 16.0f : channel;
   solution.loss = Vector{};
@@ -103,7 +120,7 @@ void search_lpbq(const tundish::LpbqSearch& search, size_t row_begin, size_t row
   Vector* const values = reinterpret_cast<Vector*>(memory);
   for (size_t row = row_begin; row < row_end; row += kWidth) {
     const size_t rows = row_end - row < kWidth ? row_end - row : kWidth;
-    const LpbqRows at{search, row, rows, values, reinterpret_cast<Trial*>(values + 3 * search.k)};
+    const LpbqRows at{search, row, rows, values, values + 3 * search.k, reinterpret_cast<Trial*>(values + 4 * search.k)};
     for (size_t j = 0; j < blocks; j++) gather_block(search.w, search.k, search.block, j, row, rows, values + j * search.block);
     LpbqSolution best{{}, values + search.k, {}}, found{{}, values + 2 * search.k, {}};
     solve_min_max(at, best);

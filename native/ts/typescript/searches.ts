@@ -4,6 +4,8 @@ import { candidateScale, clampRound, lowerEnd, symmetricScale, upperEnd } from '
 
 const { fround } = Math;
 const INTEGERS = 16;
+const TRIALS = 8;
+const LEAST_PART = fround(0.56);
 
 /** The loss of a block's errors e [block] under the Gram matrix, its diagonal, or nothing. */
 function blockLoss(gram: Float32Array | null, k: number, block: number, j: number, e: Float32Array): number {
@@ -37,6 +39,8 @@ interface Row {
   readonly block: number;
   readonly gram: Float32Array | null;
   readonly e: Float32Array;
+  /** Float scales of the blocks. */
+  readonly minMax: Float32Array;
 }
 
 interface Solution {
@@ -58,39 +62,42 @@ function totalLoss(row: Row, channel: number, integers: Uint8Array): number {
   return loss;
 }
 
-function bestInteger(row: Row, j: number, channel: number): number {
-  let best = 0;
-  let least = 0;
-  for (let integer = 1; integer <= INTEGERS; integer++) {
+/** Of the integers tried at once in the addon: from `LEAST_PART` of the one that min-max asks for. */
+function bestInteger(row: Row, j: number, channel: number): { readonly integer: number; readonly loss: number } {
+  const first = clampRound(fround(fround((row.minMax[j] as number) / channel) * LEAST_PART), 1, INTEGERS - TRIALS + 1);
+  let best = { integer: first, loss: lossOf(row, j, fround(channel * first)) };
+  for (let integer = first + 1; integer < first + TRIALS; integer++) {
     const loss = lossOf(row, j, fround(channel * integer));
-    if (integer > 1 && !(loss < least)) continue;
-    best = integer;
-    least = loss;
+    if (loss < best.loss) best = { integer, loss };
   }
   return best;
 }
 
-function minMaxSolution(row: Row): Solution {
-  const scales = Float32Array.from({ length: row.k / row.block }, (_, j) => {
-    const start = row.start + j * row.block;
-    return symmetricScale(lowerEnd(row.w, start, start + row.block), upperEnd(row.w, start, start + row.block), 4);
+function minMaxScales(w: Float32Array, start: number, k: number, block: number): Float32Array {
+  return Float32Array.from({ length: k / block }, (_, j) => {
+    const from = start + j * block;
+    return symmetricScale(lowerEnd(w, from, from + block), upperEnd(w, from, from + block), 4);
   });
-  const channel = fround(scales.reduce((largest, scale) => (scale > largest ? scale : largest), 0) / 16);
-  const integers = Uint8Array.from(scales, (scale) => clampRound(fround(scale / channel), 1, 16));
+}
+
+function minMaxSolution(row: Row): Solution {
+  const channel = fround(row.minMax.reduce((largest, scale) => (scale > largest ? scale : largest), 0) / INTEGERS);
+  const integers = Uint8Array.from(row.minMax, (scale) => clampRound(fround(scale / channel), 1, INTEGERS));
   return { channel, integers, loss: totalLoss(row, channel, integers) };
 }
 
 function channelSolution(row: Row, start: number): Solution {
-  const first = Uint8Array.from({ length: row.k / row.block }, (_, j) => bestInteger(row, j, start));
-  const largest = first.reduce((a, b) => Math.max(a, b), 0);
-  const channel = largest < INTEGERS ? fround(fround(start * largest) / INTEGERS) : start;
-  const integers = first.map((integer, j) => (integer === largest ? INTEGERS : bestInteger(row, j, channel)));
+  const found = Array.from(row.minMax, (_, j) => bestInteger(row, j, start));
+  const largest = found.reduce((most, { integer }) => Math.max(most, integer), 0);
+  if (largest === INTEGERS) return { channel: start, integers: Uint8Array.from(found, ({ integer }) => integer), loss: found.reduce((sum, { loss }) => fround(sum + loss), 0) };
+  const channel = fround(fround(start * largest) / INTEGERS);
+  const integers = Uint8Array.from(found, ({ integer }, j) => (integer === largest ? INTEGERS : bestInteger(row, j, channel).integer));
   return { channel, integers, loss: totalLoss(row, channel, integers) };
 }
 
 export function searchLpbq(w: Float32Array, n: number, k: number, block: number, gram: Float32Array | null, factors: Float32Array, blockScale: Uint8Array, channelScale: Float32Array): void {
   for (let r = 0; r < n; r++) {
-    const row: Row = { w, start: r * k, k, block, gram, e: new Float32Array(block) };
+    const row: Row = { w, start: r * k, k, block, gram, e: new Float32Array(block), minMax: minMaxScales(w, r * k, k, block) };
     const minMax = minMaxSolution(row);
     let best = minMax;
     for (const factor of factors) {
