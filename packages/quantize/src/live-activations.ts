@@ -1,6 +1,12 @@
-/** The residual stream between two blocks as a file: one window in memory at a time, on its way in and on its way out. */
+/** The residual stream between two blocks as a file: few windows in memory at a time, on its way in and on its way out. */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { quantizeError } from './errors.js';
+
+/** Windows of a stream that are one behind another. */
+export interface WindowRange {
+  readonly first: number;
+  readonly count: number;
+}
 
 /** Reads windows of a stream that a block wrote; all windows are of one size. */
 export class LiveActivations {
@@ -14,12 +20,17 @@ export class LiveActivations {
 
   /** float32 [tokens, hidden] of window `index`. @throws QUANTIZE_WEIGHTS_CUT when the file ends inside it */
   window(index: number): Float32Array {
-    const data = new Float32Array(this.#windowBytes / Float32Array.BYTES_PER_ELEMENT);
+    return this.windows({ first: index, count: 1 });
+  }
+
+  /** float32 [count, tokens, hidden]. @throws QUANTIZE_WEIGHTS_CUT when the file ends inside them */
+  windows({ first, count }: WindowRange): Float32Array {
+    const data = new Float32Array((count * this.#windowBytes) / Float32Array.BYTES_PER_ELEMENT);
     const bytes = new Uint8Array(data.buffer);
     for (let done = 0; done < bytes.length; ) {
-      const count = readSync(this.#file, bytes, done, bytes.length - done, index * this.#windowBytes + done);
-      if (count === 0) throw quantizeError('QUANTIZE_WEIGHTS_CUT', { what: 'the activations between two blocks end inside a window', evidence: { path: this.path, offset: index * this.#windowBytes + done } });
-      done += count;
+      const read = readSync(this.#file, bytes, done, bytes.length - done, first * this.#windowBytes + done);
+      if (read === 0) throw quantizeError('QUANTIZE_WEIGHTS_CUT', { what: 'the activations between two blocks end inside a window', evidence: { path: this.path, offset: first * this.#windowBytes + done } });
+      done += read;
     }
     return data;
   }

@@ -1,4 +1,5 @@
 /** What is kept of the inputs of a group of linear layers: second moments to learn from, and a sketch of tokens to judge by. */
+import type { WindowRange } from '../live-activations.js';
 import type { Compute } from '../techniques/weight-matrix.js';
 import { TokenSketch } from './token-sketch.js';
 
@@ -54,13 +55,17 @@ export class GroupStatistics {
     this.#outputs = reference.kind === 'none' ? undefined : new TokenSketch(reference.kind === 'inputs' ? k : reference.outputs);
   }
 
-  /** @param x inputs [tokens, k] of window `index` @param reference of the float model, as the kind says */
-  add(index: number, x: Float32Array, reference: Float32Array | undefined): void {
-    const heldOut = isHeldOut(index, this.windows);
-    if (!heldOut) this.#learn(x, reference);
-    if (!heldOut && this.windows >= HELD_OUT_EVERY) return;
-    this.#inputs.add(x);
-    if (reference !== undefined) this.#outputs?.add(reference);
+  /** @param x inputs [count, tokens, k] of the windows @param reference of the float model, as the kind says */
+  add({ first, count }: WindowRange, x: Float32Array, reference: Float32Array | undefined): void {
+    for (let from = 0, to = 0; from < count; from = to) {
+      const heldOut = isHeldOut(first + from, this.windows);
+      while (to < count && isHeldOut(first + to, this.windows) === heldOut) to++;
+      const [own, float] = [x, reference].map((all) => all?.subarray((from * all.length) / count, (to * all.length) / count)) as [Float32Array, Float32Array | undefined];
+      if (!heldOut) this.#learn(own, float);
+      if (!heldOut && this.windows >= HELD_OUT_EVERY) continue;
+      this.#inputs.add(own);
+      if (float !== undefined) this.#outputs?.add(float);
+    }
   }
 
   finish(): GroupMoments {

@@ -8,14 +8,14 @@ import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReference, needsReferenceInputs, needsWholeGram } from '@tundish/recipe/technique';
 import { type BlockContext, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
-import { LiveActivations, LiveActivationsWriter } from '../live-activations.js';
+import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { dequantize } from '../techniques/weight-matrix.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
 export interface BlockRequest {
-  readonly context: BlockContext;
+  readonly context: BlockContext & { readonly windowLength: number };
   readonly weights: BlockWeights;
   /** Names of the weights, for the report. */
   readonly names: Readonly<Record<LinearRole, string>>;
@@ -33,9 +33,12 @@ export interface BlockRequest {
   readonly signal: AbortSignal;
 }
 
+/** Tokens that run through a linear layer at once. */
+const BATCH_TOKENS = 2048;
+
 export type BlockSolution = Readonly<Record<LinearRole, SolvedLayer>>;
 
-/** @throws the reason of `signal`, between two windows or layers */
+/** @throws the reason of `signal`, between two batches or layers */
 export async function solveBlock(request: BlockRequest): Promise<BlockSolution> {
   const scratch = new Scratch(request.folder, request.windows);
   try {
@@ -62,12 +65,12 @@ class BlockSolver {
   async solve(): Promise<BlockSolution> {
     const { context, weights: { attentionGain, mlpGain }, quantized, quantizedOut, reference } = this.request;
     if (reference !== undefined) await this.#runReference(reference);
-    const float = (name: string, index: number): Float32Array => this.scratch.window(name, index);
+    const float = (name: string, windows: WindowRange): Float32Array => this.scratch.read(name, windows);
 
-    await this.#group('qkv', (i) => attentionInput(context, quantized.window(i), attentionGain), (i) => attentionInput(context, (reference as LiveActivations).window(i), attentionGain));
-    await this.#each('attended', (i) => attend(context, attentionInput(context, quantized.window(i), attentionGain), this.#ready(GROUPS.qkv), this.request.rope));
+    await this.#group('qkv', (i) => attentionInput(context, quantized.windows(i), attentionGain), (i) => attentionInput(context, (reference as LiveActivations).windows(i), attentionGain));
+    await this.#each('attended', (i) => attend(context, attentionInput(context, quantized.windows(i), attentionGain), this.#ready(GROUPS.qkv), this.request.rope));
     await this.#group('o', (i) => float('attended', i), (i) => float('float-attended', i));
-    await this.#each('middle', (i) => afterAttention(context, quantized.window(i), float('attended', i), this.#ready(GROUPS.o).o_proj));
+    await this.#each('middle', (i) => afterAttention(context, quantized.windows(i), float('attended', i), this.#ready(GROUPS.o).o_proj));
     await this.#group('gate_up', (i) => mlpInput(context, float('middle', i), mlpGain), (i) => mlpInput(context, float('float-middle', i), mlpGain));
     await this.#each('gated', (i) => gatedInput(context, mlpInput(context, float('middle', i), mlpGain), this.#ready(GROUPS.gate_up)));
     await this.#group('down', (i) => float('gated', i), (i) => float('float-down', i));
@@ -80,7 +83,7 @@ class BlockSolver {
     const { context, weights: { linears, attentionGain, mlpGain }, rope, referenceOut, options } = this.request;
     const [attended, middle, down] = ['float-attended', 'float-middle', 'float-down'].map((name) => this.scratch.writer(name)) as [LiveActivationsWriter, LiveActivationsWriter, LiveActivationsWriter];
     await this.#windows((i) => {
-      const x = reference.window(i);
+      const x = reference.windows(i);
       const a = attend(context, attentionInput(context, x, attentionGain), linears, rope);
       const m = afterAttention(context, x, a, linears.o_proj);
       const g = gatedInput(context, mlpInput(context, m, mlpGain), linears);
@@ -94,7 +97,7 @@ class BlockSolver {
   }
 
   /** Measures what comes into a group, then solves its layers. */
-  async #group(group: LinearGroup, input: (index: number) => Float32Array, float: (index: number) => Float32Array): Promise<void> {
+  async #group(group: LinearGroup, input: (windows: WindowRange) => Float32Array, float: (windows: WindowRange) => Float32Array): Promise<void> {
     const { context, weights, names, options, blockSize, windows, reference, signal } = this.request;
     const roles = GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
@@ -115,18 +118,21 @@ class BlockSolver {
     return Object.fromEntries(roles.map((role) => [role, this.#linears[role]])) as Record<Role, Linear>;
   }
 
-  /** Computes a stream window by window and keeps it. */
-  async #each(name: string, compute: (index: number) => Float32Array): Promise<void> {
+  /** Computes a stream batch by batch and keeps it. */
+  async #each(name: string, compute: (windows: WindowRange) => Float32Array): Promise<void> {
     const writer = this.scratch.writer(name);
     await this.#windows((i) => writer.append(compute(i)));
     this.scratch.finish();
   }
 
-  async #windows(work: (index: number) => void): Promise<void> {
-    for (let index = 0; index < this.request.windows; index++) {
+  /** As many windows at once as make products long enough to be fast. */
+  async #windows(work: (windows: WindowRange) => void): Promise<void> {
+    const { windows, context: { windowLength }, signal } = this.request;
+    const batch = Math.max(1, Math.floor(BATCH_TOKENS / windowLength));
+    for (let first = 0; first < windows; first += batch) {
       await setImmediate();
-      this.request.signal.throwIfAborted();
-      work(index);
+      signal.throwIfAborted();
+      work({ first, count: Math.min(batch, windows - first) });
     }
   }
 }
@@ -136,7 +142,7 @@ function withoutResidual(y: Float32Array, x: Float32Array, bias: Float32Array | 
   return y.map((value, i) => value - (x[i] as number) - (bias?.[i % bias.length] ?? 0));
 }
 
-/** Streams of one block as files, so that memory holds one window of each. */
+/** Streams of one block as files, so that memory holds one batch of each. */
 class Scratch {
   readonly #paths: string[] = [];
   readonly #readers = new Map<string, LiveActivations>();
@@ -158,10 +164,10 @@ class Scratch {
     this.#writers = [];
   }
 
-  window(name: string, index: number): Float32Array {
+  read(name: string, windows: WindowRange): Float32Array {
     const reader = this.#readers.get(name) ?? new LiveActivations(join(this.folder, `scratch-${name}`), this.windows);
     this.#readers.set(name, reader);
-    return reader.window(index);
+    return reader.windows(windows);
   }
 
   async remove(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The forward pass of a pre-norm decoder block in steps over one window of tokens, so that a caller can quantize between them. */
+/** The forward pass of a pre-norm decoder block in steps over windows of tokens, so that a caller can quantize between them. */
 import { hadamardMatrix } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import { type BlockShape, type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from './block-weights.js';
@@ -8,6 +8,8 @@ export interface BlockContext {
   readonly kernels: Kernels;
   readonly shape: BlockShape;
   readonly threads: number;
+  /** Tokens of a window where several stand one behind another; absent where all tokens are one window. */
+  readonly windowLength?: number;
 }
 
 /** Linear layers that read the same input. */
@@ -26,16 +28,22 @@ export function attentionInput({ kernels, shape, threads }: BlockContext, x: Flo
 /** Attention output before o: [tokens, heads · headDim]. @param input [tokens, hidden] */
 export function attend(context: BlockContext, input: Float32Array, linears: Linears<'q_proj' | 'k_proj' | 'v_proj'>, rope: RopeTables): Float32Array {
   const { kernels, shape, threads } = context;
-  const { headDim } = shape;
-  const tokens = input.length / shape.hidden;
-  const [cos, sin] = [rope.cos.subarray(0, (tokens * headDim) / 2), rope.sin.subarray(0, (tokens * headDim) / 2)];
   const q = linear(context, input, 'q_proj', linears.q_proj);
   const k = linear(context, input, 'k_proj', linears.k_proj);
   const v = linear(context, input, 'v_proj', linears.v_proj);
-  kernels.decoder.rotate(q, tokens, headDim, cos, sin, threads);
-  kernels.decoder.rotate(k, tokens, headDim, cos, sin, threads);
-  const [queries, keys] = shape.rotatesHeads === true ? [rotateHeads(context, q), rotateHeads(context, k)] : [q, k];
-  return kernels.decoder.causalAttention(queries, keys, v, { tokens, heads: shape.heads, kvHeads: shape.kvHeads, headDim }, threads);
+  const { headDim, heads, kvHeads } = shape;
+  const all = input.length / shape.hidden;
+  const tokens = context.windowLength ?? all;
+  const [cos, sin] = [rope.cos.subarray(0, (tokens * headDim) / 2), rope.sin.subarray(0, (tokens * headDim) / 2)];
+  const windowOf = (x: Float32Array, start: number): Float32Array => x.subarray((start * x.length) / all, ((start + tokens) * x.length) / all);
+  const attended = new Float32Array(all * heads * headDim);
+  for (let start = 0; start < all; start += tokens) {
+    const [ownQ, ownK] = [windowOf(q, start), windowOf(k, start)];
+    for (const x of [ownQ, ownK]) kernels.decoder.rotate(x, tokens, headDim, cos, sin, threads);
+    const [queries, keys] = shape.rotatesHeads === true ? [rotateHeads(context, ownQ), rotateHeads(context, ownK)] : [ownQ, ownK];
+    windowOf(attended, start).set(kernels.decoder.causalAttention(queries, keys, windowOf(v, start), { tokens, heads, kvHeads, headDim }, threads));
+  }
+  return attended;
 }
 
 /** Every head [headDim] of x times the Hadamard matrix: a small part of the products with q and k. */
