@@ -7,7 +7,7 @@ import type { Finished, Ran } from './nx-workspace.js';
 
 const RECIPE = `checkpoint: ./checkpoint
 graphs: { ar: [1, 32], cl: [128], parts: 1 }
-quantize: { activations: none }
+quantize: { recipe: minmax, activations: none }
 stages:
   - use: ./stages/prune.ts
     after: optimize

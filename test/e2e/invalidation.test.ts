@@ -8,7 +8,7 @@ import type { Finished, Ran } from './nx-workspace.js';
 const RECIPE = `# small enough that a build takes seconds
 checkpoint: ./checkpoint
 graphs: { ar: [1, 32], cl: [128, 256], parts: 2 }
-quantize: { embedding: { bits: 16 }, calibration: { windows: 1, windowLength: 64 } }
+quantize: { recipe: minmax, embedding: { bits: 16 }, calibration: { windows: 1, windowLength: 64 } }
 `;
 const NX_JSON = '{ "analytics": false, "neverConnectToCloud": true, "parallel": 2, "plugins": ["@tundish/nx/plugin"] }\n';
 const RECIPE_PATH = 'models/tiny/recipe.yaml';

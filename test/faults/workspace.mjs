@@ -14,7 +14,7 @@ const NEEDED = /^(config|generation_config|tokenizer|tokenizer_config|special_to
 /** 4 blocks, 2 graphs of 2 parts: every kind of unit, in a few seconds. */
 export const RECIPE = `checkpoint: ./checkpoint
 graphs: { ar: [8], cl: [32, 64], parts: 2 }
-quantize: { calibration: { windows: 1, windowLength: 32 } }
+quantize: { recipe: minmax, calibration: { windows: 1, windowLength: 32 } }
 `;
 export const FLOAT_RECIPE = 'checkpoint: ./checkpoint\ngraphs: { ar: [8], cl: [32], parts: 2 }\nquantize: none\n';
 

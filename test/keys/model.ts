@@ -12,7 +12,7 @@ import { CHECKPOINT, NxWorkspace } from '../e2e/nx-workspace.js';
 /** One graph of the bundled checkpoint: a build takes seconds. */
 export const RECIPE = `checkpoint: ./checkpoint
 graphs: { ar: [16], cl: [64], parts: 1 }
-quantize: { calibration: { windows: 2, windowLength: 48 } }
+quantize: { recipe: minmax, calibration: { windows: 2, windowLength: 48 } }
 `;
 export const MODEL_ROOT = 'models/mini';
 /** Files of the bundled checkpoint that only its own tests read. */

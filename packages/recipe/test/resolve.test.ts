@@ -110,7 +110,7 @@ describe('resolveRecipe', () => {
     }
     expect(resolve('quantize: none').stages.quantize.options).toBe('none');
     expect([resolve(''), resolve('transform: {mha2sha: true}')].map(({ stages }) => stages.transform.options)).toEqual([{ mha2sha: false }, { mha2sha: true }]);
-    const weights = resolve('quantize: {activations: none}');
+    const weights = resolve('quantize: {recipe: minmax, activations: none}');
     expect(parseLock(encodeLock(weights), 'recipe.lock.json')).toEqual(weights);
     expect(Object.keys(weights.stages.quantize.options)).toEqual(['technique', 'weights', 'lmHead', 'embedding', 'activations']);
   });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { Workspace, ran, repositoryPath } from './workspace.js';
 
 const TINY = repositoryPath('test/fixtures/gguf/tiny-llama.gguf');
-const RECIPE = 'checkpoint: ./tiny.gguf\ngraphs: { ar: [1, 8], cl: [32], parts: 2 }\nquantize: { activations: none, weights: { blockSize: 16 } }\n';
+const RECIPE = 'checkpoint: ./tiny.gguf\ngraphs: { ar: [1, 8], cl: [32], parts: 2 }\nquantize: { recipe: minmax, activations: none, weights: { blockSize: 16 } }\n';
 
 function workspaceWithFile(recipe = RECIPE): Workspace {
   const workspace = Workspace.make(recipe);

@@ -21,7 +21,7 @@ const TOKENIZER = repositoryPath('test/fixtures/bad/checkpoints/tokenizer-contro
 export const FLOAT_RECIPE = 'checkpoint: ./checkpoint\ngraphs: { ar: [1, 8], cl: [32], parts: 2 }\nquantize: none\n';
 export const QUANTIZED_RECIPE = `checkpoint: ./checkpoint
 graphs: { ar: [1, 8], cl: [32], parts: 2 }
-quantize: { weights: { scheme: lpbq, bits: 4, blockSize: 16 }, calibration: { text: ./calibration.txt, windows: 2, windowLength: 8 } }
+quantize: { recipe: minmax, weights: { scheme: lpbq, bits: 4, blockSize: 16 }, calibration: { text: ./calibration.txt, windows: 2, windowLength: 8 } }
 `;
 export const WEIGHTS_ONLY_RECIPE = QUANTIZED_RECIPE.replace(/calibration: .*/, 'activations: none }');
 export const MODEL_ROOT = 'models/tiny';

@@ -3,12 +3,12 @@ import { contentBelow, newBytes } from '../disk.mjs';
 import { BUNDLED, withWorkspace } from './workspace.mjs';
 
 /** Few units, since the kernel counts blocks of the file system's own tables too: some 40 KB a unit, whatever the model. */
-const RECIPE = { checkpoint: BUNDLED, graphs: { ar: [1], cl: [512], parts: 1 }, quantize: { calibration: { windows: 4, windowLength: 128 } } };
+const RECIPE = { checkpoint: BUNDLED, graphs: { ar: [1], cl: [512], parts: 1 }, quantize: { recipe: 'minmax', calibration: { windows: 4, windowLength: 128 } } };
 /** Each replaces sections of the recipe before it. */
 const EDITS = {
   'first build': {},
   'another width of the embedding': { quantize: { ...RECIPE.quantize, embedding: { bits: 8 } } },
-  'twice the calibration': { quantize: { calibration: { windows: 8, windowLength: 128 } } },
+  'twice the calibration': { quantize: { recipe: 'minmax', calibration: { windows: 8, windowLength: 128 } } },
 };
 
 export function bytes(record) {

@@ -10,7 +10,7 @@ const SHAPE = 'llama-3.2-1b';
 const WORK_BYTES = 6e9;
 const REPEATS = 9;
 /** The same tasks for both; weights only, since calibration is not what is measured. */
-const recipe = (checkpoint) => ({ checkpoint, graphs: { ar: [1], cl: [512], parts: 1 }, quantize: { activations: 'none' } });
+const recipe = (checkpoint) => ({ checkpoint, graphs: { ar: [1], cl: [512], parts: 1 }, quantize: { recipe: 'minmax', activations: 'none' } });
 
 export async function modelSize(record) {
   const checkpoint = await checkpointOf(SHAPE, WORK_BYTES);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { median } from '../processes.mjs';
 import { BUNDLED, withWorkspace } from './workspace.mjs';
 
-const RECIPE = { checkpoint: BUNDLED, graphs: { ar: [1, 128], cl: [512, 1024], parts: 2 }, quantize: { calibration: { windows: 2, windowLength: 64 } } };
+const RECIPE = { checkpoint: BUNDLED, graphs: { ar: [1, 128], cl: [512, 1024], parts: 2 }, quantize: { recipe: 'minmax', calibration: { windows: 2, windowLength: 64 } } };
 const REPEATS = 5;
 
 export function restore(record) {

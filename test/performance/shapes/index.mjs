@@ -5,7 +5,7 @@ import { CALIBRATED, cells, load, quantize } from './stages.mjs';
 
 export const measurements = {
   '1b load': load('llama-3.2-1b'),
-  '1b quantize': quantize('llama-3.2-1b', { title: 'weights only', options: { activations: 'none' }, workBytes: 3e9, bars: { seconds: 40, megabytes: 2000 } }),
+  '1b quantize': quantize('llama-3.2-1b', { title: 'weights only', options: { recipe: 'minmax', activations: 'none' }, workBytes: 3e9, bars: { seconds: 40, megabytes: 2000 } }),
   '1b cells': cells('llama-3.2-1b'),
   '1b build': build('llama-3.2-1b', { workBytes: 6e9, bars: { seconds: 180, megabytes: 3000 } }),
   '3b load': load('llama-3.2-3b'),

@@ -2,7 +2,7 @@
 import { withShape } from './workspace.mjs';
 
 /** 8 windows of 512 tokens. */
-export const CALIBRATED = { calibration: { windows: 8, windowLength: 512 } };
+export const CALIBRATED = { recipe: 'minmax', calibration: { windows: 8, windowLength: 512 } };
 export const SMALL_GRID = { ar: [1, 128], cl: [1024], parts: 1 };
 const CELLS = { ar: [1, 128], cl: [512, 1024, 2048, 3072, 4096], parts: 3 };
 
@@ -26,7 +26,7 @@ export function quantize(shape, { title, options, workBytes, bars }) {
 export function cells(shape) {
   return (record) => withShape(shape, 2e9, async (workspace) => {
     // How much text was seen changes the ranges, not how many encodings the graphs carry.
-    const quantize = { calibration: { windows: 1, windowLength: 64 } };
+    const quantize = { recipe: 'minmax', calibration: { windows: 1, windowLength: 64 } };
     await workspace.recipe({ graphs: CELLS, quantize });
     for (const stage of ['load', 'optimize', 'quantize']) await workspace.run(stage);
     recordCells(record, `${shape}: arcl and transform of 30 cells`, await workspace.run('arcl', 'transform'), { seconds: 10 });
