@@ -1,7 +1,8 @@
-/** The figures of the quantization core on its own: linear algebra. Needs the native kernels and no model. */
+/** The figures of the quantization core: linear algebra on its own, and named recipes at the sizes of known models (2.5 and 2.3 GB of random checkpoints). */
 import { recordMachine } from '../machine.mjs';
 import { cholesky } from './cholesky.mjs';
 import { gram } from './gram.mjs';
+import { recipeAt, recipeOnBundled } from './recipes.mjs';
 import { sgemm } from './sgemm.mjs';
 
 export const measurements = {
@@ -16,6 +17,12 @@ export const measurements = {
   'cholesky 512': cholesky(512),
   'cholesky 2048': cholesky(2048, { milliseconds: 25 }),
   'cholesky 8192': cholesky(8192),
+  // 32,768 tokens of calibration; min-max needs none.
+  'mini-llama lpbq_gptaq': recipeOnBundled('lpbq_gptaq', { seconds: 20 }),
+  '1b minmax': recipeAt('llama-3.2-1b', 'minmax', { bars: { seconds: 15, megabytes: 3000 } }),
+  '1b lpbq_seqmse': recipeAt('llama-3.2-1b', 'lpbq_seqmse', { bars: { seconds: 360, megabytes: 3000 } }),
+  '1b lpbq_gptaq': recipeAt('llama-3.2-1b', 'lpbq_gptaq', { bars: { seconds: 1200, megabytes: 3000 } }),
+  '3b lpbq_gptaq': recipeAt('llama-3.2-3b', 'lpbq_gptaq', { bars: { megabytes: 4500 }, layers: 4, blocks: 28 }),
 };
 
 export const atBothEnds = recordMachine;

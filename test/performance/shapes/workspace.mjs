@@ -12,14 +12,18 @@ const MODEL = 'models/shape';
 const CHECKPOINT_BYTES = { 'llama-3.2-1b': 2.5e9, 'llama-3.2-3b': 6.5e9, 'llama-3.1-8b': 16.1e9 };
 
 /**
- * Calls `use` with the workspace of a shape and removes it afterwards; the checkpoint stays, since writing it takes longer than
- * most figures. Refuses when the disk has no room for the checkpoint and `workBytes`.
+ * Calls `use` with the workspace of a shape, or of its first `layers`, and removes it afterwards; the checkpoint stays, since
+ * writing it takes longer than most figures. Refuses when the disk has no room for the checkpoint and `workBytes`.
  */
-export async function withShape(shape, workBytes, use) {
+export async function withShape(shape, workBytes, use, layers) {
+  return withCheckpoint(await checkpointOf(shape, workBytes, layers), use);
+}
+
+/** The same with a checkpoint that is there. */
+export async function withCheckpoint(checkpoint, use) {
   const root = join(FOLDER, 'work');
   // An interrupted run may have left gigabytes.
   rmSync(root, { recursive: true, force: true });
-  const checkpoint = await checkpointOf(shape, workBytes);
   try {
     return await use(workspaceAt(root, checkpoint));
   } finally {
@@ -28,20 +32,20 @@ export async function withShape(shape, workBytes, use) {
 }
 
 /** Absolute folder of the checkpoint of a shape, written when it is not there. Refuses when the disk has no room for it and `workBytes`. */
-export async function checkpointOf(shape, workBytes) {
+export async function checkpointOf(shape, workBytes, layers) {
   mkdirSync(CHECKPOINTS, { recursive: true });
-  const checkpoint = join(CHECKPOINTS, shape);
+  const checkpoint = join(CHECKPOINTS, layers === undefined ? shape : `${shape}-${layers}`);
   const missing = !existsSync(checkpoint);
   requireSpace(FOLDER, workBytes + (missing ? CHECKPOINT_BYTES[shape] : 0), `${shape}${missing ? ' with its checkpoint' : ''}`);
-  if (missing) await makeCheckpoint(shape, checkpoint);
+  if (missing) await makeCheckpoint(shape, checkpoint, layers);
   return checkpoint;
 }
 
 /** Under another name until it is whole. */
-async function makeCheckpoint(shape, folder) {
+async function makeCheckpoint(shape, folder, layers) {
   const partial = `${folder}.part`;
   rmSync(partial, { recursive: true, force: true });
-  await succeed('node', [join(ROOT, 'tools/random-checkpoint.mjs'), shape, partial]);
+  await succeed('node', [join(ROOT, 'tools/random-checkpoint.mjs'), shape, partial, ...(layers === undefined ? [] : ['--layers', `${layers}`])]);
   renameSync(partial, folder);
 }
 
