@@ -151,7 +151,7 @@ describe('Gram matrices of bfloat16', () => {
   };
 
   it('go on chunk by chunk, of an even number of rows, as if they were one', () => {
-    fc.assert(fc.property(seed, flavour, rows, size, columns, grams), { numRuns: 20 });
-    grams(5, 'weights', 91, 20, 330);
+    fc.assert(fc.property(seed, flavour, rows, size, columns, grams), { numRuns: 12 });
+    grams(5, 'weights', 91, 20, 200);
   });
 });

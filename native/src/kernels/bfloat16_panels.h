@@ -10,30 +10,41 @@
 
 namespace {
 
-typedef uint32_t Word __attribute__((may_alias));
 typedef uint32_t Words __attribute__((vector_size(TUNDISH_WIDTH * 4)));
 
 inline uint32_t bits_of(float value) { return __builtin_bit_cast(uint32_t, value); }
 inline float float_of(uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
-// The bits of an fp32 number -> those of the nearest bfloat16 with 16 zeros behind it.
-inline uint32_t narrow(uint32_t bits) {
-  const uint32_t magnitude = bits & 0x7fffffff;
-  const uint32_t rounded = magnitude > 0x7f800000 ? 0x7fc00000 : bits + 0x7fff + ((bits >> 16) & 1);
-  return magnitude < 0x23800000 ? 0 : rounded & 0xffff0000;
+// The bits of an fp32 number, or of a vector of them -> those of the nearest bfloat16 with 16 zeros behind it.
+template <typename Bits>
+inline Bits narrow(Bits bits) {
+  const Bits magnitude = bits & 0x7fffffff;
+  const Bits below_smallest = Bits{} - ((magnitude - 0x23800000u) >> 31), above_infinity = Bits{} - ((0x7f800000u - magnitude) >> 31);
+  const Bits rounded = bits + 0x7fffu + ((bits >> 16) & 1);
+  return ((rounded & ~above_infinity) | (above_infinity & 0x7fc00000)) & ~below_smallest & 0xffff0000;
+}
+
+// Lane lane_of(i) of a and b behind each other, for every lane i.
+template <typename LaneOf>
+inline Words pick(Vector a, Vector b, LaneOf lane_of) {
+  Lanes from{};
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kWidth; i++) from[i] = static_cast<int32_t>(lane_of(i));
+  return reinterpret_cast<Words>(shuffle(a, b, from));
 }
 
 #if defined(__AVX512BF16__)
 
 constexpr size_t kWordsPerPair = 1;
 
-inline uint32_t pair_up(uint32_t even, uint32_t odd) { return narrow(even) >> 16 | narrow(odd); }
+template <typename Bits>
+inline Bits pair_up(Bits even, Bits odd) { return narrow(even) >> 16 | narrow(odd); }
 
 // 2 * kWidth steps of a row.
 inline Vector pair_row(const float* from) {
-  alignas(kWidth * 4) Word words[kWidth];
-  for (size_t i = 0; i < kWidth; i++) words[i] = pair_up(bits_of(from[2 * i]), bits_of(from[2 * i + 1]));
-  return load(reinterpret_cast<const float*>(words));
+  const Vector left = load(from), right = load(from + kWidth);
+  const Words even = pick(left, right, [](size_t i) { return 2 * i; }), odd = pick(left, right, [](size_t i) { return 2 * i + 1; });
+  return reinterpret_cast<Vector>(pair_up(even, odd));
 }
 
 // A pair of steps of `width` columns.
@@ -62,9 +73,8 @@ constexpr size_t kWordsPerPair = 2;
 
 // kWidth steps of a row.
 inline Vector pair_row(const float* from) {
-  alignas(kWidth * 4) Word words[kWidth];
-  for (size_t i = 0; i < kWidth; i++) words[i] = narrow(bits_of(from[i ^ 1]));
-  return load(reinterpret_cast<const float*>(words));
+  const Vector x = load(from);
+  return reinterpret_cast<Vector>(narrow(pick(x, x, [](size_t i) { return i ^ 1; })));
 }
 
 // A pair of steps of `width` columns.
