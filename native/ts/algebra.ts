@@ -12,7 +12,7 @@ export interface ProductShape {
   readonly accumulate?: boolean;
 }
 
-/** Matrix products on row-major fp32 arrays, in place. What a chain of products is says `Algebra`, or its `bfloat16`. */
+/** Matrix products on row-major fp32 arrays, in place; `Algebra` and its `bfloat16` say which chain an element is. */
 export interface Products {
   /** out [m, n] = a [m, k] times b [k, n]; the chain of an element runs over ascending k. */
   multiplyInto(out: Float32Array, a: Float32Array, b: Float32Array, shape: ProductShape, threads?: number): void;

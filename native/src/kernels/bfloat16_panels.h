@@ -12,14 +12,26 @@ namespace {
 
 typedef uint32_t Words __attribute__((vector_size(TUNDISH_WIDTH * 4)));
 
-inline uint32_t bits_of(float value) { return __builtin_bit_cast(uint32_t, value); }
-inline float float_of(uint32_t bits) { return __builtin_bit_cast(float, bits); }
+inline uint32_t bits_of(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+inline float float_of(uint32_t bits) {
+  float value;
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
+}
 
 // The bits of an fp32 number, or of a vector of them -> those of the nearest bfloat16 with 16 zeros behind it.
+// Without comparisons, whose results are not the same in the two.
 template <typename Bits>
 inline Bits narrow(Bits bits) {
+  constexpr uint32_t kSmallest = 0x23800000;  // 2^-56
+  constexpr uint32_t kInfinity = 0x7f800000;
   const Bits magnitude = bits & 0x7fffffff;
-  const Bits below_smallest = Bits{} - ((magnitude - 0x23800000u) >> 31), above_infinity = Bits{} - ((0x7f800000u - magnitude) >> 31);
+  const Bits below_smallest = Bits{} - ((magnitude - kSmallest) >> 31), above_infinity = Bits{} - ((kInfinity - magnitude) >> 31);
   const Bits rounded = bits + 0x7fffu + ((bits >> 16) & 1);
   return ((rounded & ~above_infinity) | (above_infinity & 0x7fc00000)) & ~below_smallest & 0xffff0000;
 }
@@ -53,16 +65,21 @@ inline void pair_columns(const float* __restrict even, const float* __restrict o
   for (size_t i = 0; i < width; i++) to[i] = float_of(pair_up(bits_of(even[i]), bits_of(odd[i])));
 }
 
-inline __m512bh as_pairs(Vector words) { return (__m512bh)words; }
+inline __m512bh as_pairs(Vector words) { return reinterpret_cast<__m512bh>(words); }
+
+// Both steps of a pair in every lane, the odd one first.
+inline Vector advance_pair(Vector chain, __m512bh a, __m512bh b) {
+  return reinterpret_cast<Vector>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(chain), a, b));
+}
 
 inline void advance_pairs(Chains& chain, const float* __restrict a, const float* __restrict b, size_t words) {
   for (size_t p = 0; p < words; p++) {
     const __m512bh left = as_pairs(load(b + p * kTileColumns)), right = as_pairs(load(b + p * kTileColumns + kWidth));
 #pragma GCC unroll 16
     for (size_t i = 0; i < kTileRows; i++) {
-      const __m512bh x = as_pairs((Vector)_mm512_set1_ps(a[p * kTileRows + i]));
-      chain[i][0] = (Vector)_mm512_dpbf16_ps((__m512)chain[i][0], x, left);
-      chain[i][1] = (Vector)_mm512_dpbf16_ps((__m512)chain[i][1], x, right);
+      const __m512bh x = as_pairs(reinterpret_cast<Vector>(_mm512_set1_ps(a[p * kTileRows + i])));
+      chain[i][0] = advance_pair(chain[i][0], x, left);
+      chain[i][1] = advance_pair(chain[i][1], x, right);
     }
   }
 }
