@@ -19,8 +19,8 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
   if (table == nullptr) throw Napi::RangeError::New(info.Env(), "variant " + isa + " cannot run on this machine");
   Napi::Object functions = tundish::bind_kernels(info.Env(), *table);
   functions.Set("algebra", tundish::bind_algebra(info.Env(), *table));
-  functions.Set("decoder", tundish::bind_decoder(info.Env(), tundish::decoder_table(table->isa)));
-  functions.Set("solvers", tundish::bind_solvers(info.Env(), tundish::solver_table(table->isa)));
+  functions.Set("decoder", tundish::bind_decoder(info.Env(), tundish::decoder_table(table->family)));
+  functions.Set("solvers", tundish::bind_solvers(info.Env(), tundish::solver_table(table->family)));
   return functions;
 }
 

@@ -103,7 +103,8 @@ describe('products', () => {
   const blocks = (s: number, f: (typeof FLAVOURS)[number], rows: number, count: number, block: number) => {
     const k = count * block;
     const [a, b] = [sample(s, rows * k, f), sample(s + 1, rows * k, f)];
-    expectSame((algebra, threads) => {
+    for (const form of [(algebra: Algebra) => algebra, (algebra: Algebra) => algebra.bfloat16]) expectSame((all, threads) => {
+      const algebra = form(all);
       const [own, cross] = [new Float32Array(k * block), new Float32Array(k * block)];
       for (const [from, to] of [[0, rows >> 1], [rows >> 1, rows]] as const) {
         const [left, right] = [a, b].map((x) => x.subarray(from * k, to * k)) as [Float32Array, Float32Array];
@@ -215,20 +216,23 @@ it('works in shared memory', () => {
 it.each([reference, ...natives].map((kernels) => [kernels.identity().isa, kernels.algebra] as const))('%s refuses what does not fit', (_, algebra) => {
   const memory = new Float32Array(32);
   const [x, y, short] = [memory.subarray(0, 16), memory.subarray(16), new Float32Array(15)];
+  const products = [algebra, algebra.bfloat16].flatMap(({ multiplyInto, accumulateGram, accumulateCross, accumulateBlocks }) => [
+    () => multiplyInto(x, y, short, { m: 4, n: 4, k: 4 }),
+    () => multiplyInto(x, y, y, { m: 4, n: 4, k: 3 }),
+    () => multiplyInto(x, y, y, { m: -4, n: 4, k: -4 }),
+    () => multiplyInto(x, memory.subarray(15, 31), y, { m: 4, n: 4, k: 4 }),
+    () => multiplyInto(x, y, y, { m: 4, n: 4, k: 4 }, 0),
+    () => accumulateGram(x, y, 4, 3),
+    () => accumulateGram(x, x, 4, 4),
+    () => accumulateCross(x, y, y, 4, 4, 5),
+    () => accumulateCross(x, y, x, 4, 4, 4),
+    () => accumulateBlocks(x, y, y, 4, 4, 3),
+    () => accumulateBlocks(x, y, x, 4, 4, 4),
+    () => accumulateBlocks(x, y, short, 4, 4, 4),
+  ]);
   const calls = [
-    () => algebra.multiplyInto(x, y, short, { m: 4, n: 4, k: 4 }),
-    () => algebra.multiplyInto(x, y, y, { m: 4, n: 4, k: 3 }),
-    () => algebra.multiplyInto(x, y, y, { m: -4, n: 4, k: -4 }),
-    () => algebra.multiplyInto(x, memory.subarray(15, 31), y, { m: 4, n: 4, k: 4 }),
-    () => algebra.multiplyInto(x, y, y, { m: 4, n: 4, k: 4 }, 0),
-    () => algebra.accumulateGram(x, y, 4, 3),
-    () => algebra.accumulateGram(x, x, 4, 4),
+    ...products,
     () => algebra.mirror(short, 4),
-    () => algebra.accumulateCross(x, y, y, 4, 4, 5),
-    () => algebra.accumulateCross(x, y, x, 4, 4, 4),
-    () => algebra.accumulateBlocks(x, y, y, 4, 4, 3),
-    () => algebra.accumulateBlocks(x, y, x, 4, 4, 4),
-    () => algebra.accumulateBlocks(x, y, short, 4, 4, 4),
     () => algebra.cholesky(short, 4),
     () => algebra.cholesky(x, 4, 65),
     () => algebra.cholesky(x, 0.5),

@@ -1,12 +1,12 @@
 /** Puts argument checks in front of raw algebra, so that both implementations refuse the same calls. */
-import type { Algebra, RawAlgebra } from './algebra.js';
+import type { Algebra, Products, RawAlgebra, RawProducts } from './algebra.js';
 import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
 
 export function checkedAlgebra(raw: RawAlgebra): Algebra {
-  return { ...products(raw), ...triangles(raw) };
+  return { ...products(raw), bfloat16: products(raw.bfloat16), ...squares(raw) };
 }
 
-function products(raw: RawAlgebra): Pick<Algebra, 'multiplyInto' | 'accumulateGram' | 'mirror' | 'accumulateCross' | 'accumulateBlocks'> {
+function products(raw: RawProducts): Products {
   return {
     multiplyInto(out, a, b, { m, n, k, transposeA = false, transposeB = false, accumulate = false }, threads) {
       checkSizes('multiplyInto', { m, n, k });
@@ -22,11 +22,6 @@ function products(raw: RawAlgebra): Pick<Algebra, 'multiplyInto' | 'accumulateGr
       checkLength('accumulateGram', 'gram', gram.length, k * k);
       checkApart('accumulateGram', gram, x);
       raw.accumulateGram(gram, x, rows, k, threadCount('accumulateGram', threads));
-    },
-    mirror(gram, k) {
-      checkSizes('mirror', { k });
-      checkLength('mirror', 'gram', gram.length, k * k);
-      raw.mirror(gram, k);
     },
     accumulateCross(cross, a, b, rows, n, k, threads) {
       checkSizes('accumulateCross', { rows, n, k });
@@ -48,8 +43,13 @@ function products(raw: RawAlgebra): Pick<Algebra, 'multiplyInto' | 'accumulateGr
   };
 }
 
-function triangles(raw: RawAlgebra): Pick<Algebra, 'cholesky' | 'solveLower'> {
+function squares(raw: RawAlgebra): Pick<Algebra, 'mirror' | 'cholesky' | 'solveLower'> {
   return {
+    mirror(gram, k) {
+      checkSizes('mirror', { k });
+      checkLength('mirror', 'gram', gram.length, k * k);
+      raw.mirror(gram, k);
+    },
     cholesky(a, k, threads) {
       checkSizes('cholesky', { k });
       checkLength('cholesky', 'a', a.length, k * k);

@@ -3,7 +3,7 @@ export { KERNEL_VERSION } from './addon.js';
 export type { NativeIsa } from './addon.js';
 export type { AttentionShape, DecoderKernels } from './decoder-kernels.js';
 export type { Isa, KernelIdentity, Kernels, LpbqWeight, MinMax, PerChannelWeight, SgemmOptions, UnsignedGrid } from './kernels.js';
-export type { Algebra, ProductShape, SolveOptions } from './algebra.js';
+export type { Algebra, ProductShape, Products, SolveOptions } from './algebra.js';
 export type { BlockGram, CandidateScales, CandidateSearch, Descent, FeedbackRounding, LpbqScales, LpbqSearch, ScaleGrid, Solvers, WeightMatrix } from './solvers.js';
 export { loadKernels, variants } from './load.js';
 export type { LoadOptions } from './load.js';

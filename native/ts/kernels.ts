@@ -31,8 +31,8 @@ export interface MinMax {
   readonly max: number;
 }
 
-/** `avx512`, `avx2` and `portable` are variants of the addon; `typescript` is the fallback. All give the same bytes. */
-export type Isa = 'avx512' | 'avx2' | 'portable' | 'typescript';
+/** `avx512bf16`, `avx512`, `avx2` and `portable` are variants of the addon; `typescript` is the fallback. All give the same bytes. */
+export type Isa = 'avx512bf16' | 'avx512' | 'avx2' | 'portable' | 'typescript';
 
 /** What computes; goes into the provenance of an artifact. `version` changes when any kernel's result may change. */
 export interface KernelIdentity {

@@ -11,34 +11,37 @@
 namespace tundish {
 namespace {
 
+template <Chain chain>
 void multiply_into(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t m = arguments.size(3), n = arguments.size(4), k = arguments.size(5);
   const bool transpose_a = arguments.flag(6), transpose_b = arguments.flag(7);
   multiply(table, {.a = arguments.data<float>(1, m * k), .b = arguments.data<float>(2, k * n), .out = arguments.data<float>(0, m * n),
                    .m = m, .n = n, .k = k, .lda = transpose_a ? m : k, .ldb = transpose_b ? k : n, .ldo = n,
-                   .transpose_a = transpose_a, .transpose_b = transpose_b, .accumulate = arguments.flag(8)}, arguments.threads(9));
+                   .transpose_a = transpose_a, .transpose_b = transpose_b, .accumulate = arguments.flag(8), .chain = chain}, arguments.threads(9));
 }
 
+template <Chain chain>
 void accumulate_gram(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t rows = arguments.size(2), k = arguments.size(3);
   const float* x = arguments.data<float>(1, rows * k);
   multiply(table, {.a = x, .b = x, .out = arguments.data<float>(0, k * k), .m = k, .n = k, .k = rows, .lda = k, .ldb = k, .ldo = k,
-                   .transpose_a = true, .accumulate = true, .part = Part::kUpper}, arguments.threads(4));
+                   .transpose_a = true, .accumulate = true, .chain = chain, .part = Part::kUpper}, arguments.threads(4));
+}
+
+template <Chain chain>
+void accumulate_blocks(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t rows = arguments.size(3), k = arguments.size(4), block = arguments.size(5);
+  multiply_blocks(table, {.a = arguments.data<float>(1, rows * k), .b = arguments.data<float>(2, rows * k), .out = arguments.data<float>(0, k * block),
+                          .m = block, .n = block, .k = rows, .lda = k, .ldb = k, .ldo = block, .transpose_a = true, .accumulate = true, .chain = chain}, k / block, arguments.threads(6));
 }
 
 void mirror(const Napi::CallbackInfo& info, const KernelTable&) {
   const Arguments arguments(info);
   const size_t k = arguments.size(1);
   mirror_upper(arguments.data<float>(0, k * k), k);
-}
-
-void accumulate_blocks(const Napi::CallbackInfo& info, const KernelTable& table) {
-  const Arguments arguments(info);
-  const size_t rows = arguments.size(3), k = arguments.size(4), block = arguments.size(5);
-  multiply_blocks(table, {.a = arguments.data<float>(1, rows * k), .b = arguments.data<float>(2, rows * k), .out = arguments.data<float>(0, k * block),
-                          .m = block, .n = block, .k = rows, .lda = k, .ldb = k, .ldo = block, .transpose_a = true, .accumulate = true}, k / block, arguments.threads(6));
 }
 
 Napi::Value cholesky(const Napi::CallbackInfo& info, const KernelTable& table) {
@@ -57,14 +60,21 @@ void solve(const Napi::CallbackInfo& info, const KernelTable& table) {
   solve_lower(Workspace(table, arguments.threads(5)), system, rows);
 }
 
+template <Chain chain>
+void bind_products(Napi::Object& products, const KernelTable& table) {
+  bind<KernelTable, multiply_into<chain>>(products, "multiplyInto", table);
+  bind<KernelTable, accumulate_gram<chain>>(products, "accumulateGram", table);
+  bind<KernelTable, accumulate_blocks<chain>>(products, "accumulateBlocks", table);
+}
+
 }  // namespace
 
 Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
-  Napi::Object algebra = Napi::Object::New(env);
-  bind<KernelTable, multiply_into>(algebra, "multiplyInto", table);
-  bind<KernelTable, accumulate_gram>(algebra, "accumulateGram", table);
+  Napi::Object algebra = Napi::Object::New(env), bfloat16 = Napi::Object::New(env);
+  bind_products<Chain::kSum>(algebra, table);
+  bind_products<Chain::kBfloat16Sum>(bfloat16, table);
+  algebra.Set("bfloat16", bfloat16);
   bind<KernelTable, mirror>(algebra, "mirror", table);
-  bind<KernelTable, accumulate_blocks>(algebra, "accumulateBlocks", table);
   bind<KernelTable, cholesky>(algebra, "cholesky", table);
   bind<KernelTable, solve>(algebra, "solveLower", table);
   return algebra;

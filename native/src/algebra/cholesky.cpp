@@ -16,7 +16,7 @@ size_t factor_cholesky(const Workspace& workspace, float* a, size_t lda, size_t 
   float *below = a + half * lda, *corner = below + half;
   solve_lower(workspace, {a, lda, below, lda, half, false}, rest);
   multiply(workspace, {.a = below, .b = below, .out = corner, .m = rest, .n = rest, .k = half, .lda = lda, .ldb = lda, .ldo = lda,
-                       .transpose_b = true, .accumulate = true, .subtract = true, .part = Part::kLower});
+                       .transpose_b = true, .accumulate = true, .chain = Chain::kDifference, .part = Part::kLower});
   return half + factor_cholesky(workspace, corner, lda, rest);
 }
 

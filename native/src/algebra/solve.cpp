@@ -19,7 +19,7 @@ void solve_rows(const KernelTable& table, const TriangularSystem& system, size_t
   solve_rows(table, known, rows, scratch);
   const MatrixProduct known_part{.a = known.b, .b = system.l + half * system.ldl, .out = other.b, .m = rows, .n = other.n, .k = known.n,
                                  .lda = system.ldb, .ldb = system.ldl, .ldo = system.ldb, .transpose_b = !system.descending,
-                                 .accumulate = true, .subtract = true, .descending = system.descending};
+                                 .accumulate = true, .chain = system.descending ? Chain::kDescendingDifference : Chain::kDifference};
   table.sgemm(known_part, {0, rows, 0, other.n}, scratch);
   solve_rows(table, other, rows, scratch);
 }

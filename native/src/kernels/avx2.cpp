@@ -5,6 +5,6 @@
 
 namespace tundish {
 
-extern constinit const KernelTable avx2_kernels = make_table("avx2");
+extern constinit const KernelTable avx2_kernels = make_table("avx2", "avx2");
 
 }  // namespace tundish

@@ -5,6 +5,6 @@
 
 namespace tundish {
 
-extern constinit const KernelTable avx512_kernels = make_table("avx512");
+extern constinit const KernelTable avx512_kernels = make_table("avx512", "avx512");
 
 }  // namespace tundish

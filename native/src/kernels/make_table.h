@@ -8,8 +8,9 @@
 
 namespace {
 
-constexpr tundish::KernelTable make_table(const char* isa) {
+constexpr tundish::KernelTable make_table(const char* isa, const char* family) {
   return {isa,
+          family,
           quantize_lpbq,
           dequantize_lpbq,
           quantize_per_channel,

@@ -6,6 +6,8 @@
 
 namespace {
 
+inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 typedef int32_t Lanes __attribute__((vector_size(TUNDISH_WIDTH * 4)));
 
 // Takes lane i of a, or lane i - kWidth of b, for every i in `from`.

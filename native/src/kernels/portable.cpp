@@ -5,6 +5,6 @@
 
 namespace tundish {
 
-extern constinit const KernelTable portable_kernels = make_table("portable");
+extern constinit const KernelTable portable_kernels = make_table("portable", "portable");
 
 }  // namespace tundish

@@ -33,8 +33,16 @@ struct LpbqWeight {
 // Which elements of a square product (m = n) are wanted; those of register tiles across the diagonal may be written too.
 enum class Part : uint8_t { kAll, kLower, kUpper };
 
-// out [m, n] = a [m, k] times b [k, n], row-major. Every element of out is one chain of fused multiply-adds over ascending
-// k, which starts from +0, or from the element itself when `accumulate` is set. Neither a nor b may overlap out.
+// The steps of the chain that makes an element of a product.
+enum class Chain : uint8_t {
+  kSum,         // fma(a, b, chain) over ascending k
+  kDifference,  // fma(-a, b, chain) over ascending k
+  kDescendingDifference,
+  kBfloat16Sum,  // fma(a, b, chain) with a and b rounded to bfloat16, in pairs of k; see bfloat16_panels.h
+};
+
+// out [m, n] = a [m, k] times b [k, n], row-major. Every element of out is one chain of fused multiply-adds, which starts
+// from +0, or from the element itself when `accumulate` is set. Neither a nor b may overlap out.
 struct MatrixProduct {
   const float* a;
   const float* b;
@@ -50,10 +58,7 @@ struct MatrixProduct {
   bool transpose_a = false;
   bool transpose_b = false;
   bool accumulate = false;
-  // The products are taken from the chain: its steps are fma(-a, b, chain).
-  bool subtract = false;
-  // The chains run over descending k.
-  bool descending = false;
+  Chain chain = Chain::kSum;
   Part part = Part::kAll;
 };
 
@@ -79,6 +84,8 @@ struct Tile {
 
 struct KernelTable {
   const char* isa;
+  // The variant of the solvers and of the steps of a decoder block that goes with this one.
+  const char* family;
 
   void (*quantize_lpbq)(const LpbqArrays& arrays, size_t row_begin, size_t row_end);
   void (*dequantize_lpbq)(const LpbqWeight& weight, float* out, size_t row_begin, size_t row_end);
@@ -115,6 +122,7 @@ extern const KernelTable portable_kernels;
 #if defined(__x86_64__)
 extern const KernelTable avx2_kernels;
 extern const KernelTable avx512_kernels;
+extern const KernelTable avx512bf16_kernels;
 #endif
 
 }  // namespace tundish

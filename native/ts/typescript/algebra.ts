@@ -1,4 +1,5 @@
 /** Linear algebra in TypeScript, element by element in the order of operations that algebra.ts states. */
+import type { RawProducts } from '../algebra.js';
 import { fma32 } from './fused-multiply-add.js';
 import { continueProduct, transpose } from './matrices.js';
 
@@ -20,14 +21,17 @@ export function mirror(gram: Float32Array, k: number): void {
   }
 }
 
-export function accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number): void {
-  for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < k; i++) {
-      const start = row * k + i - (i % block);
-      for (let c = 0; c < block; c++) blocks[i * block + c] = fma32(a[row * k + i] as number, b[start + c] as number, blocks[i * block + c] as number);
+/** `accumulateBlocks` by the product of one block after the other. */
+export function blockProducts(multiply: RawProducts['multiplyInto']): RawProducts['accumulateBlocks'] {
+  return (blocks, a, b, rows, k, block, threads) => {
+    for (let start = 0; start < k; start += block) {
+      const columnsOf = (x: Float32Array): Float32Array => Float32Array.from({ length: rows * block }, (_, i) => x[Math.floor(i / block) * k + start + (i % block)] as number);
+      multiply(blocks.subarray(start * block, (start + block) * block), columnsOf(a), columnsOf(b), block, block, rows, true, false, true, threads);
     }
-  }
+  };
 }
+
+export const accumulateBlocks = blockProducts(multiplyInto);
 
 export function cholesky(a: Float32Array, k: number): number {
   for (let i = 0; i < k; i++) {

@@ -1,6 +1,7 @@
 /** The raw kernels in TypeScript: one thread, no addon, the same bytes. */
 import type { RawKernels } from '../kernels.js';
 import { accumulateBlocks, accumulateGram, cholesky, mirror, multiplyInto, solveLower } from './algebra.js';
+import * as bfloat16 from './bfloat16-products.js';
 import { causalAttention } from './decoder/causal-attention.js';
 import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
 import { minMax, widenBf16, widenF16 } from './elements.js';
@@ -21,7 +22,7 @@ export const typescriptKernels: RawKernels = {
   widenF16,
   sgemm,
   fwht,
-  algebra: { multiplyInto, accumulateGram, accumulateBlocks, mirror, cholesky, solveLower },
+  algebra: { multiplyInto, accumulateGram, accumulateBlocks, bfloat16, mirror, cholesky, solveLower },
   decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add },
   solvers: { roundToGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates },
 };
