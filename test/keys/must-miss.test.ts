@@ -94,6 +94,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'quantize.rounding': [replaced('quantize: {', 'quantize: { rounding: { method: gptq },'), FROM_QUANTIZE],
   'quantize.correction': [replaced('quantize: {', 'quantize: { correction: 0.5,'), FROM_QUANTIZE],
   'quantize.polish': [replaced('quantize: {', 'quantize: { polish: 1,'), FROM_QUANTIZE],
+  'quantize.products': [replaced('quantize: {', 'quantize: { polish: 1, products: bfloat16,'), FROM_QUANTIZE],
   'quantize.weights.scheme': 'one value only',
   'quantize.weights.bits': 'one value only',
   'quantize.weights.blockSize': [replaced('quantize: {', 'quantize: { weights: { blockSize: 16 },'), FROM_QUANTIZE],

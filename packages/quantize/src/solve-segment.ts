@@ -51,7 +51,7 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Readon
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
     const solution = await solveBlock({
-      context: { kernels, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, blockSize, windows, folder, signal, quantized, quantizedOut,
+      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, blockSize, windows, folder, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });

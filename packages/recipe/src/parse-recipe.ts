@@ -9,6 +9,7 @@ import { DEFAULT_CL } from './known-values.js';
 import { recipeSchema } from './schema.js';
 import type { Recipe } from './schema.js';
 import { parseCheckpointReference, readsCalibration } from './source-reference.js';
+import { needsInputs, resolveTechnique } from './technique.js';
 import { parseYaml } from './yaml-document.js';
 import type { YamlDocument } from './yaml-document.js';
 
@@ -28,6 +29,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   const { graphs } = result.data;
   checkGraphs(result.data, document, path);
   checkWeightsOnly(result.data, document, path);
+  checkProducts(result.data, document, path);
   checkEvaluate(result.data, document, path);
   checkImport(result.data, document, path);
   checkStages(result.data, document, path);
@@ -81,6 +83,16 @@ function checkWeightsOnly({ quantize }: Recipe, document: YamlDocument, path: st
     why: unread === 'kvCache' ? 'weights alone are quantized then: the cache stays in floating point' : 'weights alone are quantized then, and no technique reads text',
     evidence: { path, ...document.locate(['quantize', unread]) },
     fix: `remove ${unread}, or remove activations: none`,
+  });
+}
+
+function checkProducts({ quantize }: Recipe, document: YamlDocument, path: string): void {
+  if (quantize === 'none' || quantize.products === undefined || needsInputs(resolveTechnique(quantize))) return;
+  throw recipeError('RECIPE_VALUE', {
+    what: 'quantize.products has no meaning with these techniques',
+    why: 'none of them learns from calibration tokens',
+    evidence: { path, ...document.locate(['quantize', 'products']) },
+    fix: 'remove products, or take a recipe that learns from text, for example lpbq_gptaq',
   });
 }
 

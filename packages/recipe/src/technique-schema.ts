@@ -28,9 +28,10 @@ const rounding = z.discriminatedUnion('method', [
 
 const correction = z.union([z.number().min(0).max(1), z.literal('heldOut')]);
 const polish = z.int().min(0).max(100);
+const products = z.enum(['float32', 'bfloat16']);
 
 /** The chain as the lock holds it: every choice made. */
-export const techniqueLock = z.strictObject({ scales: scaleSearch, rounding, correction, polish });
+export const techniqueLock = z.strictObject({ scales: scaleSearch, rounding, correction, polish, products });
 
 const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeRecipeName[]];
 
@@ -41,4 +42,5 @@ export const techniqueOptions = {
   rounding: rounding.optional().describe('How codes are rounded on them: to nearest, or with error feedback (GPTQ, GPTAQ).'),
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),
   polish: polish.optional().describe('Sweeps of coordinate descent after rounding.'),
+  products: products.optional().describe('What inputs of matrix products with calibration tokens are rounded to: `bfloat16` takes half the time on processors that multiply pairs of them, and gives the same bytes on all.'),
 };

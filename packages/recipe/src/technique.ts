@@ -17,6 +17,8 @@ export interface Technique {
   readonly correction: number | 'heldOut';
   /** Sweeps of coordinate descent after rounding. */
   readonly polish: number;
+  /** What inputs of the products with tokens are rounded to while a technique learns from them. */
+  readonly products: 'float32' | 'bfloat16';
 }
 
 /** Whether a technique reads the inputs of layers, so that calibration text must run through the blocks. */
@@ -41,11 +43,11 @@ export function needsWholeGram({ rounding, correction, polish }: Technique): boo
 
 /** Named chains. What a recipe writes beside the name replaces that link. */
 export const QUANTIZE_RECIPES = {
-  minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  fast: { scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  lpbq_seqmse: { scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  gptaq: { scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0 },
-  lpbq_gptaq: { scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2 },
+  minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32' },
+  fast: { scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32' },
+  lpbq_seqmse: { scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'bfloat16' },
+  gptaq: { scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0, products: 'bfloat16' },
+  lpbq_gptaq: { scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'bfloat16' },
 } as const satisfies Readonly<Record<string, Technique>>;
 
 export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
@@ -54,7 +56,9 @@ export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
 export const DEFAULT_QUANTIZE_RECIPE: QuantizeRecipeName = 'lpbq_gptaq';
 
 /** The chain that the keys of a quantize section mean. */
-export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined }): Technique {
+export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined; readonly products?: Technique['products'] | undefined }): Technique {
   const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? DEFAULT_QUANTIZE_RECIPE];
-  return { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish };
+  const chain: Technique = { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish, products: keys.products ?? named.products };
+  // Where nothing is learned, no product rounds anything: recipes that differ in this alone are one.
+  return needsInputs(chain) ? chain : { ...chain, products: 'float32' };
 }

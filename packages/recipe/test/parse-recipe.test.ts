@@ -70,6 +70,7 @@ describe('parseRecipe', () => {
     ['quantize: {activations: none, kvCache: {bits: 8}}', 'RECIPE_VALUE: quantize.kvCache has no meaning with activations: none', '2:31', 'remove kvCache, or remove activations: none'],
     ['evaluate: {protocol: gptq-2048, windowLength: 512}', 'RECIPE_VALUE: evaluate.windowLength has no meaning with protocol: gptq-2048', '2:33', 'remove windowLength, or remove protocol'],
     ['evaluate: {protocol: gptq2048}', 'RECIPE_VALUE: evaluate.protocol must be one of mini, aimet-4096', '2:12', 'did you mean gptq-2048?'],
+    ['quantize: {recipe: fast, products: bfloat16}', 'RECIPE_VALUE: quantize.products has no meaning with these techniques', '2:26', 'remove products'],
     ['quantize:\n  recipe: minmax\n  activations: none\n  calibration: {windows: 4}', 'RECIPE_VALUE: quantize.calibration has no meaning with activations: none', '5:3', 'remove calibration'],
     ['transform: {mha2sha: yes}', 'RECIPE_VALUE: transform.mha2sha must be true or false, not the text "yes"', '2:13', 'true or false'],
     ['graphs: {ar: []}', 'RECIPE_VALUE: graphs.ar must be a list that is not empty, not an empty list', '2:10', 'write a list'],

@@ -1,4 +1,5 @@
 /** What is kept of the inputs of a group of linear layers: second moments to learn from, and a sketch of tokens to judge by. */
+import type { Products } from '@tundish/native';
 import type { WindowRange } from '../live-activations.js';
 import type { Compute } from '../techniques/weight-matrix.js';
 import { TokenSketch } from './token-sketch.js';
@@ -48,7 +49,7 @@ export class GroupStatistics {
   #tokens = 0;
 
   /** @param block columns of the diagonal blocks that are kept; k for the whole matrix */
-  constructor(private readonly compute: Compute, private readonly k: number, private readonly block: number, private readonly reference: ReferenceKind, private readonly windows: number) {
+  constructor(private readonly compute: Compute & { readonly products?: Products }, private readonly k: number, private readonly block: number, private readonly reference: ReferenceKind, private readonly windows: number) {
     this.#gram = new Float32Array(k * block);
     this.#cross = reference.kind === 'none' ? undefined : new Float32Array(k * (reference.kind === 'inputs' ? block : reference.outputs));
     this.#inputs = new TokenSketch(k);
@@ -81,13 +82,13 @@ export class GroupStatistics {
   }
 
   #learn(x: Float32Array, reference: Float32Array | undefined): void {
-    const { compute: { kernels: { algebra }, threads }, k, block } = this;
+    const { compute: { kernels, products = kernels.algebra, threads }, k, block } = this;
     const tokens = x.length / k;
     this.#tokens += tokens;
-    if (block === k) algebra.accumulateGram(this.#gram, x, tokens, k, threads);
-    else algebra.accumulateBlocks(this.#gram, x, x, tokens, k, block, threads);
+    if (block === k) products.accumulateGram(this.#gram, x, tokens, k, threads);
+    else products.accumulateBlocks(this.#gram, x, x, tokens, k, block, threads);
     if (this.#cross === undefined || reference === undefined) return;
-    if (this.reference.kind === 'inputs' && block !== k) algebra.accumulateBlocks(this.#cross, reference, x, tokens, k, block, threads);
-    else algebra.accumulateCross(this.#cross, reference, x, tokens, reference.length / tokens, k, threads);
+    if (this.reference.kind === 'inputs' && block !== k) products.accumulateBlocks(this.#cross, reference, x, tokens, k, block, threads);
+    else products.accumulateCross(this.#cross, reference, x, tokens, reference.length / tokens, k, threads);
   }
 }

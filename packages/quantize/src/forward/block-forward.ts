@@ -1,11 +1,13 @@
 /** The forward pass of a pre-norm decoder block in steps over windows of tokens, so that a caller can quantize between them. */
 import { hadamardMatrix } from '@tundish/graph';
-import type { Kernels } from '@tundish/native';
+import type { Kernels, Products } from '@tundish/native';
 import { type BlockShape, type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from './block-weights.js';
 
 /** What every step needs: who computes, and the sizes. */
 export interface BlockContext {
   readonly kernels: Kernels;
+  /** Multiplies with the weights; default: `kernels.algebra`, in fp32. */
+  readonly products?: Products;
   readonly shape: BlockShape;
   readonly threads: number;
   /** Tokens of a window where several stand one behind another; absent where all tokens are one window. */
@@ -91,9 +93,11 @@ export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Fl
   return blockOutput(context, middle, gated, linears.down_proj);
 }
 
-function linear({ kernels, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
+function linear({ kernels, products = kernels.algebra, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
   const dims = linearDims(role, shape);
-  const y = kernels.sgemm(x, weight, x.length / dims.in, dims.out, dims.in, { transposeB: true, threads });
+  const m = x.length / dims.in;
+  const y = new Float32Array(m * dims.out);
+  products.multiplyInto(y, x, weight, { m, n: dims.out, k: dims.in, transposeB: true }, threads);
   if (bias !== undefined) kernels.decoder.add(y, bias, threads);
   return y;
 }
