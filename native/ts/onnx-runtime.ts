@@ -4,7 +4,7 @@ import { builtAddonPath, openAddon } from './addon.js';
 
 /**
  * Name and version of the operators, for keys and manifests. Their results are the same on every CPU: sums of integers,
- * rounded once. `CodeLinear(x uint16, codes, scale, block_scale?)` and `CodeMatMul(a uint16, b uint8)` both give uint16 codes;
+ * rounded once. `CodeLinear(x uint16, codes, scale, block_scale?)` and `CodeMatMul(a uint16, b uint8 or uint16)` both give uint16 codes;
  * src/onnx/operators.h has their signatures.
  */
 export const OPERATORS = 'tundish-operators-1';

@@ -16,8 +16,8 @@ convert: {}
 transform: { mha2sha: false }
 quantize:
   calibration: { windowLength: 48, windows: 2, format: text, text: ./checkpoint/calibration.txt }
-  kvCache: { bits: 8 }
-  activations: { bits: 16 }
+  kvCache: { bits: 8, granularity: tensor }
+  activations: { bits: 16, observer: { method: minmax } }
   embedding: { bits: 16 }
   lmHead: { bits: 8 }
   weights: { blockSize: 32, bits: 4, scheme: lpbq }

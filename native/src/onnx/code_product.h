@@ -24,6 +24,8 @@ class CodeProduct {
     // The matrix of batch 0; the others follow each other.
     Operand w;
     size_t matrix_bytes;
+    // 16-bit codes [K, N] in place of w.codes, which is then null; the form is kColumns.
+    const uint16_t* wide;
     const float* channel_scale;
     double factor;
     double w_zero;

@@ -81,10 +81,10 @@ class CodeMatMul {
  public:
   static constexpr const char* kName = "CodeMatMul";
   static constexpr size_t kInputs = 2;
-  static constexpr Element kInputTypes[kInputs] = {Element::uint16, Element::uint8};
+  static constexpr Element kInputTypes[kInputs] = {Element::uint16, Element::undefined};
 
   CodeMatMul(const Api& api, const KernelInfo* info)
-      : product_(api, info), w_scale_(product_.real(info, "w_scale")), w_zero_(static_cast<double>(product_.integer(info, "w_zero")) - 128) {}
+      : product_(api, info), w_scale_(product_.real(info, "w_scale")), w_zero_(static_cast<double>(product_.integer(info, "w_zero"))) {}
 
   static Shape output_shape(const std::vector<Shape>& inputs) {
     Shape shape = inputs[0];
@@ -108,10 +108,14 @@ class CodeMatMul {
     work.x = data_of<uint16_t>(api, a.value);
     work.batches = product_of(a.shape, 0, shared);
     work.rows = product_of(a.shape, shared, rank - 1);
-    work.w = {Form::kColumns, data_of<uint8_t>(api, b.value), nullptr, 0, outputs, columns};
+    const Element element = element_of(api, b.value);
+    if (element != Element::uint8 && element != Element::uint16) refuse("CodeMatMul: the second operand is uint8 or uint16");
+    const bool wide = element == Element::uint16;
+    work.w = {Form::kColumns, wide ? nullptr : data_of<uint8_t>(api, b.value), nullptr, 0, outputs, columns};
+    work.wide = wide ? data_of<uint16_t>(api, b.value) : nullptr;
     work.matrix_bytes = columns * outputs;
     work.factor = w_scale_;
-    work.w_zero = w_zero_;
+    work.w_zero = w_zero_ - (wide ? 32768 : 128);
     work.y = data_of<uint16_t>(api, y);
     product_.run(context, work);
   }

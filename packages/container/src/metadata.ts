@@ -39,6 +39,6 @@ function describe(tensor: ContainerTensor): Record<string, unknown> {
   return {
     shape: [...tensor.shape],
     dtype: tensor.dtype,
-    ...(quantization === undefined ? {} : { quantization_parameters: { scale: quantization.scale, zero_point: quantization.zeroPoint } }),
+    ...(quantization === undefined ? {} : { quantization_parameters: { scale: quantization.scale, zero_point: quantization.zeroPoint, ...(quantization.headScales === undefined ? {} : { head_scales: [...quantization.headScales] }) } }),
   };
 }

@@ -15,6 +15,11 @@ export interface PerTensorEncoding {
   readonly zeroPoint: number;
   /** True for encodings that are symmetric by construction (KV: uint8 with zero point 128). */
   readonly symmetric: boolean;
+  /**
+   * Of a cache whose heads, the slices along axis 0, have scales of their own (float32 values); `scale` is then the largest,
+   * and a graph that does not cut the cache into heads uses that.
+   */
+  readonly headScales?: readonly number[];
 }
 
 /** Symmetric weight encoding with one float32 scale per output channel (axis 0 of `[out,in]`). */

@@ -131,7 +131,7 @@ describe('conflicts', () => {
     ['matmul', { op: 'MatMul', inputs: [f(2, 3), f(4, 3)] }, /inner dims 3 and 4/],
     ['batch', { op: 'MatMul', inputs: [f(2, 2, 3), f(3, 3, 3)] }, /do not broadcast/],
     ['codes', { op: 'tundish:CodeLinear', inputs: [typed(T.UINT16, 3, 64), bytes(T.UINT8, 5, 64), ones(5), bytes(T.UINT8, 5, 2)] }, /the weight is \[5,64\] with 2 codes a byte/],
-    ['cache', { op: 'tundish:CodeMatMul', inputs: [typed(T.UINT16, 2, 3, 8), typed(T.UINT16, 2, 8, 5)] }, /the second operand is not uint8/],
+    ['cache', { op: 'tundish:CodeMatMul', inputs: [typed(T.UINT16, 2, 3, 8), typed(T.INT8, 2, 8, 5)] }, /the second operand is neither uint8 nor uint16/],
     ['perm', { op: 'Transpose', inputs: [f(2, 3)], attributes: { perm: list(0, 0) } }, /perm \[0,0\] does not permute/],
     ['reshape', { op: 'Reshape', inputs: [f(2, 3), ints(4, -1)] }, /\[2,3\] cannot be seen as \[4,-1\]/],
     ['two free dims', { op: 'Reshape', inputs: [f(2, 3), ints(-1, -1)] }, /shape \[-1,-1\] is malformed/],

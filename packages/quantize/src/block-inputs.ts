@@ -1,10 +1,12 @@
 /** What decides the result of a block: the content of all that it reads, so that a change reaches exactly the blocks that see it. */
 import { createHash } from 'node:crypto';
 import { type Tensor, cloneModel, encodeModel } from '@tundish/graph';
+import type { RangeOptions } from '@tundish/recipe/calibration';
 import { needsReference } from '@tundish/recipe/technique';
 import type { FileResolver } from '@tundish/toolchain';
-import type { BlockInputs } from './block-cache.js';
+import type { BlockInputs, JsonValue } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
+import { isCacheOutput } from './encodings-lint/cache-names.js';
 import { findParameters } from './parameters.js';
 import type { WeightOptions } from './quantize-parameter.js';
 import type { Segment } from './segments.js';
@@ -19,8 +21,8 @@ export interface BlockInputsRequest {
   /** sha256 of the live activations that come in, of the quantized and of the float model; absent for the first block. */
   readonly activations?: string;
   readonly reference?: string;
-  /** Whether ranges are measured. */
-  readonly ranges: boolean;
+  /** How ranges are chosen; absent where none are measured. */
+  readonly ranges?: RangeOptions;
   readonly signal: AbortSignal;
 }
 
@@ -32,7 +34,7 @@ export interface BlockInputsRequest {
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
   const { segment, calibration, activations, reference, ranges } = request;
   return {
-    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges, ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
+    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),
@@ -47,6 +49,13 @@ export function blockInputs(request: BlockInputsRequest): BlockInputs {
 function weightOptions(segment: Segment, { blockSize, embeddingBits, technique }: WeightOptions): BlockInputs['options'] {
   const roles = new Set(findParameters(segment.model.graph).map(({ role }) => role));
   return { ...(roles.has('embedding') ? { embeddingBits } : {}), ...(roles.has('projection') && segment.output !== 'logits' ? { blockSize, technique: { ...technique } } : {}) };
+}
+
+/** What this block reads of them: the bits of the cache where it has one. */
+function rangeOptions({ model }: Segment, ranges: RangeOptions | undefined): JsonValue {
+  if (ranges === undefined) return false;
+  const hasCache = model.graph.values.some(({ name }) => isCacheOutput(name));
+  return { observer: ranges.observer, ...(hasCache ? { cache: { ...ranges.cache } } : {}) };
 }
 
 /** The graph without the places of its weights: names, structure, shapes and small constants. */

@@ -3,18 +3,23 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { PerTensorEncoding } from '@tundish/graph';
 import type { BlockFiles } from './block-cache.js';
 import { recordName, weightsName } from './block-cache.js';
+import type { SettledCaches } from './calibration/cache-encodings.js';
 import type { Range } from './calibration/encoding-rules.js';
 import type { LayerReport } from './engine/solve-group.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import { TensorFiles } from './weight-source.js';
 
+/** What the calibration text gave; nothing when only weights are quantized. */
+export interface BlockRanges extends SettledCaches {
+  /** Ranges of observed values, as the observer chose them. */
+  readonly ranges: Readonly<Record<string, Range>>;
+}
+
 /** The result of one block, ready to be put into the graph. */
-export interface BlockResult {
+export interface BlockResult extends BlockRanges {
   readonly weights: readonly BlockWeight[];
   /** Encodings of values that follow from a weight. */
   readonly fixed: Readonly<Record<string, PerTensorEncoding>>;
-  /** Ranges of observed values; none when only weights are quantized. */
-  readonly ranges: Readonly<Record<string, Range>>;
   /** What techniques did to each layer; none where scales are minimum and maximum. */
   readonly layers: readonly LayerReport[];
 }

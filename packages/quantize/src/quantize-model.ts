@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
+import type { RangeOptions } from '@tundish/recipe/calibration';
 import { needsInputs, needsReference } from '@tundish/recipe/technique';
 import type { FileResolver, ReferenceExecutor } from '@tundish/toolchain';
 import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, recordName, referenceName, uncached, weightsName } from './block-cache.js';
 import { blockInputs } from './block-inputs.js';
-import { type BlockResult, type BlockWeight, readBlockRecord, writeBlockRecord } from './block-record.js';
+import { type BlockRanges, type BlockResult, type BlockWeight, readBlockRecord, writeBlockRecord } from './block-record.js';
 import { assignEncodings } from './calibration/assign.js';
+import type { CacheDecision } from './calibration/cache-bits.js';
+import { settleCaches } from './calibration/cache-encodings.js';
 import { type Range, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
@@ -37,6 +40,8 @@ export interface QuantizeRequest {
   readonly calibration?: Calibration;
   /** Whether activations and the cache are quantized too, which needs a calibration; else they stay in floating point. */
   readonly activations: boolean;
+  /** How their ranges and the cache's are chosen; minimum and maximum, and 8 bits, when absent. */
+  readonly ranges?: RangeOptions;
   /** Resolves the files of `model`. */
   readonly resolve: FileResolver;
   /** Existing folder that receives the files that belong to no block; those of blocks too, when there is no cache. */
@@ -47,6 +52,9 @@ export interface QuantizeRequest {
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
 }
+
+const DEFAULT_RANGES: RangeOptions = { observer: { method: 'minmax' }, cache: { bits: 8, granularity: 'tensor' } };
+const NOTHING_SEEN: BlockRanges = { ranges: {}, caches: {} };
 
 /** How activation ranges are measured. */
 export interface Calibration {
@@ -66,6 +74,8 @@ export interface QuantizeResult {
   readonly maskValue?: number;
   /** What techniques did to each layer, in graph order; empty where scales are minimum and maximum. */
   readonly layers: readonly LayerReport[];
+  /** Bits of the cache by block, in graph order, where they were decided from data. */
+  readonly caches: ReadonlyMap<string, CacheDecision>;
 }
 
 /**
@@ -96,6 +106,8 @@ class Walk {
   readonly #fixed = new Map<string, PerTensorEncoding>();
   readonly #ranges = new Map<string, Range>();
   readonly #layers: LayerReport[] = [];
+  readonly #caches = new Map<string, PerTensorEncoding>();
+  readonly #cacheDecisions = new Map<string, CacheDecision>();
   readonly #files = new Map<string, string>();
   /** Of the segment before: its name and its files. */
   #before: { readonly name: string; readonly files: BlockFiles } | undefined;
@@ -112,13 +124,15 @@ class Walk {
 
   async segment(segment: Segment): Promise<void> {
     const files = await this.#blocks.block(segment.name, () => this.#inputs(segment), (folder) => this.#make(segment, folder));
-    const { weights, fixed, ranges, layers } = await readBlockRecord(segment.name, files);
+    const { weights, fixed, ranges, layers, caches, cacheDecision } = await readBlockRecord(segment.name, files);
     for (const { key, name, weight } of weights) {
       this.#quantized.set(key, weight);
       if (weight.kind !== 'float') this.#parameters.set(name, weight.encoding);
     }
     for (const [name, encoding] of Object.entries(fixed)) this.#fixed.set(name, encoding);
     for (const [name, range] of Object.entries(ranges)) this.#ranges.set(name, range);
+    for (const [name, encoding] of Object.entries(caches)) this.#caches.set(name, encoding);
+    if (cacheDecision !== undefined) this.#cacheDecisions.set(segment.name, cacheDecision);
     this.#layers.push(...layers);
     for (const { name, warnings } of layers) for (const warning of warnings) this.request.reporter.warn(`${name}: ${warning}`);
     this.#files.set(weightsName(segment.name), files.path(weightsName(segment.name)));
@@ -133,18 +147,19 @@ class Walk {
     replaceParameters(quantized.graph, this.#quantized);
     // Rotations were part of the expressions that are gone.
     const model = { ...quantized, opsetImports: usedOpsets(quantized) };
-    const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files, layers: this.#layers };
+    const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files, layers: this.#layers, caches: this.#cacheDecisions };
     if (calibration === undefined || !measured) return weightsOnly;
     const { attentionScaling } = calibration.inputs;
-    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges: this.#ranges, attentionScaling, fixed: this.#fixed });
+    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges: this.#ranges, caches: this.#caches, attentionScaling, fixed: this.#fixed });
     return { ...weightsOnly, encodings: { activations, parameters: this.#parameters }, maskValue };
   }
 
   #inputs(segment: Segment): BlockInputs {
-    const { weights, resolve, calibration, activations: ranges, signal } = this.request;
+    const { weights, resolve, calibration, activations, ranges = DEFAULT_RANGES, signal } = this.request;
     const before = calibration === undefined ? undefined : this.#before;
     return blockInputs({
-      segment, weights, resolve, ranges, signal,
+      segment, weights, resolve, signal,
+      ...(activations ? { ranges } : {}),
       ...(calibration === undefined ? {} : { calibration: calibration.inputs }),
       ...(before === undefined ? {} : { activations: before.files.sha256(activationsName(before.name)) }),
       ...(before === undefined || segment.output === 'logits' || !needsReference(weights.technique) ? {} : { reference: before.files.sha256(referenceName(before.name)) }),
@@ -158,9 +173,9 @@ class Walk {
     const { weights, fixed } = await this.#quantizeWeights(segment, join(folder, weightsName(segment.name)), solved);
     const streams = calibration === undefined || segment.output === 'logits' ? [] : [activationsName(segment.name), ...(needsReference(technique) ? [referenceName(segment.name)] : [])];
     const isObserved = calibration !== undefined && (activations || (solved === undefined && streams.length > 0));
-    const ranges = isObserved ? await this.#observe(segment, weights, folder, calibration, solved === undefined) : {};
+    const seen = isObserved ? await this.#observe(segment, weights, folder, calibration, solved === undefined) : NOTHING_SEEN;
     if (calibration !== undefined && segment.input === undefined && needsReference(technique)) await this.#observe(segment, undefined, folder, calibration, true);
-    await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ranges: activations ? ranges : {}, layers: [...(solved?.values() ?? [])].map(({ report }) => report) });
+    await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ...(activations ? seen : NOTHING_SEEN), layers: [...(solved?.values() ?? [])].map(({ report }) => report) });
     return [weightsName(segment.name), recordName(segment.name), ...streams];
   }
 
@@ -202,28 +217,29 @@ class Walk {
    * Runs the calibration text through the segment with its quantized weights (without any: as the float model) and, when
    * `writes`, puts the stream that leaves into a file.
    */
-  async #observe(segment: Segment, weights: readonly BlockWeight[] | undefined, folder: string, calibration: Calibration, writes: boolean): Promise<Record<string, Range>> {
+  async #observe(segment: Segment, weights: readonly BlockWeight[] | undefined, folder: string, calibration: Calibration, writes: boolean): Promise<BlockRanges> {
     const { inputs } = calibration;
+    const { observer, cache } = this.request.activations && weights !== undefined ? (this.request.ranges ?? DEFAULT_RANGES) : DEFAULT_RANGES;
     const model = weights === undefined ? segment.model : cloneModel(segment.model);
     await writeZeroPoints(folder, (weights ?? []).map(({ weight }) => weight));
     if (weights !== undefined) replaceParameters(model.graph, new Map(weights.map(({ key, weight }) => [key, weight])));
     const stream = this.#before === undefined ? undefined : new LiveActivations(this.#before.files.path(activationsName(this.#before.name)), inputs.windows.length);
     const next = writes && segment.output !== 'logits' ? new LiveActivationsWriter(join(folder, (weights === undefined ? referenceName : activationsName)(segment.name))) : undefined;
     try {
-      const ranges = await observeSegment({
-        ...this.#observation(segment, model, weights ?? [], folder, calibration),
-        feeds: (index) => windowFeeds(inputs, segment, index, stream?.window(index)),
+      const observation = { ...this.#observation(segment, model, weights ?? [], folder, calibration), feeds: (index: number) => windowFeeds(inputs, segment, index, stream?.window(index)) };
+      const { ranges, caches } = await observeSegment({
+        ...observation, observer, cacheGranularity: cache.granularity,
         ...(next === undefined ? {} : { output: segment.output, onOutput: (data: Float32Array) => next.append(data) }),
       });
       for (const [name, range] of ranges) requireFinite(name, range);
-      return Object.fromEntries(ranges);
+      return { ranges: Object.fromEntries(ranges), ...(await settleCaches(observation, caches, cache.bits)) };
     } finally {
       stream?.close();
       next?.close();
     }
   }
 
-  #observation(segment: Segment, model: Model, weights: readonly BlockWeight[], folder: string, { executor, inputs }: Calibration): Omit<ObserveRequest, 'feeds'> {
+  #observation(segment: Segment, model: Model, weights: readonly BlockWeight[], folder: string, { executor, inputs }: Calibration): Omit<ObserveRequest, 'feeds' | 'observer' | 'cacheGranularity'> {
     const { resolve, threads, signal, reporter } = this.request;
     const own = new Set([weightsName(segment.name), ZERO_POINTS]);
     return {

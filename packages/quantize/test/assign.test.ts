@@ -1,6 +1,7 @@
 import { DataType, Graph, type PerTensorEncoding, type Value, activationValues, floatTensor } from '@tundish/graph';
 import { describe, expect, test } from 'vitest';
 import { type Range, assignEncodings } from '../src/index.js';
+import { symmetricCache } from '../src/calibration/encoding-rules.js';
 import { observedValues } from '../src/calibration/activations.js';
 
 /** A graph of FLOAT [1,1,2,4] values; names are those of the values. */
@@ -13,8 +14,8 @@ function add(graph: Graph, opType: string, output: string, inputs: readonly Valu
 
 const input = (graph: Graph, name: string): Value => graph.addInput(name, DataType.FLOAT, [1, 1, 2, 4]);
 
-function assign(graph: Graph, ranges: Record<string, Range>, fixed: Record<string, PerTensorEncoding> = {}, attentionScaling = 1): ReturnType<typeof assignEncodings> {
-  return assignEncodings({ graph, ranges: new Map(Object.entries(ranges)), attentionScaling, fixed: new Map(Object.entries(fixed)) });
+function assign(graph: Graph, ranges: Record<string, Range>, fixed: Record<string, PerTensorEncoding> = {}, attentionScaling = 1, caches: Record<string, PerTensorEncoding> = {}): ReturnType<typeof assignEncodings> {
+  return assignEncodings({ graph, ranges: new Map(Object.entries(ranges)), attentionScaling, fixed: new Map(Object.entries(fixed)), caches: new Map(Object.entries(caches)) });
 }
 
 const TABLE: PerTensorEncoding = { kind: 'per-tensor', dtype: 'uint16', scale: 0.125, zeroPoint: 7, symmetric: false };
@@ -40,10 +41,11 @@ describe('ties', () => {
     const key = add(graph, 'Neg', 'rotated', [x]);
     const fresh = add(graph, 'Transpose', 'past_key_3_out', [key]);
     add(graph, 'Concat', 'all_keys', [past, fresh]);
-    const { activations } = assign(graph, { rotated: { min: -2, max: 1.27 } }, { hidden: TABLE });
-    const cache = { kind: 'per-tensor', dtype: 'uint8', scale: Math.fround(2 / 128), zeroPoint: 128, symmetric: true };
+    const cache = symmetricCache({ min: -2, max: 1.27 }, 8);
+    const { activations } = assign(graph, { rotated: { min: -2, max: 1.27 } }, { hidden: TABLE }, 1, { past_key_3_out: cache });
     for (const name of ['past_key_3_in', 'past_key_3_out', 'all_keys']) expect(activations.get(name), name).toEqual(cache);
     expect(activations.get('rotated')).toMatchObject({ dtype: 'uint16' });
+    expect(() => assign(graph, { rotated: { min: -2, max: 1.27 } }, { hidden: TABLE })).toThrow(expect.objectContaining({ code: 'QUANTIZE_RANGE_NOT_FINITE', what: expect.stringContaining('past_key_3_out') as string }));
   });
 
   test('values that only move data carry the encoding of what they move', () => {

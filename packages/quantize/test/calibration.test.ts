@@ -23,7 +23,7 @@ describe('the observer', () => {
     const calibration = adapted.calibration(3, 10);
     const segment = { name: 'all', model: adapted.model, input: undefined, output: 'logits' };
     const feeds = (index: number): ReturnType<typeof windowFeeds> => windowFeeds(calibration, segment, index, undefined);
-    const ranges = await observeSegment({ segment: adapted.model, executor: hostReference(), resolve: adapted.resolve, threads: 2, windows: 3, feeds, signal, reporter: silentReporter });
+    const { ranges } = await observeSegment({ segment: adapted.model, observer: { method: 'minmax' }, executor: hostReference(), resolve: adapted.resolve, threads: 2, windows: 3, feeds, signal, reporter: silentReporter });
 
     const everything = cloneModel(adapted.model);
     const names = observedValues(everything.graph).map(({ name }) => name);
@@ -55,7 +55,7 @@ describe('the observer', () => {
     graph.outputs.push(y);
     const model = { irVersion: 11, opsetImports: new Map([['', 23]]), producerName: 'test', metadata: new Map(), graph };
     const feeds = (index: number): Map<string, Float32Array> => new Map([['hidden', Float32Array.from({ length: 1000 }, (_, i) => (i === at && index === window ? NaN : i))]]);
-    const observed = await observeSegment({ segment: model, executor: hostReference(), resolve: (name) => name, threads: 1, windows: 2, feeds, signal, reporter: silentReporter });
+    const { ranges: observed } = await observeSegment({ segment: model, observer: { method: 'minmax' }, executor: hostReference(), resolve: (name) => name, threads: 1, windows: 2, feeds, signal, reporter: silentReporter });
     expect(observed.get('y')).toEqual({ min: NaN, max: NaN });
   });
 });

@@ -1,6 +1,7 @@
 /** The pages on techniques: their programs run and do what is said, their tables are what the code has. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { type ScaleGrid, loadKernels } from '@tundish/native';
+import * as observers from '@tundish/quantize/observers';
 import * as techniques from '@tundish/quantize/techniques';
 import { QUANTIZE_RECIPES, type QuantizeRecipeName, parseRecipe, resolveTechnique } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +9,7 @@ import { roundWithGptaq } from './examples/gptaq.js';
 import { roundWithGptq } from './examples/gptq.js';
 import { roundLpbq } from './examples/lpbq.js';
 import { searchAndRound } from './examples/lpbq-grid.js';
+import { encodeStream } from './examples/observers.js';
 import { roundAndPolish } from './examples/polish.js';
 import { seqMseAndRound } from './examples/seqmse.js';
 import { crossOf, gramOf } from './examples/statistics.js';
@@ -27,7 +29,7 @@ describe('pages', () => {
   it('are linked, and name each function that is exported', () => {
     const text = [overview, ...pages.map(read)].join('\n');
     expect(pages.filter((page) => !overview.includes(`(${page.replace('docs/', '')})`))).toEqual([]);
-    expect(Object.keys(techniques).filter((name) => !text.includes(name))).toEqual([]);
+    expect(Object.keys({ ...techniques, ...observers }).filter((name) => !text.includes(name))).toEqual([]);
   });
 
   it('show the named recipes as they are', () => {
@@ -103,6 +105,14 @@ describe('programs', () => {
     const corrected = correctTarget(compute, weight, learned, heldOut);
     expect(distance(corrected.w, half, tokens)).toBeLessThan(0.95 * distance(w, half, tokens));
     expect(correctTarget(compute, weight, { ...learned, gram: new Float32Array(k * k) }, heldOut)).toEqual(weight);
+  });
+
+  it('observers: steps from the whole range to the quantile, 0 on each grid', () => {
+    const windows = [0, 1].map((w) => Float32Array.from({ length: 4000 }, (_, i) => Math.sin(i * 12.9898 + w) + (w === 1 && i === 0 ? 60 : 0)));
+    const { minMax, percentile, sqnr } = encodeStream(windows);
+    expect(minMax.scale).toBeGreaterThan(20 * percentile.scale);
+    expect(sqnr.scale).toBeLessThanOrEqual(minMax.scale);
+    for (const { zeroPoint } of [minMax, percentile, sqnr]) expect(Number.isInteger(zeroPoint)).toBe(true);
   });
 
   it('polishing: a smaller loss than nearest', () => {

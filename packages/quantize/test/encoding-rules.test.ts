@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MASK_MARGIN, type Range, asymmetricUnsigned, maskInput, maskValueFor, scoresWithMask, roundHalfEven, symmetricCache8, unitInterval, unite } from '../src/calibration/encoding-rules.js';
+import { MASK_MARGIN, type Range, asymmetricUnsigned, maskInput, maskValueFor, scoresWithMask, roundHalfEven, symmetricCache, symmetricUnsigned, unitInterval, unite } from '../src/calibration/encoding-rules.js';
 
 /** Spans beyond float32 are refused before they get here. */
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true, min: -(2 ** 126), max: 2 ** 126 });
@@ -58,7 +58,7 @@ const aimet = JSON.parse(readFileSync(new URL('fixtures/aimet-activations.json',
 
 describe('the min-max encodings of AIMET 2.42, bit for bit', () => {
   test.each(aimet)('$stream, $grid', ({ grid, min, max, scale, offset }) => {
-    if (grid === 'int8 symmetric') expect(symmetricCache8({ min, max }).scale).toBe(scale);
+    if (grid === 'int8 symmetric') expect(symmetricUnsigned({ min, max }, 8).scale).toBe(scale);
     else expect(asymmetricUnsigned({ min, max }, grid === 'uint8 asymmetric' ? 8 : 16)).toMatchObject({ scale, zeroPoint: 0 - offset });
   });
 });
@@ -77,13 +77,13 @@ describe('ranges', () => {
 describe('cache, unit interval and mask', () => {
   test('the cache grid is symmetric, zero point 128, and holds the range', () => {
     fc.assert(fc.property(range, (seen) => {
-      const { scale, zeroPoint, dtype, symmetric } = symmetricCache8(seen);
+      const { scale, zeroPoint, dtype, symmetric } = symmetricCache(seen, 8);
       expect({ zeroPoint, dtype, symmetric }).toEqual({ zeroPoint: 128, dtype: 'uint8', symmetric: true });
       expect(127 * scale).toBeGreaterThanOrEqual(seen.max * (1 - 2 ** -23));
       expect(-128 * scale).toBeLessThanOrEqual(seen.min * (1 - 2 ** -23) + 2 ** -140);
     }));
-    expect(symmetricCache8({ min: -128, max: 1 }).scale).toBe(1);
-    expect(symmetricCache8({ min: -1, max: 254 }).scale).toBe(2);
+    expect(symmetricCache({ min: -128, max: 1 }, 8).scale).toBe(1);
+    expect(symmetricCache({ min: -1, max: 254 }, 8).scale).toBe(2);
   });
 
   test('1 is the last code of the unit interval', () => {

@@ -110,8 +110,42 @@ describe('one graph', () => {
     expect(said(found)).toEqual(['score-step warning masked', 'score-step warning scores']);
   });
 
+  test('codes of 16 bits whose halves do not fit', () => {
+    const graph = layer();
+    const values = graph.value('q.weight');
+    const sixteen = (largest: number): Finding[] => {
+      values.tensor = floatTensor(Float32Array.from({ length: 48 }, (_, i) => (i === 7 ? largest : -32768)), [8, 6]);
+      return [...lintEncodings(graph, documentOf(ACTIVATIONS, { ...PARAMETERS, 'q.weight': { kind: 'per-tensor', grid: { bits: 16, signed: true, symmetric: true }, scale: 1, zeroPoint: 32768 } }))].filter(({ rule }) => rule === 'split-codes');
+    };
+    expect(sixteen(0x7f7f)).toEqual([]);
+    expect(sixteen(0x7f80)).toEqual([expect.objectContaining({ tensor: 'q.weight', severity: 'error', what: expect.stringContaining('32640') as string })]);
+    // A channel of its own scale may hold larger values.
+    values.tensor = floatTensor(Float32Array.from({ length: 48 }, (_, i) => (i % 6 === 1 ? 0x7f80 : 1)), [8, 6]);
+    const perChannel = (scales: number[]): string[] => said(lintEncodings(graph, documentOf(ACTIVATIONS, { ...PARAMETERS, 'q.weight': { ...channels(6, 16), scale: Float64Array.from(scales) } as TensorEncoding }))).filter((line) => line.startsWith('split-codes'));
+    expect(perChannel([1, 2, 1, 1, 1, 1])).toEqual([]);
+    expect(perChannel([2, 1, 2, 2, 2, 2])).toEqual(['split-codes error q.weight']);
+  });
+
+  test('heads of a cache with scales of their own', () => {
+    const heads = { ...cache, headScales: [0.01, 0.004] } as TensorEncoding;
+    expect(lint({ past_key_0_in: heads, past_key_0_out: heads, keys: heads })).toEqual([]);
+    expect(said(lint({ past_key_0_in: heads, past_key_0_out: { ...heads, headScales: [0.01, 0.005] } as TensorEncoding, keys: heads }))).toEqual(['movement error keys', 'cache-tied error past_key_0_out']);
+    const head = (scale: number): TensorEncoding => ({ ...cache, scale }) as TensorEncoding;
+    const before = documentOf({ past_key_0_in: heads });
+    const after = (second: number): EncodingsDocument => documentOf({ past_key_0_in: heads, past_key_0_in_sha_0: head(0.01), past_key_0_in_sha_1: head(second) });
+    const renames = new Map([['past_key_0_in', ['past_key_0_in', 'past_key_0_in_sha_0', 'past_key_0_in_sha_1']]]);
+    expect(lintCarried(before, after(0.004), renames)).toEqual([]);
+    expect(said(lintCarried(before, after(0.01), renames))).toEqual(['head-map error past_key_0_in_sha_1']);
+    const graph = new Graph('cut');
+    const split = graph.addNode({ opType: 'Split', name: '/cut', inputs: [graph.addInput('past_key_0_in', DataType.FLOAT, [2, 1, 8, 4])], outputs: ['past_key_0_in_sha_0', 'past_key_0_in_sha_1'] });
+    split.outputs.forEach((value) => { value.dtype = DataType.FLOAT; });
+    expect(lintEncodings(graph, after(0.004))).toEqual([]);
+    expect(said(lintEncodings(graph, after(0.01)))).toEqual(['movement error past_key_0_in_sha_1', 'cache-tied error past_key_0_in_sha_1']);
+    expect(said(lintGraphs([{ name: 'a', graph, encodings: after(0.004) }, { name: 'b', graph, encodings: after(0.01) }]))).toEqual(['cache-across-graphs error past_key_0_in_sha_1']);
+  });
+
   test('every rule is broken above, and none twice', () => {
-    const broken = new Set([...BREACHES.flatMap(([, , , expected]) => expected.map((line) => line.split(' ')[0])), 'cache-tied', 'second-operand', 'cache-form', 'score-step']);
+    const broken = new Set([...BREACHES.flatMap(([, , , expected]) => expected.map((line) => line.split(' ')[0])), 'cache-tied', 'second-operand', 'cache-form', 'score-step', 'split-codes']);
     expect(LINT_RULES.map(({ name }) => name).filter((name) => !broken.has(name))).toEqual([]);
     expect(new Set(LINT_RULES.map(({ name }) => name)).size).toBe(LINT_RULES.length);
   });

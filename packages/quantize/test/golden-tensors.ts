@@ -11,9 +11,9 @@ export interface GoldenTensor {
   readonly data: Float32Array | Uint16Array | Int8Array | Uint8Array;
 }
 
-/** Tensors of `fixtures/solvers/<name>.safetensors`, or undefined where a problem has no such file. */
-export function goldenTensors(name: string): Readonly<Record<string, GoldenTensor>> {
-  const file = readFileSync(fileURLToPath(new URL(`fixtures/solvers/${name}.safetensors`, import.meta.url)));
+/** Tensors of `fixtures/<folder>/<name>.safetensors`, by name. */
+export function goldenTensors(name: string, folder = 'solvers'): Readonly<Record<string, GoldenTensor>> {
+  const file = readFileSync(fileURLToPath(new URL(`fixtures/${folder}/${name}.safetensors`, import.meta.url)));
   const start = 8 + Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, start)) as Record<string, { dtype: keyof typeof ARRAYS; shape: number[]; data_offsets: [number, number] }>;
   return Object.fromEntries(Object.entries(header).filter(([key]) => key !== '__metadata__').map(([key, { dtype, shape, data_offsets: [from, to] }]) => (

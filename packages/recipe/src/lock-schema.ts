@@ -1,5 +1,6 @@
 /** The form of recipe.lock.json. */
 import { z } from 'zod';
+import { observer } from './calibration-schema.js';
 import { CUSTOM_AFTER, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS } from './known-values.js';
 import { LOCK_SCHEMA } from './lock.js';
 import { techniqueLock } from './technique-schema.js';
@@ -25,8 +26,8 @@ const weightsLock = z.strictObject({
 // With a calibration where a technique reads one.
 export const weightsOnlyLock = weightsLock.extend({ activations: z.literal('none'), calibration: calibrationLock.optional() });
 export const quantizeLock = weightsLock.extend({
-  activations: bits.extend({ bits: z.literal(16) }),
-  kvCache: bits.extend({ bits: z.literal(8) }),
+  activations: bits.extend({ bits: z.literal(16), observer }),
+  kvCache: z.strictObject({ bits: z.literal([8, 16, 'auto']), granularity: z.enum(['tensor', 'head']) }),
   calibration: calibrationLock,
 });
 

@@ -50,7 +50,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       optimize: { options: resolveOptimize(recipe.optimize) },
       quantize: { options: resolveQuantize(request) },
       arcl: { options: { ar: [...plan.ar], cl: [...plan.cl] } },
-      transform: { options: { mha2sha: recipe.transform.mha2sha ?? PREFERS_SINGLE_HEADS[recipe.toolchain] } },
+      transform: { options: { mha2sha: singleHeads(recipe) } },
       convert: { options: {}, toolchain },
       compile: { options: recipe.compile, toolchain },
       package: { options: {} },
@@ -138,8 +138,23 @@ function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
   const { weights, lmHead, embedding, activations, kvCache } = quantize;
   const technique = resolveTechnique(quantize);
   const common = { technique, weights, lmHead, embedding };
-  if (activations !== 'none') return { ...common, activations, kvCache, calibration: resolveCalibration(request, quantize) };
+  if (activations !== 'none') return { ...common, activations, kvCache: checkedCache(request, kvCache), calibration: resolveCalibration(request, quantize) };
   return needsInputs(technique) ? { ...common, activations, calibration: resolveCalibration(request, quantize) } : { ...common, activations };
+}
+
+/** A scale for each head needs a value for each head. */
+function checkedCache({ file }: ResolveRequest, kvCache: QuantizeRecipe['kvCache']): QuantizeRecipe['kvCache'] {
+  if (kvCache.granularity === 'tensor' || singleHeads(file.recipe)) return kvCache;
+  throw recipeError('RECIPE_VALUE', {
+    what: 'quantize.kvCache.granularity: head has no meaning without transform.mha2sha',
+    why: 'all heads of a layer are one value then, and a value has one scale',
+    evidence: evidenceOf(file, ['quantize', 'kvCache', 'granularity']),
+    fix: 'add transform: { mha2sha: true }, or remove granularity',
+  });
+}
+
+function singleHeads({ transform, toolchain }: Recipe): boolean {
+  return transform.mha2sha ?? PREFERS_SINGLE_HEADS[toolchain];
 }
 
 function resolveCalibration(request: ResolveRequest, { calibration: { windows, windowLength, format } }: QuantizeRecipe): NonNullable<QuantizeOptions['calibration']> {

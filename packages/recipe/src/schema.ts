@@ -1,5 +1,6 @@
 /** What a recipe may say: every option with its default, its range and the sentence that the documentation prints for it. */
 import { z } from 'zod';
+import { observer } from './calibration-schema.js';
 import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
 import { techniqueOptions } from './technique-schema.js';
 
@@ -28,7 +29,7 @@ const weights = z
   .describe('Weights of the decoder projections.');
 
 const activations = z
-  .strictObject({ bits: oneOf(16).default(16).describe('Bits of an activation; asymmetric, range by minimum and maximum over the calibration text.') })
+  .strictObject({ bits: oneOf(16).default(16).describe('Bits of an activation; asymmetric.'), observer: observer.default({ method: 'minmax' }).describe('What ranges are made of, from all that the calibration text gives: see [observers](techniques/observers.md). Known ranges stay what they are.') })
   .describe('Values between operations; `activations: none` quantizes weights only: activations and the cache stay in floating point, and calibration text is read only if a technique needs it.');
 
 const quantizeOptions = z
@@ -38,7 +39,7 @@ const quantizeOptions = z
     lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),
     embedding: z.strictObject({ bits: oneOf(16, 8).default(16).describe('Bits of an embedding code; one scale and zero point for the table.') }).prefault({}).describe('The token embedding.'),
     activations: z.union([z.literal('none'), activations]).prefault({}),
-    kvCache: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of a cached key or value; zero point 128.') }).prefault({}).describe('The key and value cache.'),
+    kvCache: z.strictObject({ bits: z.literal([8, 16, 'auto']).default(8).describe('Bits of a cached key or value; symmetric around the middle code. `auto`: 8, and 16 in layers whose attention 8 bits change too much on held-out windows: see [bits of the cache](techniques/observers.md#bits-of-the-cache).'), granularity: z.enum(['tensor', 'head']).default('tensor').describe('What shares a scale: all keys or values of a layer, or those of one head, which needs `transform: { mha2sha: true }`.') }).prefault({}).describe('The key and value cache.'),
     calibration: z
       .strictObject({
         text: z.string().min(1).optional().describe('UTF-8 text file, relative to the recipe. Default: calibration.txt in the checkpoint folder.'),

@@ -123,6 +123,18 @@ describe('resolveRecipe', () => {
     ]);
   });
 
+  it('takes a scale for each head of the cache only where heads are values, and names observers with their options', () => {
+    const cache = (text: string) => (resolve(text).stages.quantize.options as { kvCache: unknown }).kvCache;
+    expect(cache('')).toEqual({ bits: 8, granularity: 'tensor' });
+    expect(cache('quantize: { kvCache: { bits: auto, granularity: head } }\ntransform: { mha2sha: true }')).toEqual({ bits: 'auto', granularity: 'head' });
+    expect(() => resolve('quantize: { kvCache: { granularity: head } }')).toThrow(expect.objectContaining({ code: 'RECIPE_VALUE', what: expect.stringContaining('granularity: head') as string, evidence: expect.objectContaining({ line: 2 }) as object }));
+    const observer = (text: string) => (resolve(`quantize: { activations: { observer: ${text} } }`).stages.quantize.options as { activations: { observer: unknown } }).activations.observer;
+    expect(observer('{ method: percentile }')).toEqual({ method: 'percentile', percentile: 99.99 });
+    expect(observer('{ method: sqnr }')).toEqual({ method: 'sqnr', gamma: 3 });
+    expect(() => observer('{ method: mse, gamma: 3 }')).toThrow(expect.objectContaining({ code: 'RECIPE_UNKNOWN_KEY' }));
+    expect(() => observer('{ method: percentile, percentile: 40 }')).toThrow(expect.objectContaining({ code: 'RECIPE_VALUE' }));
+  });
+
   it('folds gains for R1, and names rotations only where there are some', () => {
     const options = (text: string) => resolve(`optimize: ${text}`).stages.optimize.options;
     expect(options('{ rotate: { r1: false } }')).toEqual({ foldNormGains: false });

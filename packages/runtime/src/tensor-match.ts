@@ -9,7 +9,8 @@ export function sameTensor(a: IoTensor, b: IoTensor): boolean {
 }
 
 export function sameQuantization(a: IoTensor, b: IoTensor): boolean {
-  return a.quantization?.scale === b.quantization?.scale && a.quantization?.zeroPoint === b.quantization?.zeroPoint;
+  const [left, right] = [a.quantization, b.quantization];
+  return left?.scale === right?.scale && left?.zeroPoint === right?.zeroPoint && String(left?.headScales) === String(right?.headScales);
 }
 
 /** Float tensors carry no quantization, uint8 and uint16 do; int32 is for token ids only. */

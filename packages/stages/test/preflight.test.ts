@@ -1,6 +1,6 @@
 /** What is refused before any work, by which evidence, and what is measured afterwards. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
-import { type Lock } from '@tundish/recipe';
+import type { Lock, QuantizeOptions } from '@tundish/recipe';
 import type { Sidecar } from '@tundish/store';
 import { hostReference, hostToolchain } from '@tundish/toolchain-host';
 import type { ToolchainLimits } from '@tundish/toolchain';
@@ -62,6 +62,17 @@ describe('preflight', () => {
     const rotated = { ...lock, stages: { ...lock.stages, optimize: { options: { foldNormGains: true, rotate } } } };
     const [before, after] = [lock, rotated].map((one) => estimateNeeds(one, shapes, true).stages.quantize.memory) as [number, number];
     expect(after - before).toBe(16 * shapes.config.hiddenSize * shapes.config.intermediateSize);
+  });
+
+  test('asks for the values that an observer with a histogram takes out, and a second session where the bits of the cache are decided', async () => {
+    const shapes = await readShapes(workspace.path('checkpoint'), ['config.json', 'model.safetensors']);
+    const lock = await workspace.lock();
+    const options = lock.stages.quantize.options as Extract<QuantizeOptions, { readonly kvCache: unknown }>;
+    const memory = (change: object): number => estimateNeeds({ ...lock, stages: { ...lock.stages, quantize: { options: { ...options, ...change } as QuantizeOptions } } }, shapes, true).stages.quantize.memory;
+    const { windowLength } = options.calibration as { readonly windowLength: number };
+    const observed = memory({ activations: { ...options.activations, observer: { method: 'mse' } } });
+    expect(observed - memory({})).toBeGreaterThanOrEqual(3 * 4 * windowLength * shapes.config.vocabSize);
+    expect(memory({ kvCache: { ...options.kvCache, bits: 'auto' } })).toBeGreaterThan(memory({}));
   });
 
   test('says so when the checkpoint is not there, and reads headers only', async () => {

@@ -108,9 +108,9 @@ describe.each<[string, (rows: number, columns: number) => Weight]>([
   });
 });
 
-it('a cache is multiplied as the codes that it holds, one matrix for several heads', async () => {
-  const [heads, group, rows, columns, outputs] = [3, 2, 4, 70, 45];
-  const [a, b, y] = [uint16(1 / 4096, 31_000), { ...uint16(1 / 50, 120), dtype: 'uint8' } as PerTensorEncoding, uint16(1 / 200, 29_000)];
+it.each([['uint8', 4, 120, 1 / 50], ['uint8', 1, 128, 1 / 50], ['uint16', 4, 32_768, 1 / 12_800], ['uint16', 1, 32_768, 1 / 12_800], ['uint16', 1, 30_000, 1 / 12_800]] as const)('a cache of %s is multiplied as the codes that it holds, %i rows at once, zero point %i', async (dtype, rows, zeroPoint, scale) => {
+  const [heads, group, columns, outputs] = [3, 2, 70, 45];
+  const [a, b, y] = [uint16(1 / 4096, 31_000), { ...uint16(scale, zeroPoint), dtype } as PerTensorEncoding, uint16(1 / 200, 29_000)];
   const source = modelOf((graph) => {
     const inputs = [graph.addInput('x', DataType.FLOAT, [heads, group, rows, columns]), graph.addInput('cache', DataType.FLOAT, [heads, 1, columns, outputs])];
     graph.outputs.push(graph.addNode({ opType: 'MatMul', inputs, outputs: ['y'] }).output());
@@ -118,7 +118,8 @@ it('a cache is multiplied as the codes that it holds, one matrix for several hea
   const { model } = lowerModel(source, encodingsOf({ x: a, cache: b, y }), 'g', true);
   expect(ops(model)).toEqual(['CodeMatMul']);
   const x = codesOf(heads * group * rows * columns);
-  const cache = Uint8Array.from({ length: heads * columns * outputs }, () => below(256));
+  const length = heads * columns * outputs;
+  const cache = dtype === 'uint16' ? codesOf(length) : Uint8Array.from({ length }, () => below(256));
   const got = await run(model, new Map<string, Uint16Array | Uint8Array>([['x', x], ['cache', cache]]));
   const want = Uint16Array.from(got, (_, i) => {
     const [row, n] = [Math.floor(i / outputs), i % outputs];

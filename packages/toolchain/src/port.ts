@@ -46,12 +46,15 @@ export interface ToolchainLimits {
 /** Element types of a compiled graph's inputs and outputs. */
 export type IoType = 'float32' | 'uint8' | 'uint16' | 'int32';
 
-/** One input or output of a compiled graph. Quantized tensors carry real = (code - zeroPoint) * scale. */
+/**
+ * One input or output of a compiled graph. Quantized tensors carry real = (code - zeroPoint) * scale; slice i along axis 0 of
+ * a cache with `headScales` has the scale headScales[i], and `scale` is the largest of them.
+ */
 export interface IoTensor {
   readonly name: string;
   readonly dtype: IoType;
   readonly shape: readonly number[];
-  readonly quantization?: { readonly scale: number; readonly zeroPoint: number };
+  readonly quantization?: { readonly scale: number; readonly zeroPoint: number; readonly headScales?: readonly number[] };
 }
 
 /** Inputs and outputs of one graph in their declared order. */

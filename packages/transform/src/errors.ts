@@ -14,5 +14,6 @@ export const transformError = declareErrors({
   ROTATE_STREAM: 'The residual stream is used in a way that a rotation cannot pass.',
   ROTATE_ATTENTION: 'An attention is not of the form whose heads can be rotated.',
   ENCODINGS_CACHE_UNTIED: 'The cache that enters a graph and the cache that leaves it have different encodings.',
+  ENCODINGS_HEADS: 'The scales of a cache are not as many as the heads that it is cut into.',
   ENCODINGS_ROWS: 'The rows of a weight encoding cannot be shared out among the heads of the weight.',
 });

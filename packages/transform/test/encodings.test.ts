@@ -38,6 +38,25 @@ describe('into single heads', () => {
     }
   });
 
+  it('each head of a cache has its own scale where it has one, and the whole keeps all of them', () => {
+    const source = random.adapt(SIZE).model;
+    const { model, renames } = mhaToSha(source);
+    const cache: PerTensorEncoding = { kind: 'per-tensor', dtype: 'uint8', scale: 3, zeroPoint: 128, symmetric: true };
+    const heads = (renames.get('past_key_0_in') ?? []).length - 1;
+    expect(heads).toBeGreaterThan(1);
+    const headScales = Array.from({ length: heads }, (_, i) => 3 - i);
+    const keys = source.graph.value('past_key_0_in').consumers[0]?.output().name ?? '';
+    const activations = activationsOf(random);
+    for (const name of ['past_key_0_in', 'past_key_0_out', keys]) activations.set(name, { ...cache, headScales });
+    const { activations: carried } = carryEncodings({ activations, parameters: NONE }, renames, model).encodings;
+    for (const name of ['past_key_0_in', 'past_key_0_out']) expect(carried.get(name)).toEqual({ ...cache, headScales });
+    for (const name of ['past_key_0_in', 'past_key_0_out', keys]) expect(headScales.map((_, i) => carried.get(`${name}_sha_${i}`))).toEqual(headScales.map((scale) => ({ ...cache, scale })));
+    const part = encodingsOfPart({ activations: carried, parameters: NONE }, model).encodings.activations;
+    for (const name of ['past_key_0_in', 'past_key_0_in_sha_1']) expect(part.get(name)).toEqual(carried.get(name));
+    activations.set('past_key_0_in', { ...cache, headScales: [1, 2, 3, 4, 5] }).set('past_key_0_out', { ...cache, headScales: [1, 2, 3, 4, 5] });
+    expect(() => carryEncodings({ activations, parameters: NONE }, renames, model)).toThrow(expect.objectContaining({ code: 'ENCODINGS_HEADS' }));
+  });
+
   it('what only moves data takes the encoding of its source when it has none', () => {
     const { model, renames } = mhaToSha(random.adapt(SIZE).model);
     const activations = activationsOf(random);

@@ -40,11 +40,12 @@ export const inferCodeLinear: ShapeRule = (node) => {
   return [{ dtype: codesOf(node), shape: [...x.slice(0, -1), codes[0] as Dim] }];
 };
 
-/** uint16 [..., G, M, K] x uint8 [..., 1, K, N] -> uint16 [..., G, M, N]. */
+/** uint16 [..., G, M, K] x uint8 or uint16 [..., 1, K, N] -> uint16 [..., G, M, N]. */
 export const inferCodeMatMul: ShapeRule = (node) => {
   const [a, b] = [shapeOf(node, 0), shapeOf(node, 1)];
   if (a.length < 2 || a.length !== b.length || !compatible(a.at(-1), b.at(-2))) throw conflict(node, `${formatShape(a)} times ${formatShape(b)}`);
-  if (typeOf(node, 1) !== DataType.UINT8) throw conflict(node, 'the second operand is not uint8');
+  const type = typeOf(node, 1);
+  if (type !== DataType.UINT8 && type !== DataType.UINT16) throw conflict(node, 'the second operand is neither uint8 nor uint16');
   return [{ dtype: codesOf(node), shape: [...broadcast(node, [a.slice(0, -2), b.slice(0, -2)]), a.at(-2) as Dim, b.at(-1) as Dim] }];
 };
 

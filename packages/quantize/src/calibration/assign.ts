@@ -1,13 +1,17 @@
 /** Gives every activation of a graph its encoding, from measured ranges and the rules for ties and fixed ranges. */
+import { printable } from '@tundish/diagnostics';
 import { type Graph, type Node, type PerTensorEncoding, type Value, activationValues, movedInputs } from '@tundish/graph';
 import { quantizeError } from '../errors.js';
+import { isCacheOutput } from '../encodings-lint/cache-names.js';
 import { cacheInput, maskedScores, movedInput } from './activations.js';
-import { type Range, asymmetricUint16, maskInput, maskValueFor, requireFinite, scoresWithMask, symmetricCache8, unite, unitInterval } from './encoding-rules.js';
+import { type Range, asymmetricUint16, maskInput, maskValueFor, requireFinite, scoresWithMask, unite, unitInterval } from './encoding-rules.js';
 
 export interface AssignRequest {
   readonly graph: Graph;
   /** Range of every observed value, by name. */
   readonly ranges: ReadonlyMap<string, Range>;
+  /** Encodings of the cache values that leave the graph; those that enter it have the same. */
+  readonly caches: ReadonlyMap<string, PerTensorEncoding>;
   /** Factor on cos and sin (yarn); their encodings cover [-factor, factor]. */
   readonly attentionScaling: number;
   /** Encodings known beforehand: the embedding output has that of its table. */
@@ -44,7 +48,7 @@ function encodingOf(request: AssignRequest, value: Value, known: ReadonlyMap<str
   if (node.opType === 'Softmax' || node.opType === 'Sigmoid') return unitInterval();
   const masked = maskedScores(node);
   if (masked !== undefined) return scoresWithMask(rangeOf(request, masked));
-  if (/^past_(key|value)_\d+_out$/.test(value.name)) return symmetricCache8(rangeOf(request, value));
+  if (isCacheOutput(value.name)) return cacheEncoding(request, value.name);
   const cache = cacheInput(node);
   const source = cache ?? movedInput(node);
   const inherited = source === undefined ? undefined : known.get(source.name);
@@ -55,7 +59,13 @@ function inputEncoding(request: AssignRequest, value: Value, maskValue: number):
   if (value.name === 'attention_mask') return maskInput(maskValue);
   if (value.name.startsWith('position_ids_')) return asymmetricUint16({ min: -request.attentionScaling, max: request.attentionScaling });
   // The cache that comes in is the cache that went out: both names must carry one encoding.
-  return symmetricCache8(rangeOf(request, request.graph.value(value.name.replace(/_in$/, '_out'))));
+  return cacheEncoding(request, value.name.replace(/_in$/, '_out'));
+}
+
+function cacheEncoding({ caches }: AssignRequest, output: string): PerTensorEncoding {
+  const encoding = caches.get(output);
+  if (encoding !== undefined) return encoding;
+  throw quantizeError('QUANTIZE_RANGE_NOT_FINITE', { what: `no range was measured for ${printable(output)}`, why: 'the calibrated graph does not give this cache' });
 }
 
 /** The inputs of a Concat take the encoding of its output, so that joining them moves codes and computes nothing. */

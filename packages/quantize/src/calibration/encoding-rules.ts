@@ -14,7 +14,7 @@ export interface Range {
 }
 
 /** Smallest difference of two codes, the float32 epsilon; keeps a dead tensor (all zero) representable. */
-const SMALLEST_SCALE = 2 ** -23;
+export const SMALLEST_SCALE = 2 ** -23;
 const UINT16_STEPS = 65535;
 
 const { fround } = Math;
@@ -64,13 +64,26 @@ export function asymmetricUint16(range: Range): PerTensorEncoding {
   return asymmetricUnsigned(range, 16);
 }
 
-/** Cache encoding: symmetric, full grid -128..127, stored as uint8 with zero point 128. */
-export function symmetricCache8(range: Range): PerTensorEncoding {
-  const { low, high, isNarrow } = withZero(range, 255);
+/**
+ * Symmetric codes on the full grid, -128..127 or -32768..32767, stored unsigned with the zero point in the middle.
+ *
+ * @param largest code that the range may reach, when not the last one
+ */
+export function symmetricUnsigned(range: Range, bits: 8 | 16, largest: number = 2 ** (bits - 1) - 1): PerTensorEncoding {
+  const [positive, negative] = [2 ** (bits - 1) - 1, 2 ** (bits - 1)];
+  const { low, high, isNarrow } = withZero(range, positive + negative);
   const widening = isNarrow ? SMALLEST_SCALE : 0;
-  const delta = Math.max(fround(fround(high + 127 * widening) / 127), fround(-fround(low - 128 * widening) / 128));
-  const scale = Math.max(fround(fround(fround(127 * delta) + fround(128 * delta)) / 255), SMALLEST_SCALE);
-  return { kind: 'per-tensor', dtype: 'uint8', scale, zeroPoint: 128, symmetric: true };
+  const delta = Math.max(fround(fround(high + positive * widening) / largest), fround(-fround(low - negative * widening) / negative));
+  const scale = Math.max(fround(fround(fround(positive * delta) + fround(negative * delta)) / (positive + negative)), SMALLEST_SCALE);
+  return { kind: 'per-tensor', dtype: bits === 8 ? 'uint8' : 'uint16', scale, zeroPoint: negative, symmetric: true };
+}
+
+/** Largest 16-bit code whose halves are 8-bit integers: 127 * 256 + 127. */
+export const LARGEST_SPLIT_CODE = 0x7f7f;
+
+/** Cache encoding: symmetric; 16-bit codes of the range split into signed halves, as accelerators multiply them. */
+export function symmetricCache(range: Range, bits: 8 | 16): PerTensorEncoding {
+  return bits === 8 ? symmetricUnsigned(range, 8) : symmetricUnsigned(range, 16, LARGEST_SPLIT_CODE);
 }
 
 /** Outputs of Softmax and Sigmoid: [0,1], known without measuring. */

@@ -28,9 +28,9 @@ function formOf(encoding: ParameterEncoding): TensorEncoding {
   return { kind: 'lpbq', bits: 4, decompressedBits: 8, blockSize, channelScale, blockScale, layout: { shape, blockAxis: 1, channelAxis: 0 } };
 }
 
-function tensorForm({ dtype, scale, zeroPoint, symmetric }: PerTensorEncoding): TensorEncoding {
+function tensorForm({ dtype, scale, zeroPoint, symmetric, headScales }: PerTensorEncoding): TensorEncoding {
   const grid = { bits: bitsOf(dtype), signed: dtype.startsWith('int'), symmetric };
-  return { kind: 'per-tensor', grid, scale, zeroPoint: fromOnnxZeroPoint(zeroPoint, grid) };
+  return { kind: 'per-tensor', grid, scale, zeroPoint: fromOnnxZeroPoint(zeroPoint, grid), ...(headScales === undefined ? {} : { headScales }) };
 }
 
 function bitsOf(dtype: PerTensorEncoding['dtype'] | 'int4'): Bits {

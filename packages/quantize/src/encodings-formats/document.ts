@@ -50,6 +50,8 @@ export interface TensorForm {
   readonly grid: IntegerGrid;
   readonly scale: number;
   readonly zeroPoint: number;
+  /** Of a cache whose heads, the slices along axis 0, have scales of their own. No version can say it: files hold the largest, `scale`. */
+  readonly headScales?: readonly number[];
 }
 
 export interface ChannelForm {

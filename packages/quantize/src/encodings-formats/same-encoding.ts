@@ -13,7 +13,7 @@ export function isSameEncoding(a: TensorEncoding, b: TensorEncoding): boolean {
       && isSameList(a.channelScale, b.channelScale) && isSameList(a.blockScale, b.blockScale) && isSameLayout(a.layout, b.layout);
   }
   if (b.kind === 'float' || b.kind === 'lpbq' || a.grid.bits !== b.grid.bits) return false;
-  if (a.kind === 'per-tensor') return b.kind === 'per-tensor' && a.scale === b.scale && a.zeroPoint === b.zeroPoint;
+  if (a.kind === 'per-tensor') return b.kind === 'per-tensor' && a.scale === b.scale && a.zeroPoint === b.zeroPoint && isSameList(a.headScales ?? [], b.headScales ?? []);
   if (b.kind === 'per-tensor' || !isSameList(a.scale, b.scale) || !isSameList(a.zeroPoint, b.zeroPoint)) return false;
   if (a.kind === 'per-channel') return b.kind === 'per-channel' && isSameAxis(a.axis, b.axis);
   return b.kind === 'per-block' && a.blockSize === b.blockSize && isSameLayout(a.layout, b.layout);

@@ -3,8 +3,9 @@ import { type Node, type Value, constantValues } from '@tundish/graph';
 import { maskedScores } from '../calibration/activations.js';
 import { MASK_MARGIN } from '../calibration/encoding-rules.js';
 import type { TensorEncoding, TensorForm } from '../encodings-formats/document.js';
+import { headForm } from '../encodings-formats/head-form.js';
 import { isSameEncoding } from '../encodings-formats/same-encoding.js';
-import { cacheBuffer, isCacheValue } from './cache-names.js';
+import { cacheBuffer, cacheHead, isCacheValue } from './cache-names.js';
 import type { Breach, LintRule } from './finding.js';
 import { encodingText, isSymmetric, realRange } from './view.js';
 
@@ -26,7 +27,7 @@ function operandBreach(tensor: string, encoding: TensorEncoding): Breach | undef
 export const secondOperand: LintRule = {
   name: 'second-operand',
   asks: 'the second input of a MatMul of two activations is symmetric with 8 bits, or float16',
-  host: 'codes of any grid are multiplied',
+  host: 'codes of any grid of 8 or 16 bits are multiplied',
   *check({ graph, activations }) {
     const constant = constantValues(graph);
     for (const node of graph.nodes.filter(({ opType }) => opType === 'MatMul')) {
@@ -41,7 +42,7 @@ export const secondOperand: LintRule = {
 export const cacheForm: LintRule = {
   name: 'cache-form',
   asks: 'the cache is symmetric with 8 bits, or float16',
-  host: 'the same: its codes are kept as uint8 with zero point 128',
+  host: 'its codes are kept as uint8 around 128, or as uint16 around 32768',
   *check({ activations }) {
     for (const [name, encoding] of activations) {
       const breach = isCacheValue(name) ? operandBreach(name, encoding) : undefined;
@@ -52,7 +53,7 @@ export const cacheForm: LintRule = {
 
 export const cacheTied: LintRule = {
   name: 'cache-tied',
-  asks: 'every value of one cache, entering and leaving, has one encoding',
+  asks: 'every value of one cache, entering and leaving, has one encoding; heads with scales of their own have theirs on both sides',
   host: 'the same: what leaves a pass enters the next one as codes',
   *check({ activations }) {
     const first = new Map<string, readonly [string, TensorEncoding]>();
@@ -61,7 +62,7 @@ export const cacheTied: LintRule = {
       if (buffer === undefined) continue;
       const [other, known] = first.get(buffer) ?? [name, encoding];
       first.set(buffer, [other, known]);
-      if (!isSameEncoding(known, encoding)) yield { tensor: name, severity: 'error', what: `is ${encodingText(encoding)}, ${other} is ${encodingText(known)}`, fix: 'unite their ranges and give both the encoding of the union' };
+      if (!isSameEncoding(headForm(known, cacheHead(name)), encoding)) yield { tensor: name, severity: 'error', what: `is ${encodingText(encoding)}, ${other} is ${encodingText(known)}`, fix: 'unite their ranges and give both the encoding of the union' };
     }
   },
 };

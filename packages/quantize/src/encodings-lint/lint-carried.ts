@@ -1,5 +1,6 @@
 /** Holds encodings that were carried through a rewrite against those before it, by the map of what became what. */
 import type { EncodingsDocument, EncodingsEntry, TensorEncoding } from '../encodings-formats/document.js';
+import { headForm } from '../encodings-formats/head-form.js';
 import { isSameEncoding } from '../encodings-formats/same-encoding.js';
 import { type Breach, type Finding, namedFindings } from './finding.js';
 import { encodingText } from './view.js';
@@ -29,7 +30,8 @@ export function lintCarried(before: EncodingsDocument, after: EncodingsDocument,
 
 /** Slice `index` of `count` along the output channels; undefined when they cannot be shared evenly. */
 function sliceOf({ encoding }: EncodingsEntry, index: number, count: number): TensorEncoding | undefined {
-  if (count === 1 || encoding.kind === 'float' || encoding.kind === 'per-tensor') return encoding;
+  if (encoding.kind === 'per-tensor') return headForm(encoding, index);
+  if (count === 1 || encoding.kind === 'float') return encoding;
   const cut = <T extends Float32Array | Float64Array | Uint8Array | Uint16Array>(values: T): T | undefined => {
     const width = values.length / count;
     return Number.isInteger(width) ? (values.slice(index * width, (index + 1) * width) as T) : undefined;

@@ -5,13 +5,14 @@ import { cacheForm, cacheTied, maskedRange, scoreStep, secondOperand, unitInterv
 import { type Finding, type LintRule, namedFindings } from './finding.js';
 import { knownTensor, scaleRange, symmetricOffset, weightShape } from './grid-rules.js';
 import { coverage, gatheredTable, movement } from './movement-rules.js';
+import { splitCodes } from './split-codes.js';
 import { viewOf } from './view.js';
 import { biasScale, floatBlocks, normGain, weightSymmetric, weightWidth } from './weight-rules.js';
 
 /** Every rule about one graph, in the order of the documentation. */
 export const LINT_RULES: readonly LintRule[] = [
   knownTensor, coverage, scaleRange, symmetricOffset, movement, gatheredTable,
-  weightShape, weightSymmetric, weightWidth, floatBlocks, normGain, biasScale,
+  weightShape, weightSymmetric, weightWidth, splitCodes, floatBlocks, normGain, biasScale,
   secondOperand, cacheForm, cacheTied, unitInterval, scoreStep, maskedRange,
 ];
 

@@ -1,8 +1,9 @@
 /** Rules about encodings of several graphs that share buffers: all AR and CL of one model, and its parts in a row. */
 import type { Graph } from '@tundish/graph';
 import type { EncodingsDocument, TensorEncoding } from '../encodings-formats/document.js';
+import { headForm } from '../encodings-formats/head-form.js';
 import { isSameEncoding } from '../encodings-formats/same-encoding.js';
-import { cacheBuffer } from './cache-names.js';
+import { cacheBuffer, cacheHead } from './cache-names.js';
 import { type Breach, type Finding, namedFindings } from './finding.js';
 import { encodingText } from './view.js';
 
@@ -23,7 +24,7 @@ export function lintGraphs(graphs: readonly NamedGraph[]): readonly Finding[] {
       if (buffer === undefined) continue;
       const [known, other] = first.get(buffer) ?? [graph, encoding];
       first.set(buffer, [known, other]);
-      if (!isSameEncoding(other, encoding)) breaches.push({ tensor: name, severity: 'error', what: `is ${encodingText(encoding)} in ${graph}, and ${encodingText(other)} in ${known}`, fix: 'give all graphs the encodings of one calibration' });
+      if (!isSameEncoding(headForm(other, cacheHead(name)), encoding)) breaches.push({ tensor: name, severity: 'error', what: `is ${encodingText(encoding)} in ${graph}, and ${encodingText(other)} in ${known}`, fix: 'give all graphs the encodings of one calibration' });
     }
   }
   return namedFindings('cache-across-graphs', breaches);

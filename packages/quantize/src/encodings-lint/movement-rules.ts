@@ -1,5 +1,6 @@
 /** Rules about values that carry the same data: what is moved, what is gathered, what stays without a grid. */
 import { type Node, type Value, activationValues, movedInputs } from '@tundish/graph';
+import { headForm } from '../encodings-formats/head-form.js';
 import { isSameEncoding } from '../encodings-formats/same-encoding.js';
 import { isCacheOutput } from './cache-names.js';
 import type { LintRule } from './finding.js';
@@ -11,12 +12,14 @@ export const movement: LintRule = {
   host: 'codes are converted on the way, which the device would need an extra operator for',
   *check({ graph, activations }) {
     for (const node of graph.nodes) {
-      for (const output of node.outputs) {
+      for (const [index, output] of node.outputs.entries()) {
         const own = activations.get(output.name);
         if (own === undefined || isCacheOutput(output.name)) continue;
         for (const input of movedInputs(node) ?? []) {
           const other = input === undefined ? undefined : activations.get(input.name);
-          if (other !== undefined && !isSameEncoding(own, other)) {
+          // A cache is cut into heads that may have scales of their own.
+          const moved = other === undefined ? undefined : headForm(other, node.opType === 'Split' ? index : undefined);
+          if (other !== undefined && moved !== undefined && !isSameEncoding(own, moved)) {
             yield { tensor: output.name, severity: 'error', what: `is ${encodingText(own)}; ${node.opType} moves it from ${input?.name}, which is ${encodingText(other)}`, fix: 'give both the encoding of the result of Concat, of the input elsewhere' };
           }
         }

@@ -15,7 +15,7 @@ const ADAPTER = /lora/i;
 const BIAS_TOLERANCE = 1e-5;
 
 /** Weights that a product reads, with that product. */
-function* multiplied({ graph, parameters }: LintView): Generator<readonly [string, TensorEncoding, Node]> {
+export function* multiplied({ graph, parameters }: LintView): Generator<readonly [string, TensorEncoding, Node]> {
   for (const [name, encoding] of parameters) {
     const reader = weightAxes(graph, name)?.reader;
     if (reader !== undefined && PRODUCTS.has(reader.opType)) yield [name, encoding, reader];

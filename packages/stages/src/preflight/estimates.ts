@@ -34,6 +34,8 @@ const FLOAT32 = 4;
 const SCALE_TEXT = { block: 9, row: 66 };
 /** Values of one block that are alive at once while every one of them is looked at, in rows of the hidden size, of the MLP, and of the scores. */
 const LIVE = { hidden: 12, intermediate: 4, scores: 5 };
+/** Values of one block that an observer with a histogram takes out of the engine, in the same rows; in the engine, on their way, and here. */
+const OBSERVED = { hidden: 16, intermediate: 4, scores: 2, copies: 3 };
 
 /**
  * @param lock whose cells the model can have
@@ -97,9 +99,19 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   const activations = windowLength * FLOAT32 * Math.max(block, 2 * vocabSize);
   // What leaves the embedding and each block is kept for the block behind it.
   const stream = windows * windowLength * hiddenSize * FLOAT32;
+  const observing = observingNeeds(options, config, 2 * Math.max(...segments));
   const solving = solvingNeeds(options.technique, Math.max(...blocks), config);
   const kept = stream * (blocks.length + 1) * solving.streams;
-  return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations, solving.memory), disk: codes + kept, scratch: stream * solving.scratch };
+  return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations + observing, solving.memory), disk: codes + kept, scratch: stream * solving.scratch };
+}
+
+/** What observers with histograms and the choice of the cache's bits need besides: values of one window, and a second session. */
+function observingNeeds({ activations, calibration, ...options }: Exclude<LockStages['quantize']['options'], 'none'>, { hiddenSize, intermediateSize, numAttentionHeads, vocabSize }: ModelShapes['config'], session: number): number {
+  if (activations === 'none' || calibration === undefined) return 0;
+  const { windowLength } = calibration;
+  const block = OBSERVED.hidden * hiddenSize + OBSERVED.intermediate * intermediateSize + OBSERVED.scores * numAttentionHeads * (windowLength + 1);
+  const values = activations.observer.method === 'minmax' ? 0 : OBSERVED.copies * windowLength * FLOAT32 * Math.max(block, vocabSize);
+  return values + ('kvCache' in options && options.kvCache.bits === 'auto' ? session : 0);
 }
 
 /** Gram matrices of the widest inputs with their factor, a block in float32 twice; streams that lie on disk while a block is solved. */

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, type LayerReport, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
+import { type Calibration, type QuantizeResult, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
 import { convertArCl } from '@tundish/transform';
 import { checkEncodings } from '../check-encodings.js';
@@ -59,6 +59,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
     weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits, technique: options.technique },
     activations: options.activations !== 'none',
+    ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: options.kvCache } }),
     kernels,
     ...(calibration === undefined ? {} : { calibration }),
     resolve: (location) => input.resolve(location),
@@ -77,7 +78,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   });
   const { activations, parameters } = result.encodings;
   return {
-    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result.layers)],
+    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result)],
     facts: { precision: options.activations === 'none' ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
   };
 }
@@ -94,9 +95,11 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
   };
 }
 
-/** What techniques did to each layer: error in its output, damping, part of the correction, warnings. */
-function reportFile(layers: readonly LayerReport[]): StageFile[] {
-  return layers.length === 0 ? [] : [{ name: REPORT, mediaType: MEDIA.json, bytes: new TextEncoder().encode(`${JSON.stringify({ layers }, null, 2)}\n`) }];
+/** What techniques did to each layer, and how many bits each cache got where data decided it; no file without either. */
+function reportFile({ layers, caches }: Pick<QuantizeResult, 'layers' | 'caches'>): StageFile[] {
+  if (layers.length === 0 && caches.size === 0) return [];
+  const report = { ...(layers.length === 0 ? {} : { layers }), ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }) };
+  return [{ name: REPORT, mediaType: MEDIA.json, bytes: new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`) }];
 }
 
 async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {

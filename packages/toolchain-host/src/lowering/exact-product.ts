@@ -13,12 +13,13 @@ export interface ProductSite extends LoweringSite {
 
 /** Columns that a sum of 32 bits holds for sure. */
 const MOST_COLUMNS = 65_536;
+const CACHE_TYPES: ReadonlySet<PerTensorEncoding['dtype']> = new Set(['uint8', 'uint16']);
 const int = (value: number): Attribute => ({ type: 'int', value });
 const float = (value: number): Attribute => ({ type: 'float', value });
 
 /**
  * The codes, named `output`, of a MatMul whose operands are there as codes: uint16 times a quantized weight, or uint16 times
- * uint8. Undefined for every other node, and where the output is not on a grid of 16 bits.
+ * uint8 or uint16, as a cache has them. Undefined for every other node, and where the output is not on a grid of 16 bits.
  */
 export function lowerExactProduct(site: ProductSite, node: Node, output: string): Coded | undefined {
   const x = node.opType === 'MatMul' ? site.codedOf(node.input(0)) : undefined;
@@ -61,7 +62,7 @@ function blockIntegers({ scale }: BlockwiseWeight, encoding: ParameterEncoding |
 
 function productOfCodes(site: ProductSite, node: Node, a: Coded, grids: Grids, output: string): Value | undefined {
   const b = site.codedOf(node.input(1));
-  if (b?.encoding.dtype !== 'uint8' || !isBatched(node.input(0).shape, node.input(1).shape)) return undefined;
+  if (b === undefined || !CACHE_TYPES.has(b.encoding.dtype) || !isBatched(node.input(0).shape, node.input(1).shape)) return undefined;
   const attributes = { ...grids, w_scale: float(b.encoding.scale), w_zero: int(b.encoding.zeroPoint) };
   return site.graph.addNode({ opType: 'CodeMatMul', domain: OPERATOR_DOMAIN, name: node.name, inputs: [a.codes, b.codes], outputs: [output], attributes }).output();
 }

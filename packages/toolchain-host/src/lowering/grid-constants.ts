@@ -11,7 +11,7 @@ export function codeType(encoding: PerTensorEncoding): DataType {
 
 /** True when both give the same real value to the same code. */
 export function sameGrid(a: PerTensorEncoding | undefined, b: PerTensorEncoding | undefined): boolean {
-  return a !== undefined && b !== undefined && a.dtype === b.dtype && a.scale === b.scale && a.zeroPoint === b.zeroPoint;
+  return a !== undefined && b !== undefined && a.dtype === b.dtype && a.scale === b.scale && a.zeroPoint === b.zeroPoint && String(a.headScales) === String(b.headScales);
 }
 
 /** Adds Q and DQ nodes to one graph. */

@@ -35,7 +35,9 @@ function ioTensor(value: Value, encoding: PerTensorEncoding | undefined): IoTens
     });
   }
   const head = { name: value.name, dtype, shape: dims };
-  return encoding === undefined ? head : { ...head, quantization: { scale: encoding.scale, zeroPoint: encoding.zeroPoint } };
+  if (encoding === undefined) return head;
+  const { scale, zeroPoint, headScales } = encoding;
+  return { ...head, quantization: { scale, zeroPoint, ...(headScales === undefined ? {} : { headScales }) } };
 }
 
 function assertTiedCaches(boundary: ReadonlyMap<string, PerTensorEncoding>): void {
@@ -45,7 +47,7 @@ function assertTiedCaches(boundary: ReadonlyMap<string, PerTensorEncoding>): voi
     throw hostError('HOST_KV_ENCODING', {
       what: `${name} and ${name.replace(/_in$/, '_out')} have different encodings`,
       why: 'a runner copies cache codes from output to input without looking at them',
-      evidence: { detail: `scale ${input.scale} and ${output.scale}, zero point ${input.zeroPoint} and ${output.zeroPoint}` },
+      evidence: { detail: `scale ${input.headScales ?? input.scale} and ${output.headScales ?? output.scale}, zero point ${input.zeroPoint} and ${output.zeroPoint}` },
       fix: 'give both names one encoding',
     });
   }

@@ -7,6 +7,7 @@ import { printable } from '@tundish/diagnostics';
 import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value, constantValues, movedInputs } from '@tundish/graph';
 import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
+import { cutCache, headsAsCut, joinCache } from './cache-heads.js';
 import { inheritedEncoding } from './carried-encoding.js';
 import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
@@ -67,7 +68,8 @@ class Lowering {
     this.graph = new Graph(name);
     this.#products = products;
     this.grids = new GridConstants(this.graph);
-    this.#encodings = encodings ?? NO_ENCODINGS;
+    const { activations, parameters } = encodings ?? NO_ENCODINGS;
+    this.#encodings = { activations: headsAsCut(source, activations), parameters };
     this.#quantized = this.#encodings.activations.size > 0;
     this.#constants = constantValues(source);
   }
@@ -132,13 +134,23 @@ class Lowering {
   }
 
   #node(node: Node): void {
-    if (this.#rotated(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node)) return;
+    if (this.#rotated(node) || this.#movedByHeads(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node)) return;
     const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
     const names = node.outputs.map((output) => this.#rawName(output, inherited));
     const single = names[0] as string;
     const special = this.#joinedLinear(node) ?? lowerLinear(this, node, single) ?? lowerGather(this, node, single);
     const raw = special === undefined ? this.#copy(node, names) : [special];
     node.outputs.forEach((output, i) => this.#finish(output, raw[i] as Value, inherited));
+  }
+
+  /** True when `node` cuts a cache into heads with grids of their own, or joins it from them: codes stay what they are. */
+  #movedByHeads(node: Node): boolean {
+    const heads = cutCache(this, node);
+    heads?.forEach((head, i) => this.#setCodes(node.output(i), head));
+    if (heads !== undefined) return true;
+    const joined = joinCache(this, node, this.#encodings.activations.get(node.output().name));
+    if (joined !== undefined) this.#setCodes(node.output(), joined);
+    return joined !== undefined;
   }
 
   /** True when `node` only moves values that are there as codes, and its output has their grid. */

@@ -2,6 +2,7 @@
 import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, activationValues, movedInputs } from '@tundish/graph';
 import { transformError } from '../errors.js';
 import type { RenameMap } from '../mha2sha/naming.js';
+import { shareHeads } from './share-heads.js';
 import { shareRows } from './share-rows.js';
 
 export interface CarriedEncodings {
@@ -11,19 +12,21 @@ export interface CarriedEncodings {
 }
 
 /**
- * 1. A value that became several hands its encoding to each: per-tensor ones as they are, per-channel and block ones by rows.
+ * 1. A value that became several hands its encoding to each: per-tensor ones as they are, per-channel and block ones by rows,
+ *    scales of heads by heads.
  * 2. What an operator that only moves data gives takes the encoding of what it moves, if it has none and there is one.
  * 3. The cache that enters a layer has the encoding of the cache that leaves it.
  * 4. Entries for values that are not in the graph are dropped.
  *
  * @param renames old value name to new names in head order; names that are not in it stay
- * @throws ENCODINGS_CACHE_UNTIED, ENCODINGS_ROWS
+ * @throws ENCODINGS_CACHE_UNTIED, ENCODINGS_ROWS, ENCODINGS_HEADS
  */
 export function carryEncodings(encodings: Encodings, renames: RenameMap, model: Model): CarriedEncodings {
   const { graph } = model;
   const activations = new Map<string, PerTensorEncoding>();
   for (const [name, encoding] of encodings.activations) {
-    for (const renamed of renames.get(name) ?? [name]) if (graph.find(renamed) !== undefined) activations.set(renamed, encoding);
+    const names = renames.get(name) ?? [name];
+    for (const renamed of names) if (graph.find(renamed) !== undefined) activations.set(renamed, shareHeads(name, encoding, renamed, names));
   }
   const parameters = new Map<string, ParameterEncoding>();
   for (const [name, encoding] of encodings.parameters) {
@@ -54,7 +57,7 @@ function sharedEncoding(encodings: readonly (PerTensorEncoding | undefined)[] | 
 }
 
 function isEqual(a: PerTensorEncoding, b: PerTensorEncoding): boolean {
-  return a.dtype === b.dtype && a.scale === b.scale && a.zeroPoint === b.zeroPoint && a.symmetric === b.symmetric;
+  return a.dtype === b.dtype && a.scale === b.scale && a.zeroPoint === b.zeroPoint && a.symmetric === b.symmetric && String(a.headScales) === String(b.headScales);
 }
 
 function tieCaches({ graph }: Model, activations: Map<string, PerTensorEncoding>): void {
