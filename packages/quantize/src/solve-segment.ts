@@ -1,12 +1,16 @@
 /** A decoder block of the adapted graph, solved with the calibration tokens that reach it. */
 import { join } from 'node:path';
+import { printable } from '@tundish/diagnostics';
 import type { Kernels } from '@tundish/native';
 import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
-import { solveBlock } from './engine/solve-block.js';
+import { smoothBlock } from './engine/smooth-block.js';
+import { type BlockRequest, solveBlock } from './engine/solve-block.js';
 import type { SolvedLayer } from './engine/solve-group.js';
-import { describeBlock } from './forward/block-description.js';
+import { quantizeError } from './errors.js';
+import { type BlockDescription, describeBlock } from './forward/block-description.js';
+import { LINEAR_GROUPS, type LinearGroup } from './forward/block-forward.js';
 import { LINEAR_ROLES, type LinearRole, linearDims } from './forward/block-weights.js';
 import { readBlock } from './forward/read-block.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
@@ -31,13 +35,20 @@ export interface SolveSegmentRequest {
   readonly onBytes: (bytes: number) => void;
 }
 
+export interface SolvedSegment {
+  /** Codes and scales by name of the parameter. */
+  readonly layers: ReadonlyMap<string, SolvedLayer>;
+  /** Values of gains and biases that are others than in the checkpoint, by name of the parameter. */
+  readonly folded: ReadonlyMap<string, Float32Array>;
+}
+
 /**
- * @returns codes and scales by name of the parameter
- * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
+ * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE, QUANTIZE_SMOOTHING
  */
-export async function solveSegment(request: SolveSegmentRequest): Promise<ReadonlyMap<string, SolvedLayer>> {
+export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
   const { segment, weights: { technique, blockSize }, resolve, kernels, inputs, folder, threads, signal } = request;
   const description = describeBlock(segment);
+  if (technique.smoothing !== 'none') requireFoldable(description);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
   for (const role of LINEAR_ROLES) requireBlocks(names[role], linearDims(role, description.shape).in, blockSize);
   const files = new TensorFiles(resolve);
@@ -50,13 +61,43 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Readon
   const quantizedOut = new LiveActivationsWriter(join(folder, activationsName(segment.name)));
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
-    const solution = await solveBlock({
+    return await solve(description, {
       context: { kernels, shape: description.shape, threads }, weights, names, rope: inputs, options: technique, blockSize, windows, folder, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });
-    return new Map(LINEAR_ROLES.map((role) => [names[role], solution[role]]));
   } finally {
     for (const stream of [quantized, reference, quantizedOut, referenceOut]) stream?.close();
   }
+}
+
+/** Solves the block, with factors of its input channels folded in beforehand where the recipe smooths. */
+async function solve({ linears, attentionGain, mlpGain }: BlockDescription, request: BlockRequest): Promise<SolvedSegment> {
+  const { names, options: { smoothing } } = request;
+  if (smoothing === 'none') {
+    const solution = await solveBlock(request);
+    return { layers: new Map(LINEAR_ROLES.map((role) => [names[role], solution[role]])), folded: new Map() };
+  }
+  const { weights, exponents } = await smoothBlock({ ...request, points: smoothing.points });
+  const solution = await solveBlock({ ...request, weights });
+  const layers = (Object.keys(LINEAR_GROUPS) as LinearGroup[]).flatMap((group) => LINEAR_GROUPS[group].map((role) => {
+    const { report, ...layer } = solution[role];
+    return [names[role], { ...layer, report: { ...report, smoothing: exponents[group] } }] as const;
+  }));
+  const biases = LINEAR_ROLES.flatMap((role) => {
+    const values = weights.linears[role].bias;
+    return values === undefined ? [] : [[linears[role].bias?.name as string, values] as const];
+  });
+  return { layers: new Map(layers), folded: new Map([[attentionGain.name, weights.attentionGain], [mlpGain.name, weights.mlpGain], ...biases]) };
+}
+
+/** @throws QUANTIZE_SMOOTHING when something beside the block's own place reads what factors are folded into */
+function requireFoldable({ linears, attentionGain, mlpGain }: BlockDescription): void {
+  const parameters = [attentionGain, mlpGain, ...LINEAR_ROLES.flatMap((role) => [linears[role].weight, linears[role].bias ?? []].flat())];
+  const shared = parameters.find(({ name, consumers }) => consumers.length > 1 || parameters.filter((other) => other.name === name).length > 1);
+  if (shared === undefined) return;
+  throw quantizeError('QUANTIZE_SMOOTHING', {
+    what: `${printable(shared.name)} is read in several places of a block, so no factor can be folded into it`,
+    fix: 'leave out quantize.smoothing for this model',
+  });
 }

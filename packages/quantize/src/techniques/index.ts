@@ -1,4 +1,6 @@
 /** The techniques one by one, for programs that quantize layers of their own: docs/quantization says how they fit together. */
+export { awq, smoothingFactors } from './awq/awq.js';
+export type { AwqFactors, AwqOptions } from './awq/awq.js';
 export { asymmetricUnsigned } from '../calibration/encoding-rules.js';
 export type { Range } from '../calibration/encoding-rules.js';
 export { compressScales, lpbqGrid } from '../lpbq/compress-scales.js';

@@ -1,0 +1,91 @@
+/** Chooses smoothing factors for a decoder block, from the tokens that reach it, and puts them into its weights. */
+import { setImmediate } from 'node:timers/promises';
+import type { Technique } from '@tundish/recipe/technique';
+import { type BlockContext, LINEAR_GROUPS, type LinearGroup, forwardBlock } from '../forward/block-forward.js';
+import { type BlockShape, type BlockWeights, type RopeTables, linearDims } from '../forward/block-weights.js';
+import type { LiveActivations } from '../live-activations.js';
+import { type AwqFactors, awq } from '../techniques/awq/awq.js';
+import type { LayerWeight } from '../techniques/weight-matrix.js';
+import { foldSmoothing } from './fold-smoothing.js';
+import { type GroupMoments, GroupStatistics } from './group-statistics.js';
+import { nearestValues } from './solve-group.js';
+
+export interface SmoothingRequest {
+  readonly context: BlockContext;
+  readonly weights: BlockWeights;
+  readonly rope: RopeTables;
+  readonly options: Technique;
+  /** Exponents that are tried. */
+  readonly points: number;
+  readonly blockSize: number;
+  readonly windows: number;
+  /** Residual stream that enters, of the quantized model. */
+  readonly quantized: LiveActivations;
+  readonly signal: AbortSignal;
+}
+
+export interface SmoothedBlock {
+  /** Equal in function to those of the request. */
+  readonly weights: BlockWeights;
+  /** Exponent of each group; 0 where its factors are all 1. */
+  readonly exponents: Readonly<Record<LinearGroup, number>>;
+}
+
+const GROUPS = Object.keys(LINEAR_GROUPS) as LinearGroup[];
+
+/**
+ * The factors are decided from the stream that the quantized blocks before give, run through this block in floating point:
+ * those of o and down have to be known before v and up are rounded.
+ *
+ * @throws the reason of `signal`, between two windows or candidates
+ */
+export async function smoothBlock(request: SmoothingRequest): Promise<SmoothedBlock> {
+  const moments = await measure(request);
+  const chosen = new Map<LinearGroup, AwqFactors>();
+  for (const group of GROUPS) chosen.set(group, await smoothGroup(request, group, moments[group]));
+  const of = <Key extends keyof AwqFactors>(key: Key) => Object.fromEntries([...chosen].map(([group, found]) => [group, found[key]])) as Record<LinearGroup, AwqFactors[Key]>;
+  return { weights: foldSmoothing(request.weights, request.context.shape, of('factors')), exponents: of('exponent') };
+}
+
+async function measure({ context, weights, rope, windows, quantized, signal }: SmoothingRequest): Promise<Record<LinearGroup, GroupMoments>> {
+  const statistics = new Map(GROUPS.map((group) => [group, new GroupStatistics(context, linearDims(LINEAR_GROUPS[group][0], context.shape).in, { kind: 'none' }, windows)]));
+  for (let index = 0; index < windows; index++) {
+    await setImmediate();
+    signal.throwIfAborted();
+    forwardBlock(context, weights, quantized.window(index), rope, (group, input) => statistics.get(group)?.add(index, input, undefined));
+  }
+  return Object.fromEntries([...statistics].map(([group, sums]) => [group, sums.finish()])) as Record<LinearGroup, GroupMoments>;
+}
+
+function smoothGroup({ context, weights, options, points, blockSize, signal }: SmoothingRequest, group: LinearGroup, moments: GroupMoments): Promise<AwqFactors> {
+  const { shape } = context;
+  const { k, train, heldOut } = moments;
+  const loudness = Float32Array.from({ length: k }, (_, i) => Math.sqrt(train.gram[i * k + i] as number));
+  return awq(context, LINEAR_GROUPS[group].map((role): LayerWeight => ({ w: weights.linears[role].weight, n: linearDims(role, shape).out, k })), {
+    points,
+    magnitudes: group === 'o' ? meanOverQueryHeads(loudness, shape) : loudness,
+    gram: (heldOut ?? train).gram,
+    round: async (weight, factors) => {
+      await setImmediate();
+      signal.throwIfAborted();
+      return nearestValues({ compute: context, options, blockSize, moments: { k, reference: { kind: 'none' }, train: { tokens: train.tokens, gram: dividedGram(train.gram, factors) } } }, weight);
+    },
+  });
+}
+
+/** The mean over the query heads of each value head, in the place of each of them: they read channels that are folded into the same rows. */
+function meanOverQueryHeads(values: Float32Array, { heads, kvHeads, headDim }: BlockShape): Float32Array {
+  const members = heads / kvHeads;
+  const means = new Float32Array(values.length);
+  for (let i = 0; i < means.length; i++) {
+    const first = i - (Math.floor(i / headDim) % members) * headDim;
+    for (let member = 0; member < members; member++) means[i] = (means[i] as number) + (values[first + member * headDim] as number) / members;
+  }
+  return means;
+}
+
+/** The Gram matrix of inputs that were divided by `factors`. */
+function dividedGram(gram: Float32Array, factors: Float32Array): Float32Array {
+  const k = factors.length;
+  return gram.map((value, i) => value / ((factors[Math.floor(i / k)] as number) * (factors[i % k] as number)));
+}
