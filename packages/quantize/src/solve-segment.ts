@@ -48,7 +48,7 @@ export interface SolvedSegment {
 export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
   const { segment, weights: { technique, blockSize }, resolve, kernels, inputs, folder, threads, signal } = request;
   const description = describeBlock(segment);
-  if (technique.smoothing !== 'none') requireFoldable(description);
+  if (technique.smoothing.method !== 'none') requireFoldable(description);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
   for (const role of LINEAR_ROLES) requireBlocks(names[role], linearDims(role, description.shape).in, blockSize);
   const files = new TensorFiles(resolve);
@@ -74,7 +74,7 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
 /** Solves the block, with factors of its input channels folded in beforehand where the recipe smooths. */
 async function solve({ linears, attentionGain, mlpGain }: BlockDescription, request: BlockRequest): Promise<SolvedSegment> {
   const { names, options: { smoothing } } = request;
-  if (smoothing === 'none') {
+  if (smoothing.method === 'none') {
     const solution = await solveBlock(request);
     return { layers: new Map(LINEAR_ROLES.map((role) => [names[role], solution[role]])), folded: new Map() };
   }

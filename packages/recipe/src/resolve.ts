@@ -137,7 +137,7 @@ function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
   if (quantize === 'none') return 'none';
   const { weights, lmHead, embedding, activations, kvCache } = quantize;
   const technique = resolveTechnique(quantize);
-  if (technique.smoothing !== 'none' && request.file.recipe.optimize.rotate.r1) {
+  if (technique.smoothing.method !== 'none' && request.file.recipe.optimize.rotate.r1) {
     throw recipeError('RECIPE_SMOOTHING', {
       what: 'quantize.smoothing cannot be combined with optimize.rotate.r1',
       why: 'the rotation spreads the loud channels over all of them, and none is left to be smoothed',

@@ -26,8 +26,8 @@ const rounding = z.discriminatedUnion('method', [
   z.strictObject({ method: z.literal('gptaq'), damping, actOrder, alpha: z.number().min(0).max(1).default(0.25).describe('Part of the residual term.') }),
 ]);
 
-const smoothing = z.union([
-  z.literal('none'),
+const smoothing = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('none') }),
   z.strictObject({
     method: z.literal('awq'),
     points: z.int().min(2).max(100).default(20).describe('Exponents that are tried, from 0 at equal distances below 1.'),
@@ -45,7 +45,7 @@ const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeR
 /** Keys of the quantize section that choose techniques. */
 export const techniqueOptions = {
   recipe: z.enum(NAMES).optional().describe('Named chain of techniques: see [quantization](quantization.md#named-recipes). Default: `minmax`.'),
-  smoothing: smoothing.optional().describe('Whether channels with loud inputs get larger weights before scales are found: see [AWQ](techniques/awq.md). Cannot be combined with `optimize.rotate.r1`.'),
+  smoothing: smoothing.optional().describe('Whether input channels are scaled before scales are found, and what gives them the other way: [AWQ](techniques/awq.md). Not together with `optimize.rotate.r1`.'),
   scales: scaleSearch.optional().describe('How scales are found, in place of what the named recipe says.'),
   rounding: rounding.optional().describe('How codes are rounded on them: to nearest, or with error feedback (GPTQ, GPTAQ).'),
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),

@@ -10,7 +10,9 @@ export type Rounding =
   | { readonly method: 'gptq'; readonly damping: number; readonly actOrder: boolean }
   | { readonly method: 'gptaq'; readonly damping: number; readonly actOrder: boolean; readonly alpha: number };
 
-export type Smoothing = 'none' | { readonly method: 'awq'; readonly points: number };
+export type Smoothing =
+  | { readonly method: 'none' }
+  | { readonly method: 'awq'; readonly points: number };
 
 export interface Technique {
   /** Factors of input channels that are folded into what comes before a layer. */
@@ -25,7 +27,7 @@ export interface Technique {
 
 /** Whether a technique reads the inputs of layers, so that calibration text must run through the blocks. */
 export function needsInputs({ smoothing, scales, rounding, correction, polish }: Technique): boolean {
-  return smoothing !== 'none' || scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none') || rounding.method !== 'nearest' || correction !== 0 || polish > 0;
+  return smoothing.method !== 'none' || scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none') || rounding.method !== 'nearest' || correction !== 0 || polish > 0;
 }
 
 /** Whether it also reads what the float model has at the same place. */
@@ -40,11 +42,11 @@ export function needsReferenceInputs({ scales, rounding }: Technique): boolean {
 
 /** Named chains. What a recipe writes beside the name replaces that link. */
 export const QUANTIZE_RECIPES = {
-  minmax: { smoothing: 'none', scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  fast: { smoothing: 'none', scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  lpbq_seqmse: { smoothing: 'none', scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  gptaq: { smoothing: 'none', scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0 },
-  lpbq_gptaq: { smoothing: 'none', scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2 },
+  minmax: { smoothing: { method: 'none' }, scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
+  fast: { smoothing: { method: 'none' }, scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
+  lpbq_seqmse: { smoothing: { method: 'none' }, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
+  gptaq: { smoothing: { method: 'none' }, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0 },
+  lpbq_gptaq: { smoothing: { method: 'none' }, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2 },
 } as const satisfies Readonly<Record<string, Technique>>;
 
 export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;

@@ -87,5 +87,7 @@ function meanOverQueryHeads(values: Float32Array, { heads, kvHeads, headDim }: B
 /** The Gram matrix of inputs that were divided by `factors`. */
 function dividedGram(gram: Float32Array, factors: Float32Array): Float32Array {
   const k = factors.length;
-  return gram.map((value, i) => value / ((factors[Math.floor(i / k)] as number) * (factors[i % k] as number)));
+  const out = new Float32Array(gram.length);
+  for (let row = 0; row < k; row++) for (let c = 0; c < k; c++) out[row * k + c] = (gram[row * k + c] as number) / ((factors[row] as number) * (factors[c] as number));
+  return out;
 }

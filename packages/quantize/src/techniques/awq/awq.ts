@@ -40,8 +40,7 @@ export async function awq(compute: Compute, weights: readonly LayerWeight[], { p
       const size = sizes[i] as number;
       if (!(size > 0)) continue;
       const values = await round({ w: timesColumns(w, factors), n, k }, factors);
-      const errors = values.map((value, at) => value / (factors[at % k] as number) - (w[at] as number));
-      sum += outputLoss(compute, errors, gram, n, k) / size;
+      sum += outputLoss(compute, errorsOf(values, factors, w), gram, n, k) / size;
     }
     return sum;
   };
@@ -67,5 +66,15 @@ export function smoothingFactors(magnitudes: Float32Array, exponent: number): Fl
 /** w [n, k] with column c times factors[c]. */
 export function timesColumns(w: Float32Array, factors: Float32Array): Float32Array {
   const k = factors.length;
-  return w.map((value, i) => value * (factors[i % k] as number));
+  const out = new Float32Array(w.length);
+  for (let start = 0; start < w.length; start += k) for (let c = 0; c < k; c++) out[start + c] = (w[start + c] as number) * (factors[c] as number);
+  return out;
+}
+
+/** What rounding changed in the weight itself: values / factors - w, column by column. */
+function errorsOf(values: Float32Array, factors: Float32Array, w: Float32Array): Float32Array {
+  const k = factors.length;
+  const errors = new Float32Array(w.length);
+  for (let start = 0; start < w.length; start += k) for (let c = 0; c < k; c++) errors[start + c] = (values[start + c] as number) / (factors[c] as number) - (w[start + c] as number);
+  return errors;
 }
