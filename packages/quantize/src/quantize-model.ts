@@ -15,6 +15,7 @@ import { assignEncodings } from './calibration/assign.js';
 import { type Range, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
+import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
@@ -73,9 +74,10 @@ export interface QuantizeResult {
  *
  * A block that the cache has is read, not made; both ways give the same bytes.
  *
- * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE
+ * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
+  if (request.weights.technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
   const state = new Walk(request);
   const count = segmentCount(request.plan);
   const report = (done: number): void => request.reporter.progress({ work: 'quantize', label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });

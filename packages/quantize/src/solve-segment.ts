@@ -1,6 +1,5 @@
 /** A decoder block of the adapted graph, solved with the calibration tokens that reach it. */
 import { join } from 'node:path';
-import { printable } from '@tundish/diagnostics';
 import type { Kernels } from '@tundish/native';
 import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
@@ -8,7 +7,6 @@ import type { CalibrationInputs } from './calibration/windows.js';
 import { smoothBlock } from './engine/smooth-block.js';
 import { type BlockRequest, solveBlock } from './engine/solve-block.js';
 import type { SolvedLayer } from './engine/solve-group.js';
-import { quantizeError } from './errors.js';
 import { type BlockDescription, describeBlock } from './forward/block-description.js';
 import { LINEAR_GROUPS, type LinearGroup } from './forward/block-forward.js';
 import { LINEAR_ROLES, type LinearRole, linearDims } from './forward/block-weights.js';
@@ -43,12 +41,11 @@ export interface SolvedSegment {
 }
 
 /**
- * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE, QUANTIZE_SMOOTHING
+ * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
  */
 export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
   const { segment, weights: { technique, blockSize }, resolve, kernels, inputs, folder, threads, signal } = request;
   const description = describeBlock(segment);
-  if (technique.smoothing.method !== 'none') requireFoldable(description);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
   for (const role of LINEAR_ROLES) requireBlocks(names[role], linearDims(role, description.shape).in, blockSize);
   const files = new TensorFiles(resolve);
@@ -89,15 +86,4 @@ async function solve({ linears, attentionGain, mlpGain }: BlockDescription, requ
     return values === undefined ? [] : [[linears[role].bias?.name as string, values] as const];
   });
   return { layers: new Map(layers), folded: new Map([[attentionGain.name, weights.attentionGain], [mlpGain.name, weights.mlpGain], ...biases]) };
-}
-
-/** @throws QUANTIZE_SMOOTHING when something beside the block's own place reads what factors are folded into */
-function requireFoldable({ linears, attentionGain, mlpGain }: BlockDescription): void {
-  const parameters = [attentionGain, mlpGain, ...LINEAR_ROLES.flatMap((role) => [linears[role].weight, linears[role].bias ?? []].flat())];
-  const shared = parameters.find(({ name, consumers }) => consumers.length > 1 || parameters.filter((other) => other.name === name).length > 1);
-  if (shared === undefined) return;
-  throw quantizeError('QUANTIZE_SMOOTHING', {
-    what: `${printable(shared.name)} is read in several places of a block, so no factor can be folded into it`,
-    fix: 'leave out quantize.smoothing for this model',
-  });
 }

@@ -4,6 +4,7 @@ import { type ScaleGrid, loadKernels } from '@tundish/native';
 import * as techniques from '@tundish/quantize/techniques';
 import { QUANTIZE_RECIPES, type QuantizeRecipeName, parseRecipe, resolveTechnique } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
+import { smoothingOf } from './examples/awq.js';
 import { roundWithGptaq } from './examples/gptaq.js';
 import { roundWithGptq } from './examples/gptq.js';
 import { roundLpbq } from './examples/lpbq.js';
@@ -72,6 +73,16 @@ describe('programs', () => {
 
   it('min-max: the values are the codes on the grid', () => {
     expect(values).toEqual(dequantize(nearest, minMaxGrid));
+  });
+
+  it('AWQ: a smaller loss than min-max on tokens that it was not learned from', async () => {
+    const half = (tokens / 2) * k;
+    const [learned, judging] = [x.subarray(0, half), gramOf(compute, x.subarray(half), tokens / 2, k)];
+    const found = await smoothingOf(compute, [weight], learned, judging);
+    const relative = (e: Float32Array): number => compute.kernels.solvers.rowLosses(e, judging, n, k).reduce((sum, row) => sum + row, 0);
+    const unsmoothed = relative(values.map((value, i) => value - (w[i] as number))) / relative(w);
+    expect(found.exponent).toBeGreaterThan(0);
+    expect(found.loss).toBeLessThan(0.75 * unsmoothed);
   });
 
   it('grid search: a smaller loss than min-max', () => {

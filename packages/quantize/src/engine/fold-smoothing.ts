@@ -1,6 +1,9 @@
 /** Puts smoothing factors into a decoder block, whose function stays: columns times them, what gives the inputs divided by them. */
+import { printable } from '@tundish/diagnostics';
+import { quantizeError } from '../errors.js';
 import type { LinearGroup } from '../forward/block-forward.js';
 import type { BlockShape, BlockWeights, Linear } from '../forward/block-weights.js';
+import type { Parameter } from '../parameters.js';
 import { timesColumns } from '../techniques/awq/awq.js';
 
 /** One factor for each input of the layers of a group, fp32 [in]. Those of `o` are equal for the query heads of one value head. */
@@ -41,4 +44,22 @@ function dividedOutputs({ weight, bias }: Linear, factors: Float32Array): Linear
 
 function divided(values: Float32Array, factors: Float32Array): Float32Array {
   return values.map((value, i) => value / (factors[i] as number));
+}
+
+/**
+ * Factors change what a parameter is to all that read it.
+ *
+ * @param parameters of the whole model
+ * @throws QUANTIZE_SMOOTHING when a gain, a weight or a bias is read in more than one place
+ */
+export function requireFoldable(parameters: readonly Parameter[]): void {
+  const places = new Set<string>();
+  for (const { role, name, consumers } of parameters) {
+    if (role === 'embedding' || role === 'rotation') continue;
+    if (consumers.length === 1 && !places.has(name)) {
+      places.add(name);
+      continue;
+    }
+    throw quantizeError('QUANTIZE_SMOOTHING', { what: `${printable(name)} is read in several places, and factors of one would change the others`, fix: 'leave out quantize.smoothing for this model' });
+  }
 }

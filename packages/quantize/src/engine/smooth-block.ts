@@ -1,27 +1,17 @@
 /** Chooses smoothing factors for a decoder block, from the tokens that reach it, and puts them into its weights. */
 import { setImmediate } from 'node:timers/promises';
-import type { Technique } from '@tundish/recipe/technique';
-import { type BlockContext, LINEAR_GROUPS, type LinearGroup, forwardBlock } from '../forward/block-forward.js';
-import { type BlockShape, type BlockWeights, type RopeTables, linearDims } from '../forward/block-weights.js';
-import type { LiveActivations } from '../live-activations.js';
+import { LINEAR_GROUPS, type LinearGroup, forwardBlock } from '../forward/block-forward.js';
+import { type BlockShape, type BlockWeights, linearDims } from '../forward/block-weights.js';
 import { type AwqFactors, awq } from '../techniques/awq/awq.js';
 import type { LayerWeight } from '../techniques/weight-matrix.js';
 import { foldSmoothing } from './fold-smoothing.js';
 import { type GroupMoments, GroupStatistics } from './group-statistics.js';
+import type { BlockRequest } from './solve-block.js';
 import { nearestValues } from './solve-group.js';
 
-export interface SmoothingRequest {
-  readonly context: BlockContext;
-  readonly weights: BlockWeights;
-  readonly rope: RopeTables;
-  readonly options: Technique;
+export interface SmoothingRequest extends Pick<BlockRequest, 'context' | 'weights' | 'rope' | 'options' | 'blockSize' | 'windows' | 'quantized' | 'signal'> {
   /** Exponents that are tried. */
   readonly points: number;
-  readonly blockSize: number;
-  readonly windows: number;
-  /** Residual stream that enters, of the quantized model. */
-  readonly quantized: LiveActivations;
-  readonly signal: AbortSignal;
 }
 
 export interface SmoothedBlock {
