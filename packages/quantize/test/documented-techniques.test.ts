@@ -42,8 +42,8 @@ describe('pages', () => {
 
   it('show a recipe that is one, and means what they say', () => {
     const [, yaml] = /```yaml\n(.*?)```/s.exec(overview) as RegExpExecArray;
-    const { rounding, correction } = QUANTIZE_RECIPES.lpbq_gptaq;
-    expect(techniqueOf(`checkpoint: ./checkpoint\n${yaml as string}`)).toEqual({ rounding, correction, scales: { search: 'grid', factors: 17, weighting: 'blocks' }, polish: 4 });
+    const { smoothing, rounding, correction } = QUANTIZE_RECIPES.lpbq_gptaq;
+    expect(techniqueOf(`checkpoint: ./checkpoint\n${yaml as string}`)).toEqual({ smoothing, rounding, correction, scales: { search: 'grid', factors: 17, weighting: 'blocks' }, polish: 4 });
   });
 });
 
