@@ -121,13 +121,17 @@ describe('smoothing', () => {
   });
 });
 
-/** The same function with some channels of the norms in the blocks 64 times louder, and the weights that read them smaller. */
+/**
+ * Some channels of the norms in the blocks 64 times louder and the weights that read them smaller, which changes nothing; and
+ * biases of v and up 20 times larger, so that one that does not go with its weight is seen.
+ */
 function withLoudChannels(adapted: AdaptedCheckpoint): AdaptedCheckpoint {
   const { graph } = adapted.model;
   for (const { name, root, uses } of findParameters(graph)) {
-    const [, gain, reader] = /(layernorm)|((?:q|k|v|gate|up)_proj\.weight)$/.exec(name) ?? [];
-    if (gain === undefined && reader === undefined) continue;
-    const factors = Float32Array.from({ length: Number(root.shape?.at(-1)) }, (_, i) => (i % 13 !== 4 ? 1 : gain === undefined ? 1 / 64 : 64));
+    const [kind] = /layernorm|(?:q|k|v|gate|up)_proj\.weight$|(?:v|up)_proj\.bias$/.exec(name) ?? [];
+    if (kind === undefined) continue;
+    const loud = kind === 'layernorm' ? 64 : 1 / 64;
+    const factors = Float32Array.from({ length: Number(root.shape?.at(-1)) }, (_, i) => (kind.endsWith('bias') ? 20 : i % 13 === 4 ? loud : 1));
     const product = graph.addNode({ opType: 'Mul', name: graph.uniqueName('louder'), inputs: [root, graph.addInitializer(graph.uniqueName('factors'), floatTensor(factors))] }).output();
     [product.dtype, product.shape] = [root.dtype, root.shape];
     for (const { node, index } of uses) node.replaceInput(index, product);

@@ -32,7 +32,7 @@ export function foldSmoothing({ linears, attentionGain, mlpGain }: BlockWeights,
 }
 
 /** Values [heads · headDim] that query heads of one value head share, once for each value head: [kvHeads · headDim]. */
-export function ofValueHeads(values: Float32Array, { heads, kvHeads, headDim }: BlockShape): Float32Array {
+function ofValueHeads(values: Float32Array, { heads, kvHeads, headDim }: BlockShape): Float32Array {
   const members = heads / kvHeads;
   return Float32Array.from({ length: kvHeads * headDim }, (_, i) => values[Math.floor(i / headDim) * members * headDim + (i % headDim)] as number);
 }
