@@ -90,6 +90,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'optimize.rotate.r3': [(text) => `${text}optimize: { rotate: { r3: true } }\n`, ['optimize', ...FROM_QUANTIZE]],
   quantize: [(text) => text.replace(/quantize: .*/, 'quantize: none'), FROM_QUANTIZE],
   'quantize.recipe': [replaced('quantize: {', 'quantize: { recipe: fast,'), FROM_QUANTIZE],
+  'quantize.smoothing': [replaced('quantize: {', 'quantize: { smoothing: { method: awq, points: 3 },'), FROM_QUANTIZE],
   'quantize.scales': [replaced('quantize: {', 'quantize: { scales: { search: grid, weighting: none },'), FROM_QUANTIZE],
   'quantize.rounding': [replaced('quantize: {', 'quantize: { rounding: { method: gptq },'), FROM_QUANTIZE],
   'quantize.correction': [replaced('quantize: {', 'quantize: { correction: 0.5,'), FROM_QUANTIZE],

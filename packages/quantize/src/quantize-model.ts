@@ -18,11 +18,12 @@ import { settleCaches } from './calibration/cache-encodings.js';
 import { type Range, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
-import type { LayerReport, SolvedLayer } from './engine/solve-group.js';
+import { requireFoldable } from './engine/fold-smoothing.js';
+import type { LayerReport } from './engine/solve-group.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
 import { findParameters } from './parameters.js';
-import { solveSegment } from './solve-segment.js';
+import { type SolvedSegment, solveSegment } from './solve-segment.js';
 import { type WeightOptions, quantizeParameter } from './quantize-parameter.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import { type Segment, type SegmentPlan, segmentAt, segmentCount } from './segments.js';
@@ -83,9 +84,10 @@ export interface QuantizeResult {
  *
  * A block that the cache has is read, not made; both ways give the same bytes.
  *
- * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE
+ * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
+  if (request.weights.technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
   const state = new Walk(request);
   const count = segmentCount(request.plan);
   const report = (done: number): void => request.reporter.progress({ work: 'quantize', label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
@@ -175,12 +177,12 @@ class Walk {
     const isObserved = calibration !== undefined && (activations || (solved === undefined && streams.length > 0));
     const seen = isObserved ? await this.#observe(segment, weights, folder, calibration, solved === undefined) : NOTHING_SEEN;
     if (calibration !== undefined && segment.input === undefined && needsReference(technique)) await this.#observe(segment, undefined, folder, calibration, true);
-    await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ...(activations ? seen : NOTHING_SEEN), layers: [...(solved?.values() ?? [])].map(({ report }) => report) });
+    await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ...(activations ? seen : NOTHING_SEEN), layers: [...(solved?.layers.values() ?? [])].map(({ report }) => report) });
     return [weightsName(segment.name), recordName(segment.name), ...streams];
   }
 
-  /** Codes of the projections by name of their parameter, from the inputs that the calibration text gives them. */
-  async #solve(segment: Segment, folder: string, calibration: Calibration): Promise<ReadonlyMap<string, SolvedLayer>> {
+  /** Codes of the projections, from the inputs that the calibration text gives them, and what was folded into other parameters. */
+  async #solve(segment: Segment, folder: string, calibration: Calibration): Promise<SolvedSegment> {
     const { weights, resolve, kernels, threads, signal } = this.request;
     const before = this.#before as { readonly name: string; readonly files: BlockFiles };
     return solveSegment({
@@ -191,7 +193,7 @@ class Walk {
     });
   }
 
-  async #quantizeWeights(segment: Segment, path: string, solved: ReadonlyMap<string, SolvedLayer> | undefined): Promise<Pick<BlockResult, 'weights' | 'fixed'>> {
+  async #quantizeWeights(segment: Segment, path: string, solved: SolvedSegment | undefined): Promise<Pick<BlockResult, 'weights' | 'fixed'>> {
     const files = new TensorFiles(this.request.resolve);
     const file = await WeightFile.create(weightsName(segment.name), path);
     const weights: BlockWeight[] = [];
@@ -200,8 +202,9 @@ class Walk {
     try {
       for (const parameter of findParameters(segment.model.graph)) {
         this.request.signal.throwIfAborted();
-        const layer = parameter.role === 'projection' ? solved?.get(parameter.name) : undefined;
-        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange, ...(layer === undefined ? {} : { solved: layer }) });
+        const layer = parameter.role === 'projection' ? solved?.layers.get(parameter.name) : undefined;
+        const values = parameter.role === 'projection' ? undefined : solved?.folded.get(parameter.name);
+        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange, ...(layer === undefined ? {} : { solved: layer }), ...(values === undefined ? {} : { values }) });
         weights.push({ key: quantizedKey(parameter), name: parameter.role === 'projection' && head ? 'lm_head.weight' : parameter.name, weight });
         if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) fixed[node.output().name] = weight.encoding;
       }

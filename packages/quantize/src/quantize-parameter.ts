@@ -32,12 +32,14 @@ export interface ParameterRequest {
   readonly zeroPoints: ZeroPointRange;
   /** Codes and scales of the projection, where they were solved with its inputs. */
   readonly solved?: SolvedLayer;
+  /** Of a vector, in place of those that the graph gives it. */
+  readonly values?: Float32Array;
 }
 
 /** Quantizes one parameter and appends it to the segment's weight file. */
 export async function quantizeParameter(request: ParameterRequest): Promise<QuantizedWeight> {
-  const { kernels, options, parameter, files, file } = request;
-  const source = weightSource(parameter.name, parameter.root, files);
+  const { kernels, options, parameter, files, file, values } = request;
+  const source = values === undefined ? weightSource(parameter.name, parameter.root, files) : { name: parameter.name, rows: 1, columns: values.length, read: () => values };
   const dims = (parameter.root.shape ?? []).map(Number);
   switch (parameter.role) {
     case 'projection':

@@ -4,9 +4,11 @@ import type { Kernels } from '@tundish/native';
 import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
-import { solveBlock } from './engine/solve-block.js';
+import { smoothBlock } from './engine/smooth-block.js';
+import { type BlockRequest, solveBlock } from './engine/solve-block.js';
 import type { SolvedLayer } from './engine/solve-group.js';
-import { describeBlock } from './forward/block-description.js';
+import { type BlockDescription, describeBlock } from './forward/block-description.js';
+import { LINEAR_GROUPS, type LinearGroup } from './forward/block-forward.js';
 import { LINEAR_ROLES, type LinearRole, linearDims } from './forward/block-weights.js';
 import { readBlock } from './forward/read-block.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
@@ -31,11 +33,17 @@ export interface SolveSegmentRequest {
   readonly onBytes: (bytes: number) => void;
 }
 
+export interface SolvedSegment {
+  /** Codes and scales by name of the parameter. */
+  readonly layers: ReadonlyMap<string, SolvedLayer>;
+  /** Values of gains and biases that are others than in the checkpoint, by name of the parameter. */
+  readonly folded: ReadonlyMap<string, Float32Array>;
+}
+
 /**
- * @returns codes and scales by name of the parameter
  * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
  */
-export async function solveSegment(request: SolveSegmentRequest): Promise<ReadonlyMap<string, SolvedLayer>> {
+export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
   const { segment, weights: { technique, blockSize }, resolve, kernels, inputs, folder, threads, signal } = request;
   const description = describeBlock(segment);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
@@ -50,13 +58,32 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Readon
   const quantizedOut = new LiveActivationsWriter(join(folder, activationsName(segment.name)));
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
-    const solution = await solveBlock({
+    return await solve(description, {
       context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, blockSize, windows, folder, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });
-    return new Map(LINEAR_ROLES.map((role) => [names[role], solution[role]]));
   } finally {
     for (const stream of [quantized, reference, quantizedOut, referenceOut]) stream?.close();
   }
+}
+
+/** Solves the block, with factors of its input channels folded in beforehand where the recipe smooths. */
+async function solve({ linears, attentionGain, mlpGain }: BlockDescription, request: BlockRequest): Promise<SolvedSegment> {
+  const { names, options: { smoothing } } = request;
+  if (smoothing.method === 'none') {
+    const solution = await solveBlock(request);
+    return { layers: new Map(LINEAR_ROLES.map((role) => [names[role], solution[role]])), folded: new Map() };
+  }
+  const { weights, exponents } = await smoothBlock({ ...request, points: smoothing.points });
+  const solution = await solveBlock({ ...request, weights });
+  const layers = (Object.keys(LINEAR_GROUPS) as LinearGroup[]).flatMap((group) => LINEAR_GROUPS[group].map((role) => {
+    const { report, ...layer } = solution[role];
+    return [names[role], { ...layer, report: { ...report, smoothing: exponents[group] } }] as const;
+  }));
+  const biases = LINEAR_ROLES.flatMap((role) => {
+    const values = weights.linears[role].bias;
+    return values === undefined ? [] : [[linears[role].bias?.name as string, values] as const];
+  });
+  return { layers: new Map(layers), folded: new Map([[attentionGain.name, weights.attentionGain], [mlpGain.name, weights.mlpGain], ...biases]) };
 }

@@ -5,6 +5,7 @@ import * as observers from '@tundish/quantize/observers';
 import * as techniques from '@tundish/quantize/techniques';
 import { QUANTIZE_RECIPES, type QuantizeRecipeName, parseRecipe, resolveTechnique } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
+import { smoothingOf } from './examples/awq.js';
 import { roundWithGptaq } from './examples/gptaq.js';
 import { roundWithGptq } from './examples/gptq.js';
 import { roundLpbq } from './examples/lpbq.js';
@@ -33,18 +34,18 @@ describe('pages', () => {
   });
 
   it('show the named recipes as they are', () => {
-    const rows = [...(overview.split('| recipe |')[1]?.split('\n\n')[0] ?? '').matchAll(/^\| `(\w+)` \| `(.+)` \| `(.+)` \| `(.+)` \| `(.+)` \|$/gm)];
-    const chains = rows.map(([, name, scales, rounding, correction, polish]) => [name, { scales, rounding, correction, polish }] as const).map(([name, links]) => {
-      const yaml = ['checkpoint: ./checkpoint', 'quantize:', ...Object.entries(links).map(([key, value]) => `  ${key}: ${value}`)].join('\n');
-      return [name, techniqueOf(yaml)] as const;
+    const [head, , ...rows] = (overview.split('\n\n').find((part) => part.startsWith('| recipe |')) ?? '').split('\n').map((line) => line.split('|').slice(1, -1).map((cell) => cell.replaceAll('`', '').trim())) as [string[], string[], ...string[][]];
+    const chains = rows.map(([name, ...cells]) => {
+      const links = head.slice(1).flatMap((key, i) => (cells[i] === '' ? [] : [`  ${key}: ${cells[i] as string}`]));
+      return [name, techniqueOf(['checkpoint: ./checkpoint', 'quantize:', ...links].join('\n'))] as const;
     });
     expect(Object.fromEntries(chains)).toEqual(QUANTIZE_RECIPES);
   });
 
   it('show a recipe that is one, and means what they say', () => {
     const [, yaml] = /```yaml\n(.*?)```/s.exec(overview) as RegExpExecArray;
-    const { rounding, correction } = QUANTIZE_RECIPES.lpbq_gptaq;
-    expect(techniqueOf(`checkpoint: ./checkpoint\n${yaml as string}`)).toEqual({ rounding, correction, scales: { search: 'grid', factors: 17, weighting: 'blocks' }, polish: 4 });
+    const { smoothing, rounding, correction, products } = QUANTIZE_RECIPES.lpbq_gptaq;
+    expect(techniqueOf(`checkpoint: ./checkpoint\n${yaml as string}`)).toEqual({ smoothing, rounding, correction, products, scales: { search: 'grid', factors: 17, weighting: 'blocks' }, polish: 4 });
   });
 });
 
@@ -74,6 +75,16 @@ describe('programs', () => {
 
   it('min-max: the values are the codes on the grid', () => {
     expect(values).toEqual(dequantize(nearest, minMaxGrid));
+  });
+
+  it('AWQ: a smaller loss than min-max on tokens that it was not learned from', async () => {
+    const half = (tokens / 2) * k;
+    const [learned, judging] = [x.subarray(0, half), gramOf(compute, x.subarray(half), tokens / 2, k)];
+    const found = await smoothingOf(compute, [weight], learned, judging);
+    const relative = (e: Float32Array): number => compute.kernels.solvers.rowLosses(e, judging, n, k).reduce((sum, row) => sum + row, 0);
+    const unsmoothed = relative(values.map((value, i) => value - (w[i] as number))) / relative(w);
+    expect(found.exponent).toBeGreaterThan(0);
+    expect(found.loss).toBeLessThan(0.75 * unsmoothed);
   });
 
   it('grid search: a smaller loss than min-max', () => {

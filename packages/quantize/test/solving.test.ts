@@ -2,10 +2,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { recordingReporter } from '@tundish/diagnostics';
+import { type Model, type Node, floatTensor } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
 import { QUANTIZE_RECIPES, type Technique } from '@tundish/recipe/technique';
 import { hostReference } from '@tundish/toolchain-host';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { windowFeeds } from '../src/calibration/windows.js';
+import { findParameters } from '../src/parameters.js';
 import { type QuantizeRequest, type QuantizeResult, documentOf, quantizeModel, writeEncodings } from '../src/index.js';
 import { type AdaptedCheckpoint, adapt, repositoryPath, temporaryFolder } from './adapted.js';
 
@@ -70,6 +73,71 @@ describe.each(['llama-bias-fp32', 'llama-headdim-bf16'])('%s', (name) => {
     expect([...weights.encodings.parameters]).toEqual([...both.encodings.parameters]);
   });
 });
+
+describe('smoothing', () => {
+  const smooth = (technique: Technique): Technique => ({ ...technique, smoothing: { method: 'awq', points: 4 } });
+  let adapted: AdaptedCheckpoint;
+  beforeAll(async () => {
+    adapted = withLoudChannels(await adapt(repositoryPath('test/fixtures/golden/llama-bias-fp32'), LENGTH, LENGTH + 1));
+  });
+
+  /** Logits of the first window, in ONNX Runtime. */
+  async function logitsOf(model: Model, resolve: (location: string) => string): Promise<Float32Array> {
+    const opened = await hostReference().open({ model, resolve, threads: 2 });
+    const outputs = await opened.run(windowFeeds(adapted.calibration(WINDOWS, LENGTH), { name: 'whole', model, input: undefined, output: 'logits' }, 0, undefined), ['logits']);
+    await opened.close();
+    return outputs.get('logits') as Float32Array;
+  }
+
+  test('brings the outputs of a model with loud channels nearer, and reports its exponents', async () => {
+    const expected = await logitsOf(adapted.model, adapted.resolve);
+    const [plain, smoothed] = await Promise.all([QUANTIZE_RECIPES.minmax, smooth(QUANTIZE_RECIPES.minmax)].map(async (technique) => {
+      const walked = await walk(adapted, technique, { activations: false });
+      const logits = await logitsOf(walked.model, (location) => walked.files.get(location) as string);
+      return { ...walked, error: logits.reduce((sum, value, i) => sum + (value - (expected[i] as number)) ** 2, 0) };
+    })) as [Walked & { error: number }, Walked & { error: number }];
+    expect(smoothed.error).toBeLessThan(0.5 * plain.error);
+    const exponents = smoothed.layers.map(({ smoothing }) => smoothing as number);
+    expect(exponents).toHaveLength(LINEARS * adapted.adaptation.layers.length);
+    expect(exponents.every((exponent) => [0, 0.25, 0.5, 0.75].includes(exponent))).toBe(true);
+    // q and gate of each block read what is loud.
+    for (const at of [0, 4]) expect(exponents[at]).toBeGreaterThan(0);
+  });
+
+  test('gives equal bytes on 1 and 2 threads, in front of every chain', async () => {
+    const solved = await walk(adapted, smooth(QUANTIZE_RECIPES.lpbq_gptaq));
+    expect((await walk(adapted, smooth(QUANTIZE_RECIPES.lpbq_gptaq), { threads: 1 })).digest).toBe(solved.digest);
+    for (const recipe of ['lpbq_seqmse', 'gptaq'] as const) {
+      const { layers } = await walk(adapted, smooth(QUANTIZE_RECIPES[recipe]));
+      expect(layers.some(({ smoothing }) => smoothing !== 0)).toBe(true);
+    }
+  });
+
+  test('is refused where two norms share a gain', async () => {
+    const shared = await adapt(repositoryPath('test/fixtures/golden/llama-bias-fp32'), LENGTH, LENGTH + 1);
+    const [first, second] = shared.model.graph.nodes.filter(({ opType }) => opType === 'RMSNormalization') as [Node, Node];
+    second.replaceInput(1, first.input(1));
+    await expect(walk(shared, smooth(QUANTIZE_RECIPES.minmax))).rejects.toThrow(/QUANTIZE_SMOOTHING: .*input_layernorm/);
+  });
+});
+
+/**
+ * Some channels of the norms in the blocks 64 times louder and the weights that read them smaller, which changes nothing; and
+ * biases of v and up 20 times larger, so that one that does not go with its weight is seen.
+ */
+function withLoudChannels(adapted: AdaptedCheckpoint): AdaptedCheckpoint {
+  const { graph } = adapted.model;
+  for (const { name, root, uses } of findParameters(graph)) {
+    const [kind] = /layernorm|(?:q|k|v|gate|up)_proj\.weight$|(?:v|up)_proj\.bias$/.exec(name) ?? [];
+    if (kind === undefined) continue;
+    const loud = kind === 'layernorm' ? 64 : 1 / 64;
+    const factors = Float32Array.from({ length: Number(root.shape?.at(-1)) }, (_, i) => (kind.endsWith('bias') ? 20 : i % 13 === 4 ? loud : 1));
+    const product = graph.addNode({ opType: 'Mul', name: graph.uniqueName('louder'), inputs: [root, graph.addInitializer(graph.uniqueName('factors'), floatTensor(factors))] }).output();
+    [product.dtype, product.shape] = [root.dtype, root.shape];
+    for (const { node, index } of uses) node.replaceInput(index, product);
+  }
+  return adapted;
+}
 
 test('C++ and TypeScript give equal bytes', async () => {
   const adapted = await adapt(repositoryPath('test/fixtures/golden/llama-bias-fp32'), 12, 13);

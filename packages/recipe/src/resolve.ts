@@ -33,7 +33,7 @@ export interface ResolveRequest {
 }
 
 /**
- * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING with the line of the recipe
+ * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING with the line of the recipe
  */
 export function resolveRecipe(request: ResolveRequest): Lock {
   const { recipe } = request.file;
@@ -137,6 +137,14 @@ function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
   if (quantize === 'none') return 'none';
   const { weights, lmHead, embedding, activations, kvCache } = quantize;
   const technique = resolveTechnique(quantize);
+  if (technique.smoothing.method !== 'none' && request.file.recipe.optimize.rotate.r1) {
+    throw recipeError('RECIPE_SMOOTHING', {
+      what: 'quantize.smoothing cannot be combined with optimize.rotate.r1',
+      why: 'the rotation spreads the loud channels over all of them, and none is left to be smoothed',
+      evidence: evidenceOf(request.file, ['quantize', 'smoothing']),
+      fix: 'leave out one of the two',
+    });
+  }
   const common = { technique, weights, lmHead, embedding };
   if (activations !== 'none') return { ...common, activations, kvCache: checkedCache(request, kvCache), calibration: resolveCalibration(request, quantize) };
   return needsInputs(technique) ? { ...common, activations, calibration: resolveCalibration(request, quantize) } : { ...common, activations };

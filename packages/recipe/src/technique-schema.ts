@@ -26,18 +26,27 @@ const rounding = z.discriminatedUnion('method', [
   z.strictObject({ method: z.literal('gptaq'), damping, actOrder, alpha: z.number().min(0).max(1).default(0.25).describe('Part of the residual term.') }),
 ]);
 
+const smoothing = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('none') }),
+  z.strictObject({
+    method: z.literal('awq'),
+    points: z.int().min(2).max(100).default(20).describe('Exponents that are tried, from 0 at equal distances below 1.'),
+  }).describe('AWQ: factors of input channels, folded into the gain or the layer before.'),
+]);
+
 const correction = z.union([z.number().min(0).max(1), z.literal('heldOut')]);
 const polish = z.int().min(0).max(100);
 const products = z.enum(['float32', 'bfloat16']);
 
 /** The chain as the lock holds it: every choice made. */
-export const techniqueLock = z.strictObject({ scales: scaleSearch, rounding, correction, polish, products });
+export const techniqueLock = z.strictObject({ smoothing, scales: scaleSearch, rounding, correction, polish, products });
 
 const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeRecipeName[]];
 
 /** Keys of the quantize section that choose techniques. */
 export const techniqueOptions = {
   recipe: z.enum(NAMES).optional().describe('Named chain of techniques: see [quantization](quantization.md#named-recipes). Default: `lpbq_gptaq`.'),
+  smoothing: smoothing.optional().describe('Whether input channels are scaled before scales are found, and what gives them the other way: [AWQ](techniques/awq.md). Not together with `optimize.rotate.r1`.'),
   scales: scaleSearch.optional().describe('How scales are found, in place of what the named recipe says.'),
   rounding: rounding.optional().describe('How codes are rounded on them: to nearest, or with error feedback (GPTQ, GPTAQ).'),
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),

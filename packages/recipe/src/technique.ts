@@ -10,7 +10,13 @@ export type Rounding =
   | { readonly method: 'gptq'; readonly damping: number; readonly actOrder: boolean }
   | { readonly method: 'gptaq'; readonly damping: number; readonly actOrder: boolean; readonly alpha: number };
 
+export type Smoothing =
+  | { readonly method: 'none' }
+  | { readonly method: 'awq'; readonly points: number };
+
 export interface Technique {
+  /** Factors of input channels that are folded into what comes before a layer. */
+  readonly smoothing: Smoothing;
   readonly scales: ScaleSearch;
   readonly rounding: Rounding;
   /** Part of the target correction, 0 to 1, or the part that held-out tokens choose for each layer. */
@@ -22,8 +28,8 @@ export interface Technique {
 }
 
 /** Whether a technique reads the inputs of layers, so that calibration text must run through the blocks. */
-export function needsInputs({ scales, rounding, correction, polish }: Technique): boolean {
-  return scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none') || rounding.method !== 'nearest' || correction !== 0 || polish > 0;
+export function needsInputs({ smoothing, scales, rounding, correction, polish }: Technique): boolean {
+  return smoothing.method !== 'none' || scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none') || rounding.method !== 'nearest' || correction !== 0 || polish > 0;
 }
 
 /** Whether it also reads what the float model has at the same place. */
@@ -41,14 +47,17 @@ export function needsWholeGram({ rounding, correction, polish }: Technique): boo
   return rounding.method !== 'nearest' || correction !== 0 || polish > 0;
 }
 
+/** Min-max and rounding to nearest, from the weights alone. */
+const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32' };
+
 /** Named chains. What a recipe writes beside the name replaces that link. */
 export const QUANTIZE_RECIPES = {
-  minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32' },
-  fast: { scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32' },
-  lpbq_seqmse: { scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'bfloat16' },
-  gptaq: { scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0, products: 'bfloat16' },
-  lpbq_gptaq: { scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'bfloat16' },
-} as const satisfies Readonly<Record<string, Technique>>;
+  minmax: PLAIN,
+  fast: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'none' } },
+  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, products: 'bfloat16' },
+  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'bfloat16' },
+  lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'bfloat16' },
+} satisfies Readonly<Record<string, Technique>>;
 
 export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
 
@@ -56,9 +65,10 @@ export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
 export const DEFAULT_QUANTIZE_RECIPE: QuantizeRecipeName = 'lpbq_gptaq';
 
 /** The chain that the keys of a quantize section mean. */
-export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined; readonly products?: Technique['products'] | undefined }): Technique {
+export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined } & { readonly [Link in keyof Technique]?: Technique[Link] | undefined }): Technique {
   const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? DEFAULT_QUANTIZE_RECIPE];
-  const chain: Technique = { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish, products: keys.products ?? named.products };
+  const written = Object.fromEntries(Object.keys(named).flatMap((link) => (keys[link as keyof Technique] === undefined ? [] : [[link, keys[link as keyof Technique]]])));
+  const chain: Technique = { ...named, ...written };
   // Where nothing is learned, no product rounds anything: recipes that differ in this alone are one.
   return needsInputs(chain) ? chain : { ...chain, products: 'float32' };
 }

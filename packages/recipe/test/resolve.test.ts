@@ -3,7 +3,7 @@ import { sha256 } from '@tundish/store';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeLock, lockDifferences } from '../src/lock.js';
-import type { Lock } from '../src/lock.js';
+import type { Lock, QuantizeOptions } from '../src/lock.js';
 import { withNamedChain } from '../src/named-chain.js';
 import { parseLock } from '../src/parse-lock.js';
 import { parseRecipe } from '../src/parse-recipe.js';
@@ -159,6 +159,18 @@ describe('resolveRecipe', () => {
     expect(() => resolve(text, changes)).toThrow(at);
   });
 
+  it('smooths by AWQ with text, but not a rotated residual stream', () => {
+    const smoothing = 'smoothing: {method: awq}';
+    const { technique, calibration } = resolve(`quantize: {recipe: fast, activations: none, ${smoothing}}`).stages.quantize.options as QuantizeOptions;
+    expect(technique).toEqual({ ...QUANTIZE_RECIPES.fast, smoothing: { method: 'awq', points: 20 } });
+    expect(calibration).toMatchObject(pin('calibration'));
+    expect(encodeLock(resolve('quantize: {smoothing: {method: none}}'))).toEqual(encodeLock(resolve('')));
+    const rotated = (text: string) => () => resolve(`optimize: {rotate: {r1: true}}\nquantize:\n  ${text}`);
+    expect(rotated(smoothing)).toThrow(/RECIPE_SMOOTHING: .*rotate\.r1[^]*recipe\.yaml:4:3/);
+    expect(rotated('smoothing: {method: none}')).not.toThrow();
+    expect(() => resolve(`optimize: {foldNormGains: true, rotate: {r2: true, r3: true}}\nquantize: {${smoothing}}`)).not.toThrow();
+  });
+
   it('refuses to quantize without a calibration text', () => {
     const file = parse('checkpoint: org/name\nquantize:\n  calibration: {windows: 8}');
     expect(() => resolve('', { file })).toThrow('RECIPE_CALIBRATION_MISSING');
@@ -173,7 +185,7 @@ describe('a recipe under another chain', () => {
     const plain = (given: string): Lock['stages']['quantize']['options'] => resolve(`quantize: { recipe: ${chain}, ${given} }`).stages.quantize.options;
     expect(quantizeOf('', chain)).toEqual(plain('lmHead: { bits: 8 }'));
     const kept = 'weights: { blockSize: 64 }, calibration: { windows: 7 }';
-    expect(quantizeOf(`quantize: { recipe: gptaq, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, ${kept} }`, chain)).toEqual(plain(kept));
+    expect(quantizeOf(`quantize: { recipe: gptaq, smoothing: { method: awq }, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, ${kept} }`, chain)).toEqual(plain(kept));
   });
 
   it('reads a calibration text when it needs one and the recipe did not', () => {

@@ -6,11 +6,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReference, needsReferenceInputs, needsWholeGram } from '@tundish/recipe/technique';
-import { type BlockContext, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
+import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { dequantize } from '../techniques/weight-matrix.js';
+import { batchesOf } from './batches.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
@@ -33,9 +34,6 @@ export interface BlockRequest {
   readonly signal: AbortSignal;
 }
 
-/** Tokens that run through a linear layer at once. */
-const BATCH_TOKENS = 2048;
-
 export type BlockSolution = Readonly<Record<LinearRole, SolvedLayer>>;
 
 /** @throws the reason of `signal`, between two batches or layers */
@@ -47,13 +45,6 @@ export async function solveBlock(request: BlockRequest): Promise<BlockSolution> 
     await scratch.remove();
   }
 }
-
-const GROUPS: Readonly<Record<LinearGroup, readonly LinearRole[]>> = {
-  qkv: ['q_proj', 'k_proj', 'v_proj'],
-  o: ['o_proj'],
-  gate_up: ['gate_proj', 'up_proj'],
-  down: ['down_proj'],
-};
 
 class BlockSolver {
   /** Layers as the quantized model has them; those that are not solved yet are absent. */
@@ -68,13 +59,13 @@ class BlockSolver {
     const float = (name: string, windows: WindowRange): Float32Array => this.scratch.read(name, windows);
 
     await this.#group('qkv', (i) => attentionInput(context, quantized.windows(i), attentionGain), (i) => attentionInput(context, (reference as LiveActivations).windows(i), attentionGain));
-    await this.#each('attended', (i) => attend(context, attentionInput(context, quantized.windows(i), attentionGain), this.#ready(GROUPS.qkv), this.request.rope));
+    await this.#each('attended', (i) => attend(context, attentionInput(context, quantized.windows(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), this.request.rope));
     await this.#group('o', (i) => float('attended', i), (i) => float('float-attended', i));
-    await this.#each('middle', (i) => afterAttention(context, quantized.windows(i), float('attended', i), this.#ready(GROUPS.o).o_proj));
+    await this.#each('middle', (i) => afterAttention(context, quantized.windows(i), float('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj));
     await this.#group('gate_up', (i) => mlpInput(context, float('middle', i), mlpGain), (i) => mlpInput(context, float('float-middle', i), mlpGain));
-    await this.#each('gated', (i) => gatedInput(context, mlpInput(context, float('middle', i), mlpGain), this.#ready(GROUPS.gate_up)));
+    await this.#each('gated', (i) => gatedInput(context, mlpInput(context, float('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up)));
     await this.#group('down', (i) => float('gated', i), (i) => float('float-down', i));
-    const { down_proj } = this.#ready(GROUPS.down);
+    const { down_proj } = this.#ready(LINEAR_GROUPS.down);
     await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
     return this.#solved as BlockSolution;
   }
@@ -99,7 +90,7 @@ class BlockSolver {
   /** Measures what comes into a group, then solves its layers. */
   async #group(group: LinearGroup, input: (windows: WindowRange) => Float32Array, float: (windows: WindowRange) => Float32Array): Promise<void> {
     const { context, weights, names, options, blockSize, windows, reference, signal } = this.request;
-    const roles = GROUPS[group];
+    const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
     const kind: ReferenceKind = reference === undefined || !needsReference(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
     const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : blockSize, kind, windows);
@@ -125,14 +116,12 @@ class BlockSolver {
     this.scratch.finish();
   }
 
-  /** As many windows at once as make products long enough to be fast. */
   async #windows(work: (windows: WindowRange) => void): Promise<void> {
     const { windows, context: { windowLength }, signal } = this.request;
-    const batch = Math.max(1, Math.floor(BATCH_TOKENS / windowLength));
-    for (let first = 0; first < windows; first += batch) {
+    for (const batch of batchesOf(windows, windowLength)) {
       await setImmediate();
       signal.throwIfAborted();
-      work({ first, count: Math.min(batch, windows - first) });
+      work(batch);
     }
   }
 }

@@ -10,7 +10,7 @@ import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
 import { polish } from '../techniques/polish/polish.js';
 import { seqMse } from '../techniques/seqmse/seqmse.js';
 import { residualProducts } from '../techniques/target-correction/target-correction.js';
-import { type Compute, type LayerWeight, timesSymmetric } from '../techniques/weight-matrix.js';
+import { type Compute, type LayerWeight, dequantize, timesSymmetric } from '../techniques/weight-matrix.js';
 import type { GroupMoments } from './group-statistics.js';
 import { Judge } from './judge.js';
 
@@ -32,6 +32,8 @@ export interface LayerReport {
   readonly nearestError: number;
   /** Part of the target correction that was taken. */
   readonly correction?: number;
+  /** Exponent of the smoothing of its group; absent where the chain has none. */
+  readonly smoothing?: number;
   /** Damping that the factor needed, in parts of the mean diagonal. */
   readonly damping?: number;
   readonly warnings: readonly string[];
@@ -116,7 +118,15 @@ function difference(a: Float32Array, b: Float32Array): Float32Array {
   return a.map((value, i) => value - (b[i] as number));
 }
 
-function scalesOf({ compute, options: { scales }, blockSize, moments: { reference, train: { gram, cross } } }: GroupRequest, weight: LayerWeight): LpbqScales {
+/** What rounding to nearest makes of a weight on the scales that the chain finds for it: fp32 [n, k]. */
+export function nearestValues(request: ScalesRequest, weight: LayerWeight): Float32Array {
+  const grid = lpbqGrid(scalesOf(request, weight), weight.k);
+  return dequantize(request.compute.kernels.solvers.roundToGrid({ ...weight, threads: request.compute.threads }, grid), grid);
+}
+
+type ScalesRequest = Pick<GroupRequest, 'compute' | 'options' | 'blockSize' | 'moments'>;
+
+function scalesOf({ compute, options: { scales }, blockSize, moments: { reference, train: { gram, cross } } }: ScalesRequest, weight: LayerWeight): LpbqScales {
   const { w, n, k } = weight;
   switch (scales.search) {
     case 'minmax':

@@ -17,6 +17,14 @@ export interface BlockContext {
 /** Linear layers that read the same input. */
 export type LinearGroup = 'qkv' | 'o' | 'gate_up' | 'down';
 
+/** The layers of each group. */
+export const LINEAR_GROUPS = {
+  qkv: ['q_proj', 'k_proj', 'v_proj'],
+  o: ['o_proj'],
+  gate_up: ['gate_proj', 'up_proj'],
+  down: ['down_proj'],
+} as const satisfies Readonly<Record<LinearGroup, readonly LinearRole[]>>;
+
 /** Receives the input [tokens, in] of a group before its linear layers are applied. */
 export type CaptureInput = (group: LinearGroup, input: Float32Array) => void;
 

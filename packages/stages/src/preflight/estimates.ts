@@ -119,7 +119,9 @@ function solvingNeeds(technique: Technique, block: number, { hiddenSize, interme
   if (!needsInputs(technique)) return { memory: 0, streams: 1, scratch: 0 };
   const matrices = technique.rounding.method === 'gptaq' ? 8 : 4;
   const widest = Math.max(hiddenSize, intermediateSize);
-  return { memory: FLOAT32 * (matrices * widest * widest + 3 * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize };
+  // Smoothed weights are there beside the checkpoint's.
+  const copies = technique.smoothing.method === 'none' ? 3 : 4;
+  return { memory: FLOAT32 * (matrices * widest * widest + copies * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize };
 }
 
 /** The largest matrix that R1 rotates along its outputs is there as a whole: as stored, widened, rotated, and one that awaits collection. */
