@@ -21,7 +21,7 @@ const CHAIN: Technique = { ...QUANTIZE_RECIPES.lpbq_gptaq, correction: 0 };
 async function solve(options: Technique, count: number, window: (index: number) => Float32Array): Promise<SolvedLayer> {
   const statistics = new GroupStatistics(compute, k, k, { kind: options.correction === 0 ? 'none' : 'inputs' } as const, count);
   for (let index = 0; index < count; index++) statistics.add({ first: index, count: 1 }, window(index), options.correction === 0 ? undefined : window(index));
-  const [layer] = await solveGroup({ compute, options, blockSize: 16, layers: [{ name: 'w', weight: { w, n, k } }], moments: statistics.finish(), signal: new AbortController().signal });
+  const [layer] = await solveGroup({ compute, options, layers: [{ name: 'w', weight: { w, n, k }, scheme: { scheme: 'lpbq', bits: 4, blockSize: 16 } }], moments: statistics.finish(), signal: new AbortController().signal });
   return layer as SolvedLayer;
 }
 

@@ -29,7 +29,7 @@ async function quantized(adapted: AdaptedCheckpoint, embeddingBits: 8 | 16 = 16,
   const result = await quantizeModel({
     model,
     plan: adapted.plan,
-    weights: { blockSize: 16, embeddingBits, technique: QUANTIZE_RECIPES.minmax },
+    weights: { schemes: { scheme: { scheme: 'lpbq', bits: 4, blockSize: 16 } }, embeddingBits, technique: QUANTIZE_RECIPES.minmax },
     activations: true,
     kernels: loadKernels(),
     calibration: { model, inputs: adapted.calibration(2, LENGTH), executor: hostReference() },

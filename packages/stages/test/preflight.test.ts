@@ -33,7 +33,7 @@ describe('preflight', () => {
 
   test('holds the recipe against the limits of the toolchain, all at once', async () => {
     const lock = await workspace.lock();
-    const { findings, ...rest } = await look(workspace, lock, { adapters: adapters({ partBytes: 1000, graphsPerPart: 1, lpbqBlockSizes: [32, 64] }) });
+    const { findings, ...rest } = await look(workspace, lock, { adapters: adapters({ partBytes: 1000, graphsPerPart: 1, blockSizes: [32, 64] }) });
     expect(codes({ findings, ...rest })).toEqual(['error PREFLIGHT_BLOCK_SIZE', 'error PREFLIGHT_GRAPHS', 'error PREFLIGHT_GRAPHS', 'error PREFLIGHT_PART_SIZE']);
     expect(findings.at(-1)?.problem.fix).toMatch(/^write graphs: \{ parts: \d+ \} or more$/);
   });

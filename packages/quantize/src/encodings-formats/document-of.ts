@@ -1,6 +1,6 @@
 /** The encodings of the pipeline as a document that any version is written from. */
 import type { JsonObject, JsonValue } from '@tundish/checkpoint';
-import type { Encodings, ParameterEncoding, PerTensorEncoding } from '@tundish/graph';
+import type { Encodings, ParameterEncoding, PerBlockEncoding, PerTensorEncoding } from '@tundish/graph';
 import type { Bits, EncodingsDocument, EncodingsEntry, TensorEncoding } from './document.js';
 import { fromOnnxZeroPoint, middleOf } from './offsets.js';
 
@@ -23,9 +23,16 @@ function formOf(encoding: ParameterEncoding): TensorEncoding {
     const bits = bitsOf(encoding.dtype);
     return { kind: 'per-channel', grid: { bits, signed: true, symmetric: true }, scale: encoding.scale, zeroPoint: new Float64Array(encoding.scale.length).fill(middleOf(bits)), axis: encoding.axis };
   }
+  if (encoding.kind === 'per-block') return blockForm(encoding);
   const { blockSize, channelScale, blockScale } = encoding;
   const shape = [channelScale.length, blockScale.length / channelScale.length];
   return { kind: 'lpbq', bits: 4, decompressedBits: 8, blockSize, channelScale, blockScale, layout: { shape, blockAxis: 1, channelAxis: 0 } };
+}
+
+function blockForm({ dtype, blockSize, scale, channels }: PerBlockEncoding): TensorEncoding {
+  const bits = bitsOf(dtype);
+  const layout = { shape: [channels, scale.length / channels], blockAxis: 1, channelAxis: 0 };
+  return { kind: 'per-block', grid: { bits, signed: true, symmetric: true }, blockSize, scale, zeroPoint: new Float64Array(scale.length).fill(middleOf(bits)), layout };
 }
 
 function tensorForm({ dtype, scale, zeroPoint, symmetric, headScales }: PerTensorEncoding): TensorEncoding {

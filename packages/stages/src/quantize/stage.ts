@@ -57,7 +57,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
-    weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits, technique: options.technique },
+    weights: { schemes: { scheme: options.weights, ...(options.overrides === undefined ? {} : { overrides: options.overrides }) }, embeddingBits: options.embedding.bits, technique: options.technique },
     activations: options.activations !== 'none',
     ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: options.kvCache } }),
     kernels,

@@ -27,8 +27,8 @@ export const BUILD_CASES: readonly Case[] = [
     assert.deepEqual(await toolchain.identity(), identity);
   }],
   ['accepts the block size of the suite or says that it has a limit', async ({ toolchain }) => {
-    const { lpbqBlockSizes } = toolchain.limits();
-    assert.ok(lpbqBlockSizes === undefined || lpbqBlockSizes.includes(TINY.blockSize));
+    const { blockSizes } = toolchain.limits();
+    assert.ok(blockSizes === undefined || blockSizes.includes(TINY.blockSize));
   }],
   ['convert leaves the model of the caller as it was', async (bench) => {
     const model = tinyModel({ ar: 4, cl: 16, part: 1, parts: 1, quantized: true }, bench.weights);
