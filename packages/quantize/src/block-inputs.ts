@@ -47,12 +47,12 @@ export function blockInputs(request: BlockInputsRequest): BlockInputs {
 }
 
 /** The options that a role in this block reads; the scheme of each of its own projections, and of no other. */
-function weightOptions(segment: Segment, { schemes, embeddingBits, technique }: WeightOptions): BlockInputs['options'] {
+function weightOptions(segment: Segment, { schemes, embeddingBits, technique, mixedPrecision }: WeightOptions): BlockInputs['options'] {
   const parameters = findParameters(segment.model.graph);
   const projections = segment.output === 'logits' ? [] : parameters.filter(({ role }) => role === 'projection');
   return {
     ...(parameters.some(({ role }) => role === 'embedding') ? { embeddingBits } : {}),
-    ...(projections.length === 0 ? {} : { schemes: Object.fromEntries(projections.map(({ name }) => [name, { ...schemeOf(schemes, name) }])), technique: { ...technique } }),
+    ...(projections.length === 0 ? {} : { schemes: Object.fromEntries(projections.map(({ name }) => [name, { ...schemeOf(schemes, name) }])), technique: { ...technique }, ...(mixedPrecision === undefined ? {} : { sensitivity: true }) }),
   };
 }
 

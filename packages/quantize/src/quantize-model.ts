@@ -2,6 +2,7 @@
  * Walks a model block by block: weights of one block in, codes and scales out, the calibration text through the quantized
  * block. Only one block's weights and one window of the token stream are in memory.
  */
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
@@ -22,12 +23,14 @@ import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
+import { type MeasuredLayer, type MixedPrecision, RAISED, type RaisedLayer, chooseLayers } from './mixed-precision/choose-layers.js';
 import { findParameters } from './parameters.js';
 import { type SolvedSegment, solveSegment } from './solve-segment.js';
 import { type WeightOptions, quantizeParameter } from './quantize-parameter.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import { type Segment, type SegmentPlan, segmentAt, segmentCount } from './segments.js';
 import { WeightFile } from './weight-file.js';
+import { requireLayers } from './weight-scheme.js';
 import { TensorFiles } from './weight-source.js';
 import { ZERO_POINTS, writeZeroPoints, zeroPointRange } from './zero-points.js';
 
@@ -77,6 +80,8 @@ export interface QuantizeResult {
   readonly layers: readonly LayerReport[];
   /** Bits of the cache by block, in graph order, where they were decided from data. */
   readonly caches: ReadonlyMap<string, CacheDecision>;
+  /** The layers that got more bits because data ask for it; absent where that was not asked for. */
+  readonly raised?: readonly RaisedLayer[];
 }
 
 /**
@@ -84,20 +89,45 @@ export interface QuantizeResult {
  *
  * A block that the cache has is read, not made; both ways give the same bytes.
  *
- * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING
+ * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING, QUANTIZE_UNKNOWN_LAYER
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
-  if (request.weights.technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
+  const { weights } = request;
+  if (weights.technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
+  requireLayers(request.model.graph, weights.schemes);
+  if (weights.mixedPrecision === undefined) return (await walk(request, 'blocks', segmentCount(request.plan))).finish();
+  const raised = await layersToRaise(request, weights.mixedPrecision);
+  const overrides = { ...weights.schemes.overrides, ...Object.fromEntries(raised.map(({ name }) => [name, RAISED])) };
+  const result = await (await walk({ ...request, weights: { ...weights, schemes: { ...weights.schemes, overrides } } }, 'blocks', segmentCount(request.plan))).finish();
+  return { ...result, raised };
+}
+
+/**
+ * Solves all blocks with the schemes of the recipe, to see which layers their rounding costs most. Blocks before the first
+ * layer that is raised are the same in the walk that follows, and a cache has them.
+ */
+async function layersToRaise(request: QuantizeRequest, mixedPrecision: MixedPrecision): Promise<readonly RaisedLayer[]> {
+  const folder = join(request.folder, 'measured');
+  await mkdir(folder);
+  try {
+    const { measured } = await walk({ ...request, folder }, 'blocks measured', segmentCount(request.plan) - 1);
+    return chooseLayers(measured, request.weights.schemes, mixedPrecision);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The first `count` segments. */
+async function walk(request: QuantizeRequest, label: string, count: number): Promise<Walk> {
   const state = new Walk(request);
-  const count = segmentCount(request.plan);
-  const report = (done: number): void => request.reporter.progress({ work: 'quantize', label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
+  const report = (done: number): void => request.reporter.progress({ work: 'quantize', label, done, total: count, bytes: { done: state.bytesRead } });
   report(0);
   for (let index = 0; index < count; index++) {
     request.signal.throwIfAborted();
     await state.segment(segmentAt(request.calibration?.model ?? request.model, request.plan, index));
     report(index + 1);
   }
-  return state.finish();
+  return state;
 }
 
 /** What is carried from one segment to the next. */
@@ -122,6 +152,15 @@ class Walk {
   /** Bytes of the checkpoint's weights that were quantized so far. */
   get bytesRead(): number {
     return this.#bytesRead;
+  }
+
+  /** The layers that were solved, in graph order. */
+  get measured(): readonly MeasuredLayer[] {
+    return this.#layers.map(({ name, sensitivity }) => {
+      const weight = this.#quantized.get(`projection:${name}`);
+      const [rows = 0, columns = 0] = weight === undefined || weight.kind === 'float' ? [] : weight.codes.dims;
+      return { name, rows, columns, ...(sensitivity === undefined ? {} : { sensitivity }) };
+    });
   }
 
   async segment(segment: Segment): Promise<void> {

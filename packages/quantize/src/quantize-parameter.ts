@@ -5,6 +5,7 @@ import type { Technique } from '@tundish/recipe/technique';
 import type { SolvedLayer } from './engine/solve-group.js';
 import { quantizeFloatScales, quantizePerChannel8, writeFloatScales } from './float-scales/float-scales.js';
 import { quantizeLpbq, writeLpbq } from './lpbq/lpbq.js';
+import type { MixedPrecision } from './mixed-precision/choose-layers.js';
 import type { Parameter } from './parameters.js';
 import { quantizePerTensor } from './per-tensor/per-tensor.js';
 import type { QuantizedWeight } from './quantized-weight.js';
@@ -21,6 +22,8 @@ export interface WeightOptions {
   readonly embeddingBits: 8 | 16;
   /** How the projections get their codes. */
   readonly technique: Technique;
+  /** Raises the layers that need it most; with a technique that reads inputs. */
+  readonly mixedPrecision?: MixedPrecision;
 }
 
 export interface ParameterRequest {

@@ -45,7 +45,7 @@ export interface SolvedSegment {
  * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
  */
 export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
-  const { segment, weights: { technique, schemes: chosen }, resolve, kernels, inputs, folder, threads, signal } = request;
+  const { segment, weights: { technique, schemes: chosen, mixedPrecision }, resolve, kernels, inputs, folder, threads, signal } = request;
   const description = describeBlock(segment);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
   const schemes = Object.fromEntries(LINEAR_ROLES.map((role) => [role, schemeOf(chosen, names[role])])) as Record<LinearRole, WeightScheme>;
@@ -61,7 +61,7 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
     return await solve(description, {
-      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, windows, folder, signal, quantized, quantizedOut,
+      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, folder, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });

@@ -1,6 +1,8 @@
 /** Which scheme the weight of each projection has. */
-import { quantizeError } from './errors.js';
+import type { Graph } from '@tundish/graph';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
+import { quantizeError } from './errors.js';
+import { findParameters } from './parameters.js';
 
 /** Schemes of the decoder's projections. */
 export interface WeightSchemes {
@@ -24,6 +26,15 @@ export function commonBlock(schemes: readonly WeightScheme[], k: number): number
 /** Name of the layer whose weight has this name. */
 export function layerName(name: string): string {
   return name.replace(/\.weight$/, '');
+}
+
+/** @throws QUANTIZE_UNKNOWN_LAYER for a scheme of a layer that the graph does not have */
+export function requireLayers(graph: Graph, { overrides = {} }: WeightSchemes): void {
+  const missing = new Set(Object.keys(overrides));
+  if (missing.size > 0) for (const { role, name } of findParameters(graph)) if (role === 'projection') missing.delete(layerName(name));
+  const [first] = missing;
+  if (first === undefined) return;
+  throw quantizeError('QUANTIZE_UNKNOWN_LAYER', { what: `${first} has a scheme of its own, and the graph has no such projection`, fix: 'take it out of quantize.overrides' });
 }
 
 /**

@@ -23,6 +23,7 @@ const weightsLock = z.strictObject({
   weights: weightSchemeLock,
   // By name of the projection; absent when there are none.
   overrides: z.record(text, weightSchemeLock).optional(),
+  mixedPrecision: z.strictObject({ budget: z.number().gt(1).max(2) }).optional(),
   lmHead: bits.extend({ bits: z.literal(8) }),
   embedding: bits.extend({ bits: z.literal([8, 16]) }),
 });

@@ -5,13 +5,14 @@ import { matchingNames, projectionNames } from './layer-names.js';
 import { nearestName } from './nearest-name.js';
 import type { RecipeFile } from './recipe-file.js';
 import type { QuantizeRecipe } from './schema.js';
-import type { Technique } from './technique.js';
+import { type Technique, needsInputs } from './technique.js';
 import { type WeightKeys, type WeightScheme, weightScheme } from './weight-scheme.js';
 
 export interface WeightsLock {
   readonly weights: WeightScheme;
   /** By name of the projection; absent when there are none. */
   readonly overrides?: Record<string, WeightScheme>;
+  readonly mixedPrecision?: { readonly budget: number };
 }
 
 /**
@@ -29,7 +30,9 @@ export function resolveWeights(file: RecipeFile, quantize: QuantizeRecipe, techn
     if (found.length === 0) throw unknownLayer(file, index, keys.layers, names);
     for (const name of found) overrides[name] = scheme;
   });
-  return { weights, ...(Object.keys(overrides).length === 0 ? {} : { overrides }) };
+  const { mixedPrecision } = quantize;
+  if (mixedPrecision !== undefined) refuseMixedPrecision(file, technique, weights);
+  return { weights, ...(Object.keys(overrides).length === 0 ? {} : { overrides }), ...(mixedPrecision === undefined ? {} : { mixedPrecision }) };
 }
 
 function schemeAt(file: RecipeFile, key: KeyPath, { activations }: QuantizeRecipe, keys: WeightKeys): WeightScheme {
@@ -42,6 +45,13 @@ function schemeAt(file: RecipeFile, key: KeyPath, { activations }: QuantizeRecip
 function refuseCompressedStart(file: RecipeFile, { scales }: Technique, { scheme }: WeightScheme): void {
   if (scales.search !== 'seqmse' || scales.start === 'minMax' || scheme === 'lpbq') return;
   throw schemeFault(file, ['quantize', 'weights', 'scheme'], `scheme: ${scheme}`, 'scales: { search: seqmse, start: compressed } starts from compressed LPBQ scales, which this scheme has not (recipe: lpbq_seqmse does that)', `write scales: { search: seqmse, candidates: ${scales.candidates}, inputs: ${scales.inputs} }`);
+}
+
+function refuseMixedPrecision(file: RecipeFile, technique: Technique, { bits }: WeightScheme): void {
+  const key = ['quantize', 'mixedPrecision'];
+  const fault = (why: string, fix: string): Error => recipeError('RECIPE_SCHEME', { what: 'quantize.mixedPrecision cannot be built', why, evidence: { path: file.path, ...file.locate(key) }, fix });
+  if (bits === 8) throw fault('it raises layers to 8 bits, which quantize.weights gives them all', 'write bits: 4 there, or remove mixedPrecision');
+  if (!needsInputs(technique)) throw fault('it measures layers with the calibration text, which this chain of techniques does not run through the blocks', 'write recipe: lpbq_gptaq or another that does, or name layers in quantize.overrides');
 }
 
 function schemeFault(file: RecipeFile, key: KeyPath, written: string, why: string, fix: string): Error {

@@ -24,7 +24,7 @@ export const weightsOption = z
   })
   .describe('Weights of the decoder projections.');
 
-/** Schemes of single layers, and how many more are raised where data ask for it. */
+/** Schemes of single layers, and how far data may raise more of them. */
 export const layerOptions = {
   overrides: z
     .array(z.strictObject({
@@ -36,4 +36,10 @@ export const layerOptions = {
     .max(1024)
     .default([])
     .describe('Projections with a scheme of their own; of several that name a layer the last holds. See [single layers](quantization.md#single-layers).'),
+  mixedPrecision: z
+    .strictObject({
+      budget: z.number().gt(1).max(2).describe('Bytes that all projections may take, as a multiple of what they take with `quantize.weights`; above 1, at most 2. Layers that `overrides` names keep their scheme and count.'),
+    })
+    .optional()
+    .describe('8 bits per channel for the projections whose rounding changes the most for each byte, measured with the calibration text: see [mixed precision](quantization.md#mixed-precision).'),
 };

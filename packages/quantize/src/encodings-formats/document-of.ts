@@ -4,17 +4,21 @@ import type { Encodings, ParameterEncoding, PerBlockEncoding, PerTensorEncoding 
 import type { Bits, EncodingsDocument, EncodingsEntry, TensorEncoding } from './document.js';
 import { fromOnnxZeroPoint, middleOf } from './offsets.js';
 
-/** How AIMET describes its own files of this kind. */
-const DESCRIPTION: JsonObject = new Map<string, JsonValue>([
-  ['excluded_layers', []],
-  ['quantizer_args', new Map<string, string | number | boolean>([['activation_bitwidth', 16], ['dtype', 'int'], ['is_symmetric', true], ['param_bitwidth', 4], ['per_channel_quantization', true], ['quant_scheme', 'min_max']])],
-]);
+/** How AIMET describes its own files of this kind. @param bits of the narrowest weights */
+function descriptionOf(bits: number): JsonObject {
+  return new Map<string, JsonValue>([
+    ['excluded_layers', []],
+    ['quantizer_args', new Map<string, string | number | boolean>([['activation_bitwidth', 16], ['dtype', 'int'], ['is_symmetric', true], ['param_bitwidth', bits], ['per_channel_quantization', true], ['quant_scheme', 'min_max']])],
+  ]);
+}
+
 const NOTHING: JsonObject = new Map();
 
 /** Scales are shared, not copied. */
 export function documentOf({ activations, parameters }: Encodings): EncodingsDocument {
   const entry = (role: EncodingsEntry['role']) => ([name, encoding]: readonly [string, ParameterEncoding]): EncodingsEntry => ({ name, role, encoding: formOf(encoding), extra: NOTHING });
-  return { version: '1.0.0', entries: [...[...activations].map(entry('activation')), ...[...parameters].map(entry('parameter'))], extra: DESCRIPTION };
+  const widths = [...parameters.values()].flatMap((encoding) => (encoding.kind === 'per-tensor' ? [] : [bitsOf(encoding.dtype)]));
+  return { version: '1.0.0', entries: [...[...activations].map(entry('activation')), ...[...parameters].map(entry('parameter'))], extra: descriptionOf(widths.length === 0 ? 4 : Math.min(...widths)) };
 }
 
 function formOf(encoding: ParameterEncoding): TensorEncoding {

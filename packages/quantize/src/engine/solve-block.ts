@@ -8,12 +8,13 @@ import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReference, needsReferenceInputs, needsWholeGram } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
-import { type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
+import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 import { dequantize } from '../techniques/weight-matrix.js';
 import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
-import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
+import { GroupStatistics, HELD_OUT_EVERY, type ReferenceKind, isHeldOut } from './group-statistics.js';
+import { LayerSensitivity } from './layer-sensitivity.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
 export interface BlockRequest {
@@ -25,6 +26,8 @@ export interface BlockRequest {
   readonly options: Technique;
   readonly schemes: Readonly<Record<LinearRole, WeightScheme>>;
   readonly windows: number;
+  /** Whether the sensitivity of each layer is measured: as much work as one more pass of the windows. */
+  readonly sensitivity: boolean;
   /** Residual stream that enters: of the quantized model, and of the float model where it is needed. */
   readonly quantized: LiveActivations;
   readonly reference?: LiveActivations;
@@ -68,7 +71,7 @@ class BlockSolver {
     await this.#group('down', (i) => float('gated', i), (i) => float('float-down', i));
     const { down_proj } = this.#ready(LINEAR_GROUPS.down);
     await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
-    return this.#solved as BlockSolution;
+    return this.request.sensitivity ? this.#measured(this.#solved as BlockSolution) : (this.#solved as BlockSolution);
   }
 
   async #runReference(reference: LiveActivations): Promise<void> {
@@ -104,6 +107,16 @@ class BlockSolver {
       this.#solved[role] = layer;
       this.#linears[role] = { weight: dequantize(layer.codes, layer.scales.grid), ...(bias === undefined ? {} : { bias }) };
     });
+  }
+
+  /** The solution with the sensitivity of each layer in its report. */
+  async #measured(solution: BlockSolution): Promise<BlockSolution> {
+    const { context, weights, rope, quantized, windows } = this.request;
+    const measure = new LayerSensitivity(context, weights, this.#ready(LINEAR_ROLES), rope);
+    await this.#windows(({ first, count }) => {
+      for (let i = first; i < first + count; i++) if (windows < HELD_OUT_EVERY || isHeldOut(i, windows)) measure.add(quantized.window(i));
+    });
+    return Object.fromEntries(LINEAR_ROLES.map((role) => [role, { ...solution[role], report: { ...solution[role].report, sensitivity: measure.of(role) } }])) as BlockSolution;
   }
 
   #ready<Role extends LinearRole>(roles: readonly Role[]): Readonly<Record<Role, Linear>> {

@@ -67,10 +67,11 @@ function estimated(lock: Lock, { stage }: Unit): Prediction {
   return { seconds: 1, bytes: GRAPH_BYTES, peakRssBytes: BASE_RSS, basis };
 }
 
-/** Every token passes once: two operations a weight. */
+/** Every token passes once, or twice where a pass measures layers first: two operations a weight. */
 function calibrationSeconds({ stages }: Lock, weightBytes: number): number {
   const { options } = stages.quantize;
   if (options === 'none' || options.calibration === undefined) return 0;
   const { windows, windowLength } = options.calibration;
-  return (windows * windowLength * weightBytes) / CALIBRATION_FLOPS;
+  const passes = options.mixedPrecision === undefined ? 1 : 2;
+  return (passes * windows * windowLength * weightBytes) / CALIBRATION_FLOPS;
 }

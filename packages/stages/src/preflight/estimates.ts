@@ -104,7 +104,9 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   const observing = observingNeeds(options, config, 2 * Math.max(...segments));
   const solving = solvingNeeds(options.technique, Math.max(...blocks), config);
   const kept = stream * (blocks.length + 1) * solving.streams;
-  return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations + observing, solving.memory), disk: codes + kept, scratch: stream * solving.scratch };
+  // Layers that are raised by data are measured in a pass of their own, whose blocks are kept too.
+  const passes = options.mixedPrecision === undefined ? 1 : 2;
+  return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations + observing, solving.memory), disk: (codes + kept) * passes, scratch: stream * solving.scratch };
 }
 
 /** What observers with histograms and the choice of the cache's bits need besides: values of one window, and a second session. */

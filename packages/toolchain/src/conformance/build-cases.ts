@@ -26,8 +26,9 @@ export const BUILD_CASES: readonly Case[] = [
     assert.match(identity.version, /\d/, 'a version names a number');
     assert.deepEqual(await toolchain.identity(), identity);
   }],
-  ['accepts the block size of the suite or says that it has a limit', async ({ toolchain }) => {
-    const { blockSizes } = toolchain.limits();
+  ['accepts the schemes and the block size of the suite or says that it has limits', async ({ toolchain }) => {
+    const { blockSizes, weightSchemes } = toolchain.limits();
+    for (const scheme of ['lpbq', 'per_channel'] as const) assert.ok(weightSchemes === undefined || weightSchemes.includes(scheme));
     assert.ok(blockSizes === undefined || blockSizes.includes(TINY.blockSize));
   }],
   ['convert leaves the model of the caller as it was', async (bench) => {
