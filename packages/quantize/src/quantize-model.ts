@@ -2,7 +2,6 @@
  * Walks a model block by block: weights of one block in, codes and scales out, the calibration text through the quantized
  * block. Only one block's weights and one window of the token stream are in memory.
  */
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
@@ -23,7 +22,8 @@ import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
-import { type MeasuredLayer, type MixedPrecision, RAISED, type RaisedLayer, chooseLayers } from './mixed-precision/choose-layers.js';
+import type { MeasuredLayer, RaisedLayer } from './mixed-precision/choose-layers.js';
+import { raiseLayers } from './mixed-precision/raise-layers.js';
 import { findParameters } from './parameters.js';
 import { type SolvedSegment, solveSegment } from './solve-segment.js';
 import { type WeightOptions, quantizeParameter } from './quantize-parameter.js';
@@ -92,35 +92,19 @@ export interface QuantizeResult {
  * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING, QUANTIZE_UNKNOWN_LAYER
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
-  const { weights } = request;
-  if (weights.technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
-  requireLayers(request.model.graph, weights.schemes);
-  if (weights.mixedPrecision === undefined) return (await walk(request, 'blocks', segmentCount(request.plan))).finish();
-  const raised = await layersToRaise(request, weights.mixedPrecision);
-  const overrides = { ...weights.schemes.overrides, ...Object.fromEntries(raised.map(({ name }) => [name, RAISED])) };
-  const result = await (await walk({ ...request, weights: { ...weights, schemes: { ...weights.schemes, overrides } } }, 'blocks', segmentCount(request.plan))).finish();
-  return { ...result, raised };
-}
-
-/**
- * Solves all blocks with the schemes of the recipe, to see which layers their rounding costs most. Blocks before the first
- * layer that is raised are the same in the walk that follows, and a cache has them.
- */
-async function layersToRaise(request: QuantizeRequest, mixedPrecision: MixedPrecision): Promise<readonly RaisedLayer[]> {
-  const folder = join(request.folder, 'measured');
-  await mkdir(folder);
-  try {
-    const { measured } = await walk({ ...request, folder }, 'blocks measured', segmentCount(request.plan) - 1);
-    return chooseLayers(measured, request.weights.schemes, mixedPrecision);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { weights: { technique, schemes, mixedPrecision }, plan } = request;
+  if (technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
+  requireLayers(request.model.graph, schemes);
+  const count = segmentCount(plan);
+  if (mixedPrecision === undefined) return (await walk(request, 'quantize', count)).finish();
+  const { request: mixed, raised } = await raiseLayers(request, mixedPrecision, async (first) => (await walk(first, 'measure', count - 1)).measured);
+  return { ...(await (await walk(mixed, 'quantize', count)).finish()), raised };
 }
 
 /** The first `count` segments. */
-async function walk(request: QuantizeRequest, label: string, count: number): Promise<Walk> {
+async function walk(request: QuantizeRequest, work: string, count: number): Promise<Walk> {
   const state = new Walk(request);
-  const report = (done: number): void => request.reporter.progress({ work: 'quantize', label, done, total: count, bytes: { done: state.bytesRead } });
+  const report = (done: number): void => request.reporter.progress({ work, label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
   report(0);
   for (let index = 0; index < count; index++) {
     request.signal.throwIfAborted();
