@@ -10,6 +10,9 @@ import { describe, expect, test } from 'vitest';
 import { type QuantizeRequest, type QuantizeResult, type WeightSchemes, quantizeModel } from '../src/index.js';
 import { type MeasuredLayer, RAISED, chooseLayers, weightBytes } from '../src/mixed-precision/choose-layers.js';
 import type { BlockCache } from '../src/block-cache.js';
+import { LayerSensitivity } from '../src/engine/layer-sensitivity.js';
+import { forwardBlock } from '../src/forward/block-forward.js';
+import { type BlockWeights, LINEAR_ROLES, type LinearRole, linearDims } from '../src/forward/block-weights.js';
 import { adapt, repositoryPath, temporaryFolder } from './adapted.js';
 
 const LPBQ = { scheme: 'lpbq', bits: 4, blockSize: 16 } as const;
@@ -48,6 +51,27 @@ describe('chooseLayers', () => {
       expect(spent).toBeLessThanOrEqual(budget * named.reduce((sum, { rows, columns }) => sum + weightBytes(LPBQ, rows, columns), 0) + 1e-6);
     }));
   });
+});
+
+test('sensitivity is what the rounding of one layer changes in the stream that leaves the block', () => {
+  const shape = { hidden: 16, heads: 4, kvHeads: 2, headDim: 4, ffn: 24, epsilon: 1e-5 };
+  const context = { kernels: loadKernels(), shape, threads: 1 };
+  let state = 5;
+  const random = (length: number): Float32Array => Float32Array.from({ length }, () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5);
+  const linears = Object.fromEntries(LINEAR_ROLES.map((role) => [role, { weight: random(linearDims(role, shape).out * linearDims(role, shape).in) }])) as BlockWeights['linears'];
+  const weights: BlockWeights = { linears, attentionGain: random(16), mlpGain: random(16) };
+  const rope = { cos: random(3 * 2), sin: random(3 * 2) };
+  const x = random(3 * 16);
+  const times = (role: LinearRole, factor: number): BlockWeights['linears'] => ({ ...linears, [role]: { weight: linears[role].weight.map((value) => value * factor) } });
+  const measure = new LayerSensitivity(context, weights, { ...times('down_proj', 2), q_proj: times('q_proj', 1.5).q_proj }, rope);
+  measure.add(x);
+  measure.add(x);
+  // Doubled, down adds once more what it adds to the stream.
+  const [y, without] = [linears, times('down_proj', 0)].map((changed) => forwardBlock(context, { ...weights, linears: changed }, x, rope)) as [Float32Array, Float32Array];
+  const squares = (values: Float32Array): number => values.reduce((sum, value) => sum + value ** 2, 0);
+  expect(measure.of('down_proj')).toBeCloseTo(squares(y.map((value, i) => value - (without[i] as number))) / squares(y), 5);
+  expect(measure.of('q_proj')).toBeGreaterThan(0);
+  for (const role of LINEAR_ROLES) if (role !== 'down_proj' && role !== 'q_proj') expect(measure.of(role)).toBe(0);
 });
 
 /** Keeps results by what decides them, as a store does. */

@@ -209,6 +209,17 @@ describe('schemes of weights', () => {
     expect(overrides('{ layers: "model.layers.1.*.v_proj", bits: 8 }, { layers: model.layers.1.self_attn.v_proj, scheme: lpbq, bits: 4, blockSize: 16 }')).toEqual({ 'model.layers.1.self_attn.v_proj': { scheme: 'lpbq', bits: 4, blockSize: 16 } });
   });
 
+  it('raises layers by data where the chain reads text and has 4 bits to raise', () => {
+    expect(options('recipe: lpbq_gptaq, mixedPrecision: { budget: 1.1 }')).toMatchObject({ mixedPrecision: { budget: 1.1 } });
+    const refused = (given: string) => expect(() => options(`${given}, mixedPrecision: { budget: 1.1 }`)).toThrow(expect.objectContaining({ code: 'RECIPE_SCHEME', what: 'quantize.mixedPrecision cannot be built' }) as Error);
+    refused('recipe: minmax');
+    refused('recipe: fast');
+    refused('recipe: gptaq, weights: { scheme: per_channel, bits: 8 }');
+    for (const budget of [1, 2.1, '"1.1"']) expect(() => options(`recipe: gptaq, mixedPrecision: { budget: ${budget} }`)).toThrow('quantize.mixedPrecision.budget must be');
+    const file = withNamedChain(parse('checkpoint: ./checkpoint\nquantize: { recipe: gptaq, mixedPrecision: { budget: 1.1 } }'), 'minmax');
+    expect(() => resolve('', { file })).toThrow(/quantize.mixedPrecision cannot be built/);
+  });
+
   it.each([
     ['model.layers.0.mlp.down_prj', 'did you mean model.layers.0.mlp.down_proj?'],
     ['model.layers.12.mlp.down_proj', 'did you mean model.layers.'],
@@ -226,7 +237,7 @@ describe('a recipe under another chain', () => {
   it.each(Object.keys(QUANTIZE_RECIPES) as QuantizeRecipeName[])('is what a recipe with %s says, whatever it said of techniques', (chain) => {
     const plain = (given: string): Lock['stages']['quantize']['options'] => resolve(`quantize: { recipe: ${chain}, ${given} }`).stages.quantize.options;
     expect(quantizeOf('', chain)).toEqual(plain('lmHead: { bits: 8 }'));
-    const kept = 'weights: { blockSize: 64 }, calibration: { windows: 7 }';
+    const kept = 'weights: { blockSize: 64 }, overrides: [{ layers: model.layers.*.mlp.up_proj, bits: 8 }], calibration: { windows: 7 }';
     expect(quantizeOf(`quantize: { recipe: gptaq, smoothing: { method: awq }, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, ${kept} }`, chain)).toEqual(plain(kept));
   });
 

@@ -62,6 +62,10 @@ describe('preflight', () => {
     expect(codes({ findings, ...rest })).toEqual(['error PREFLIGHT_SCHEME']);
     expect(findings[0]?.problem).toMatchObject({ what: expect.stringMatching(/^quantize\.overrides of model\.layers\.\d\.[\w.]+: scheme per_channel$/) as string, why: 'host compiles lpbq' });
     expect(codes(await look(own, lock, { adapters: adapters({ weightSchemes: ['lpbq', 'per_channel'] }) }))).toEqual([]);
+    const mixed = await workspace.lock();
+    const options = { ...(mixed.stages.quantize.options as Exclude<Lock['stages']['quantize']['options'], 'none'>), mixedPrecision: { budget: 1.1 } } as Lock['stages']['quantize']['options'];
+    const raising = await look(workspace, { ...mixed, stages: { ...mixed.stages, quantize: { options } } }, { adapters: adapters({ weightSchemes: ['lpbq'] }) });
+    expect(raising.findings[0]?.problem).toMatchObject({ code: 'PREFLIGHT_SCHEME', what: 'quantize.mixedPrecision: scheme per_channel' });
   });
 
   test('counts the bytes of each scheme, of single layers and of a budget', async () => {

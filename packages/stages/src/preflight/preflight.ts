@@ -84,11 +84,15 @@ function limitFindings({ parts, stages }: Lock, toolchain: Toolchain, estimates:
 }
 
 /** One finding for each scheme or block size that the toolchain does not compile. */
-function schemeFindings({ weights, overrides = {} }: QuantizeOptions, toolchain: Toolchain): Finding[] {
+function schemeFindings({ weights, overrides = {}, mixedPrecision }: QuantizeOptions, toolchain: Toolchain): Finding[] {
   const { weightSchemes, blockSizes } = toolchain.limits();
-  const written = [['quantize.weights', weights], ...Object.entries(overrides).map(([name, scheme]) => [`quantize.overrides of ${name}`, scheme])] as const;
+  const written: readonly (readonly [string, WeightScheme])[] = [
+    ['quantize.weights', weights],
+    ...Object.entries(overrides).map(([name, scheme]) => [`quantize.overrides of ${name}`, scheme] as const),
+    ...(mixedPrecision === undefined ? [] : [['quantize.mixedPrecision', { scheme: 'per_channel', bits: 8 }] as const]),
+  ];
   const findings = new Map<string, Finding>();
-  for (const [place, scheme] of written as readonly (readonly [string, WeightScheme])[]) {
+  for (const [place, scheme] of written) {
     if (weightSchemes?.includes(scheme.scheme) === false && !findings.has(scheme.scheme)) {
       findings.set(scheme.scheme, error(stageError('PREFLIGHT_SCHEME', { what: `${place}: scheme ${scheme.scheme}`, why: `${toolchain.name} compiles ${weightSchemes.join(', ')}`, fix: `write scheme: ${weightSchemes[0]}` })));
     }
