@@ -6,13 +6,18 @@ import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type Rop
 export class LayerSensitivity {
   readonly #changes = new Map<LinearRole, number>(LINEAR_ROLES.map((role) => [role, 0]));
   #size = 0;
+  readonly #context: BlockContext;
 
   /** @param rounded the layers as the quantized model has them */
-  constructor(private readonly context: BlockContext, private readonly weights: BlockWeights, private readonly rounded: Readonly<Record<LinearRole, Linear>>, private readonly rope: RopeTables) {}
+  constructor(context: BlockContext, private readonly weights: BlockWeights, private readonly rounded: Readonly<Record<LinearRole, Linear>>, private readonly rope: RopeTables) {
+    // In float32 whatever the rest is multiplied in: what one layer changes may be less than bfloat16 sees.
+    this.#context = { ...context, products: context.kernels.algebra };
+  }
 
   /** Runs the block as it was and once for each rounded layer. @param x stream that enters [tokens, hidden] */
   add(x: Float32Array): void {
-    const { context, weights, rounded, rope } = this;
+    const { weights, rounded, rope } = this;
+    const context = this.#context;
     const plain = forwardBlock(context, weights, x, rope);
     this.#size += sumOfSquares(plain, (value) => value);
     for (const role of LINEAR_ROLES) {
