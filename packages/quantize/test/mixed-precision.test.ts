@@ -126,6 +126,15 @@ describe('a walk', () => {
     expect(kept.made.slice(3)).toEqual([...(first === 0 ? ['block-0'] : []), 'block-1', 'lm_head']);
   });
 
+  test('smooths layers whatever their schemes are', async () => {
+    const technique = { ...QUANTIZE_RECIPES.lpbq_gptaq, smoothing: { method: 'awq', points: 3 } } as const;
+    const overrides = { 'model.layers.0.self_attn.v_proj': RAISED, 'model.layers.1.mlp.down_proj': { scheme: 'per_channel', bits: 4 } } as const;
+    const { layers } = await walk({ technique, schemes: { scheme: LPBQ, overrides } });
+    expect(layers.every(({ smoothing }) => smoothing !== undefined && smoothing >= 0)).toBe(true);
+    expect(layers.find(({ name }) => name.startsWith('model.layers.0.self_attn.v_proj'))?.nearestError).toBeLessThan(1e-3);
+    expect(Math.max(...layers.map(({ error }) => error))).toBeLessThan(0.05);
+  });
+
   test('without a cache leaves nothing of the pass that measures, and gives the same', async () => {
     const [alone, cached] = [await walk({ mixedPrecision: { budget: 1.15 } }), await walk({ mixedPrecision: { budget: 1.15 } }, new Kept())];
     expect(alone.raised).toEqual(cached.raised);
