@@ -8,6 +8,7 @@ import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
 import type { RecipeFile } from './recipe-file.js';
 import { DEFAULT_CL, PREFERS_SINGLE_HEADS, type TextFormat } from './known-values.js';
+import { resolveWeights } from './resolve-weights.js';
 import type { QuantizeRecipe, Recipe } from './schema.js';
 import { calibrationText, evaluationText, textFormat } from './source-reference.js';
 import { needsInputs, resolveTechnique } from './technique.js';
@@ -33,7 +34,7 @@ export interface ResolveRequest {
 }
 
 /**
- * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING with the line of the recipe
+ * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING, RECIPE_SCHEME, RECIPE_LAYER with the line of the recipe
  */
 export function resolveRecipe(request: ResolveRequest): Lock {
   const { recipe } = request.file;
@@ -135,7 +136,7 @@ function defaultCl(request: ResolveRequest): readonly number[] {
 function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
   const { quantize } = request.file.recipe;
   if (quantize === 'none') return 'none';
-  const { weights, lmHead, embedding, activations, kvCache } = quantize;
+  const { lmHead, embedding, activations, kvCache } = quantize;
   const technique = resolveTechnique(quantize);
   if (technique.smoothing.method !== 'none' && request.file.recipe.optimize.rotate.r1) {
     throw recipeError('RECIPE_SMOOTHING', {
@@ -145,7 +146,7 @@ function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
       fix: 'leave out one of the two',
     });
   }
-  const common = { technique, weights, lmHead, embedding };
+  const common = { technique, ...resolveWeights(request.file, quantize, technique, request.layers), lmHead, embedding };
   if (activations !== 'none') return { ...common, activations, kvCache: checkedCache(request, kvCache), calibration: resolveCalibration(request, quantize) };
   return needsInputs(technique) ? { ...common, activations, calibration: resolveCalibration(request, quantize) } : { ...common, activations };
 }

@@ -5,7 +5,7 @@ import type { Compute } from '../techniques/weight-matrix.js';
 import { TokenSketch } from './token-sketch.js';
 
 /** Every eighth window decides choices and is never learned from. */
-const HELD_OUT_EVERY = 8;
+export const HELD_OUT_EVERY = 8;
 
 /** What the float model contributes: the inputs of the group, or the `outputs` of its one layer. */
 export type ReferenceKind = { readonly kind: 'none' } | { readonly kind: 'inputs' } | { readonly kind: 'outputs'; readonly outputs: number };

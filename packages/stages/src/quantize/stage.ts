@@ -57,7 +57,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
-    weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits, technique: options.technique },
+    weights: { schemes: { scheme: options.weights, ...(options.overrides === undefined ? {} : { overrides: options.overrides }) }, embeddingBits: options.embedding.bits, technique: options.technique, ...(options.mixedPrecision === undefined ? {} : { mixedPrecision: options.mixedPrecision }) },
     activations: options.activations !== 'none',
     ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: options.kvCache } }),
     kernels,
@@ -79,7 +79,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const { activations, parameters } = result.encodings;
   return {
     files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result)],
-    facts: { precision: options.activations === 'none' ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
+    facts: { precision: `w${options.weights.bits}${options.activations === 'none' ? '' : 'a16'}`, ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
   };
 }
 
@@ -95,10 +95,10 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
   };
 }
 
-/** What techniques did to each layer, and how many bits each cache got where data decided it; no file without either. */
-function reportFile({ layers, caches }: Pick<QuantizeResult, 'layers' | 'caches'>): StageFile[] {
+/** What techniques did to each layer, which layers were raised, and how many bits each cache got where data decided it; no file without any. */
+function reportFile({ layers, raised, caches }: Pick<QuantizeResult, 'layers' | 'raised' | 'caches'>): StageFile[] {
   if (layers.length === 0 && caches.size === 0) return [];
-  const report = { ...(layers.length === 0 ? {} : { layers }), ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }) };
+  const report = { ...(layers.length === 0 ? {} : { layers }), ...(raised === undefined ? {} : { raised }), ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }) };
   return [{ name: REPORT, mediaType: MEDIA.json, bytes: new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`) }];
 }
 

@@ -2,7 +2,7 @@
 import { type Attribute, DataType, type Node, type ParameterEncoding, type PerTensorEncoding, type Value } from '@tundish/graph';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import type { Coded } from './coded.js';
-import { type LoweringSite, bytesView, linearWeight } from './linear.js';
+import { type LoweringSite, bytesView, linearWeight, unitIntegers } from './linear.js';
 import type { BlockwiseWeight, ChannelWeight } from './weight-expression.js';
 
 /** What lowering a product of codes needs of the graph under construction. */
@@ -42,12 +42,23 @@ function productWithWeight(site: ProductSite, node: Node, x: Coded, attributes: 
   return site.graph.addNode({ opType: 'CodeLinear', domain: OPERATOR_DOMAIN, name: node.name, inputs: [x.codes, ...operands], outputs: [output], attributes }).output();
 }
 
-/** Codes and scales as they lie in the files of quantize; undefined where a block has no integer of its own. */
+/** Codes and scales as they lie in the files of quantize; undefined where blocks have float scales. */
 function operandsOf(site: ProductSite, weight: BlockwiseWeight | ChannelWeight): Value[] | undefined {
-  if (weight.kind === 'per-channel') return [copied(site, weight.name, weight.codes), site.resolve(weight.scale)];
+  const { kind, bits, name, codes, rows, columns } = weight;
+  if (kind === 'per-channel' && bits === 8) return [copied(site, name, codes), site.resolve(weight.scale)];
+  if (kind === 'per-channel') return [packedRows(site, weight), site.resolve(weight.scale), unitIntegers(site.graph, rows, columns / largestBlock(columns))];
   const scales = blockIntegers(weight, site.parameters.get(weight.name));
   if (scales === undefined) return undefined;
-  return [bytesView(site.graph, weight.name, weight.codes, [weight.rows, weight.columns / 2]), site.resolve(scales.channel), site.resolve(scales.block)];
+  return [packedRows(site, weight), site.resolve(scales.channel), site.resolve(scales.block)];
+}
+
+function packedRows({ graph }: ProductSite, { name, codes, rows, columns }: BlockwiseWeight | ChannelWeight): Value {
+  return bytesView(graph, name, codes, [rows, columns / 2]);
+}
+
+/** The fewest blocks that the operator takes: of 16, of 32 or of a multiple of 64 columns. */
+function largestBlock(columns: number): number {
+  return columns % 64 === 0 ? columns : columns % 32 === 0 ? 32 : 16;
 }
 
 /** LPBQ writes the scale of a block as Cast(integer) * channel scale. */
