@@ -23,19 +23,35 @@ export function attentionInput({ kernels, shape, threads }: BlockContext, x: Flo
   return kernels.decoder.rmsNorm(x, gain, shape.epsilon, threads);
 }
 
+/** What attention reads: queries [tokens, heads, headDim], keys and values [tokens, kvHeads, headDim]. */
+export interface AttentionHeads {
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+}
+
 /** Attention output before o: [tokens, heads · headDim]. @param input [tokens, hidden] */
 export function attend(context: BlockContext, input: Float32Array, linears: Linears<'q_proj' | 'k_proj' | 'v_proj'>, rope: RopeTables): Float32Array {
+  return attendHeads(context, attentionHeads(context, input, linears, rope));
+}
+
+/** Queries and keys behind all rotations, and values. @param input [tokens, hidden] */
+export function attentionHeads(context: BlockContext, input: Float32Array, linears: Linears<'q_proj' | 'k_proj' | 'v_proj'>, rope: RopeTables): AttentionHeads {
   const { kernels, shape, threads } = context;
   const { headDim } = shape;
   const tokens = input.length / shape.hidden;
   const [cos, sin] = [rope.cos.subarray(0, (tokens * headDim) / 2), rope.sin.subarray(0, (tokens * headDim) / 2)];
-  const q = linear(context, input, 'q_proj', linears.q_proj);
-  const k = linear(context, input, 'k_proj', linears.k_proj);
-  const v = linear(context, input, 'v_proj', linears.v_proj);
+  const q = applyLinear(context, input, 'q_proj', linears.q_proj);
+  const k = applyLinear(context, input, 'k_proj', linears.k_proj);
+  const v = applyLinear(context, input, 'v_proj', linears.v_proj);
   kernels.decoder.rotate(q, tokens, headDim, cos, sin, threads);
   kernels.decoder.rotate(k, tokens, headDim, cos, sin, threads);
-  const [queries, keys] = shape.rotatesHeads === true ? [rotateHeads(context, q), rotateHeads(context, k)] : [q, k];
-  return kernels.decoder.causalAttention(queries, keys, v, { tokens, heads: shape.heads, kvHeads: shape.kvHeads, headDim }, threads);
+  return shape.rotatesHeads === true ? { q: rotateHeads(context, q), k: rotateHeads(context, k), v } : { q, k, v };
+}
+
+/** Causal attention over all heads: [tokens, heads · headDim]. */
+export function attendHeads({ kernels, shape: { heads, kvHeads, headDim }, threads }: BlockContext, { q, k, v }: AttentionHeads): Float32Array {
+  return kernels.decoder.causalAttention(q, k, v, { tokens: q.length / (heads * headDim), heads, kvHeads, headDim }, threads);
 }
 
 /** Every head [headDim] of x times the Hadamard matrix: a small part of the products with q and k. */
@@ -45,7 +61,7 @@ function rotateHeads({ kernels, shape: { headDim }, threads }: BlockContext, x: 
 
 /** x + attended · oᵀ: the residual stream between the halves of the block, [tokens, hidden]. */
 export function afterAttention(context: BlockContext, x: Float32Array, attended: Float32Array, o: Linear): Float32Array {
-  return addResidual(context, linear(context, attended, 'o_proj', o), x);
+  return addResidual(context, applyLinear(context, attended, 'o_proj', o), x);
 }
 
 /** norm of the residual stream, the input of gate and up. @param x result of `afterAttention` */
@@ -55,14 +71,14 @@ export function mlpInput({ kernels, shape, threads }: BlockContext, x: Float32Ar
 
 /** silu(gate(input)) · up(input), the input of down: [tokens, ffn]. @param input [tokens, hidden] */
 export function gatedInput(context: BlockContext, input: Float32Array, linears: Linears<'gate_proj' | 'up_proj'>): Float32Array {
-  const gate = linear(context, input, 'gate_proj', linears.gate_proj);
-  context.kernels.decoder.siluMultiply(gate, linear(context, input, 'up_proj', linears.up_proj), context.threads);
+  const gate = applyLinear(context, input, 'gate_proj', linears.gate_proj);
+  context.kernels.decoder.siluMultiply(gate, applyLinear(context, input, 'up_proj', linears.up_proj), context.threads);
   return gate;
 }
 
 /** x + gated · downᵀ: the residual stream that leaves the block, [tokens, hidden]. @param x result of `afterAttention` */
 export function blockOutput(context: BlockContext, x: Float32Array, gated: Float32Array, down: Linear): Float32Array {
-  return addResidual(context, linear(context, gated, 'down_proj', down), x);
+  return addResidual(context, applyLinear(context, gated, 'down_proj', down), x);
 }
 
 /**
@@ -83,7 +99,8 @@ export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Fl
   return blockOutput(context, middle, gated, linears.down_proj);
 }
 
-function linear({ kernels, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
+/** x · weightᵀ (+ bias): [tokens, out]. @param x [tokens, in] */
+export function applyLinear({ kernels, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
   const dims = linearDims(role, shape);
   const y = kernels.sgemm(x, weight, x.length / dims.in, dims.out, dims.in, { transposeB: true, threads });
   if (bias !== undefined) kernels.decoder.add(y, bias, threads);
