@@ -4,25 +4,10 @@ import { type Kernels, loadKernels, variants } from '@tundish/native';
 import { describe, expect, test } from 'vitest';
 import { type WeightGradients, backwardBlock, traceBlock } from '../src/forward/block-backward.js';
 import { forwardBlock } from '../src/forward/block-forward.js';
-import { type BlockShape, type BlockWeights, LINEAR_ROLES, type LinearRole, type RopeTables, linearDims } from '../src/forward/block-weights.js';
+import { type BlockShape, type BlockWeights, LINEAR_ROLES, type LinearRole, linearDims } from '../src/forward/block-weights.js';
+import { GROUPED, TOKENS, noise, rope, weightsOf } from './small-block.js';
 
-const TOKENS = 5;
-const GROUPED: BlockShape = { hidden: 12, heads: 4, kvHeads: 2, headDim: 4, ffn: 10, epsilon: 1e-5 };
 const SHAPES: Readonly<Record<string, BlockShape>> = { 'grouped queries': GROUPED, 'one key for each query': { ...GROUPED, kvHeads: 4 }, 'rotated heads': { ...GROUPED, rotatesHeads: true } };
-
-/** Numbers of about `size` without a pattern. */
-const noise = (seed: number, length: number, size = 1): Float32Array => Float32Array.from({ length }, (_, i) => size * Math.sin((i + 1) * 12.9898 + seed * 78.233 + ((i * i) % 17)));
-
-function weightsOf(shape: BlockShape, biases: boolean): BlockWeights {
-  const linears = LINEAR_ROLES.map((role, seed) => {
-    const dims = linearDims(role, shape);
-    return [role, { weight: noise(seed, dims.out * dims.in, 0.5), ...(biases ? { bias: noise(seed + 20, dims.out, 0.3) } : {}) }] as const;
-  });
-  return { linears: Object.fromEntries(linears) as BlockWeights['linears'], attentionGain: noise(8, shape.hidden).map((x) => 1 + x / 3), mlpGain: noise(9, shape.hidden).map((x) => 1 - x / 3) };
-}
-
-const ANGLES = Array.from({ length: TOKENS * 2 }, (_, i) => Math.floor(i / 2) * (i % 2 === 0 ? 1 : 0.1));
-const rope: RopeTables = { cos: Float32Array.from(ANGLES, Math.cos), sin: Float32Array.from(ANGLES, Math.sin) };
 
 type Rows = number[][];
 const rowsOf = (x: ArrayLike<number>, columns: number): Rows => Array.from({ length: x.length / columns }, (_, row) => Array.from({ length: columns }, (__, c) => x[row * columns + c] as number));
