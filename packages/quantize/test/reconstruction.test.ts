@@ -1,16 +1,16 @@
 /** AdaScale against a trace of AIMET 2.42 and finite differences, SignRound against its rules, and the loop that both learn blocks with. */
 import { readFileSync } from 'node:fs';
-import { type Kernels, loadKernels } from '@tundish/native';
+import { loadKernels } from '@tundish/native';
 import { describe, expect, it } from 'vitest';
 import { forwardBlock } from '../src/forward/block-forward.js';
-import { LINEAR_ROLES, type LinearRole } from '../src/forward/block-weights.js';
+import { LINEAR_ROLES, type LinearRole, perRole } from '../src/forward/block-weights.js';
 import { compressScales, lpbqGrid } from '../src/lpbq/compress-scales.js';
-import { AdaScaleWeight, adaScale } from '../src/techniques/adascale/adascale.js';
-import { type BlockReconstruction, type BlockTask, type FoldedWeight, perRole } from '../src/techniques/reconstruction/reconstruct-block.js';
+import { type AdaScaleGrid, AdaScaleWeight, adaScale } from '../src/techniques/adascale/adascale.js';
+import type { BlockReconstruction, BlockTask, FoldedWeight } from '../src/techniques/reconstruction/reconstruct-block.js';
 import { type SignRoundStart, SignRoundWeight, signRound } from '../src/techniques/signround/signround.js';
 import { type Compute, dequantize } from '../src/techniques/weight-matrix.js';
 import { floats, goldenTensors } from './golden-tensors.js';
-import { GROUPED, TOKENS, noise, rope, weightsOf } from './small-block.js';
+import { TOKENS, noise, rope, taskOf } from './small-block.js';
 
 const compute: Compute = { kernels: loadKernels(), threads: 2 };
 const { solvers } = compute.kernels;
@@ -152,20 +152,6 @@ describe('a weight under SignRound', () => {
   });
 });
 
-/** Eight windows of a small block; the quantized stream is a little off the float one. */
-function taskOf(kernels: Kernels, threads: number, change: Partial<BlockTask> = {}): BlockTask {
-  const weights = weightsOf(GROUPED, true);
-  const context = { kernels, shape: GROUPED, threads };
-  const float = (index: number): Float32Array => noise(100 + index, TOKENS * GROUPED.hidden);
-  return {
-    context, weights, rope,
-    input: (index) => float(index).map((value, i) => value + 0.02 * Math.sin(i * index)),
-    target: (index) => forwardBlock(context, weights, float(index), rope),
-    train: [0, 1, 2, 3, 4, 5, 6], heldOut: [7],
-    ...change,
-  };
-}
-
 /** Min-max codes on blocks of two columns. */
 function startsOf({ weights }: BlockTask): Record<LinearRole, SignRoundStart> {
   const learned = perRole((role) => {
@@ -178,12 +164,13 @@ function startsOf({ weights }: BlockTask): Record<LinearRole, SignRoundStart> {
   return learned;
 }
 
+const LPBQ: AdaScaleGrid = { bits: 4, block: 2, compress: (scale, n) => lpbqGrid(compressScales(scale, n), (2 * scale.length) / n).scale };
 const codesOf = ({ weight, grid }: FoldedWeight): Int8Array => solvers.roundToGrid({ w: weight, n: weight.length / grid.block, k: grid.block }, grid);
 const OPTIONS = { iterations: 24, tokens: 2 * TOKENS };
 
 describe.each<[string, (task: BlockTask, iterations?: number) => Promise<BlockReconstruction>]>([
-  ['AdaScale per channel', (task, iterations = OPTIONS.iterations) => adaScale(task, { bits: 4 }, { ...OPTIONS, iterations })],
-  ['AdaScale on LPBQ', (task, iterations = OPTIONS.iterations) => adaScale(task, { bits: 4, block: 2, compress: (scale, n) => lpbqGrid(compressScales(scale, n), (2 * scale.length) / n).scale }, { ...OPTIONS, iterations })],
+  ['AdaScale per channel', (task, iterations = OPTIONS.iterations) => adaScale(task, perRole(() => ({ bits: 4 })), { ...OPTIONS, iterations })],
+  ['AdaScale on LPBQ', (task, iterations = OPTIONS.iterations) => adaScale(task, perRole(() => LPBQ), { ...OPTIONS, iterations })],
   ['SignRound', (task, iterations = OPTIONS.iterations) => signRound(task, startsOf(task), { ...OPTIONS, iterations })],
 ])('%s of a block', (_, learn) => {
   it('ends nearer to the float block on windows that it did not learn from, and says by how much', async () => {
@@ -230,8 +217,8 @@ describe.each<[string, (task: BlockTask, iterations?: number) => Promise<BlockRe
 it('AdaScale begins with min-max, to the bit: per channel, and on LPBQ', async () => {
   const { kernels } = compute;
   const task = taskOf(kernels, 2);
-  const perChannel = await adaScale(task, { bits: 4 }, { ...OPTIONS, iterations: 0 });
-  const lpbq = await adaScale(task, { bits: 4, block: 2, compress: (scale, n) => lpbqGrid(compressScales(scale, n), (2 * scale.length) / n).scale }, { ...OPTIONS, iterations: 0 });
+  const perChannel = await adaScale(task, perRole(() => ({ bits: 4 })), { ...OPTIONS, iterations: 0 });
+  const lpbq = await adaScale(task, perRole(() => LPBQ), { ...OPTIONS, iterations: 0 });
   for (const [role, n] of [['q_proj', 16], ['down_proj', 12]] as const) {
     const { weight: w } = task.weights.linears[role];
     const k = w.length / n;

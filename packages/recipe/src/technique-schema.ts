@@ -29,8 +29,16 @@ const rounding = z.discriminatedUnion('method', [
 const correction = z.union([z.number().min(0).max(1), z.literal('heldOut')]);
 const polish = z.int().min(0).max(100);
 
+const tokens = z.int().min(1).max(65_536).default(512).describe('Tokens of an iteration: as many whole calibration windows as they hold, at least one.');
+
+const refinement = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('none') }),
+  z.strictObject({ method: z.literal('adascale'), iterations: z.int().min(1).max(100_000).default(256).describe('Steps of Adam for each block.'), tokens }),
+  z.strictObject({ method: z.literal('signround'), iterations: z.int().min(1).max(100_000).default(200).describe('Steps of sign descent for each block.'), tokens }),
+]);
+
 /** The chain as the lock holds it: every choice made. */
-export const techniqueLock = z.strictObject({ scales: scaleSearch, rounding, correction, polish });
+export const techniqueLock = z.strictObject({ scales: scaleSearch, rounding, correction, polish, refine: refinement });
 
 const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeRecipeName[]];
 
@@ -41,4 +49,5 @@ export const techniqueOptions = {
   rounding: rounding.optional().describe('How codes are rounded on them: to nearest, or with error feedback (GPTQ, GPTAQ).'),
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),
   polish: polish.optional().describe('Sweeps of coordinate descent after rounding.'),
+  refine: refinement.optional().describe('Learning of whole blocks by gradients afterwards: AdaScale (from min-max on, scales too), or SignRound (codes alone, from those of the chain).'),
 };

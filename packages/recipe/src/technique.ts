@@ -10,6 +10,9 @@ export type Rounding =
   | { readonly method: 'gptq'; readonly damping: number; readonly actOrder: boolean }
   | { readonly method: 'gptaq'; readonly damping: number; readonly actOrder: boolean; readonly alpha: number };
 
+/** How a whole block is learned after its layers: by gradients, for some iterations of so many tokens. */
+export type Refinement = { readonly method: 'none' } | { readonly method: 'adascale' | 'signround'; readonly iterations: number; readonly tokens: number };
+
 export interface Technique {
   readonly scales: ScaleSearch;
   readonly rounding: Rounding;
@@ -17,15 +20,22 @@ export interface Technique {
   readonly correction: number | 'heldOut';
   /** Sweeps of coordinate descent after rounding. */
   readonly polish: number;
+  /** What is done to the codes of a whole block at the end. */
+  readonly refine: Refinement;
 }
 
 /** Whether a technique reads the inputs of layers, so that calibration text must run through the blocks. */
-export function needsInputs({ scales, rounding, correction, polish }: Technique): boolean {
-  return scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none') || rounding.method !== 'nearest' || correction !== 0 || polish > 0;
+export function needsInputs({ scales, rounding, correction, polish, refine }: Technique): boolean {
+  return refine.method !== 'none' || scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none') || rounding.method !== 'nearest' || correction !== 0 || polish > 0;
 }
 
-/** Whether it also reads what the float model has at the same place. */
-export function needsReference({ scales, rounding, correction }: Technique): boolean {
+/** Whether it also reads what the float model has at the same place, so that that model must run beside. */
+export function needsReference(technique: Technique): boolean {
+  return technique.refine.method !== 'none' || needsReferenceMoments(technique);
+}
+
+/** Whether layers are solved with moments of what the float model has. */
+export function needsReferenceMoments({ scales, rounding, correction }: Technique): boolean {
   return (scales.search === 'seqmse' && scales.inputs === 'float') || rounding.method === 'gptaq' || correction !== 0;
 }
 
@@ -36,17 +46,17 @@ export function needsReferenceInputs({ scales, rounding }: Technique): boolean {
 
 /** Named chains. What a recipe writes beside the name replaces that link. */
 export const QUANTIZE_RECIPES = {
-  minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  fast: { scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  lpbq_seqmse: { scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0 },
-  gptaq: { scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0 },
-  lpbq_gptaq: { scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2 },
+  minmax: { scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, refine: { method: 'none' } },
+  fast: { scales: { search: 'grid', factors: 9, weighting: 'none' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, refine: { method: 'none' } },
+  lpbq_seqmse: { scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, refine: { method: 'none' } },
+  gptaq: { scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, correction: 0, polish: 0, refine: { method: 'none' } },
+  lpbq_gptaq: { scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, refine: { method: 'none' } },
 } as const satisfies Readonly<Record<string, Technique>>;
 
 export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
 
 /** The chain that the keys of a quantize section mean. */
-export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined }): Technique {
+export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | undefined; readonly scales?: Technique['scales'] | undefined; readonly rounding?: Technique['rounding'] | undefined; readonly correction?: Technique['correction'] | undefined; readonly polish?: number | undefined; readonly refine?: Refinement | undefined }): Technique {
   const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? 'minmax'];
-  return { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish };
+  return { scales: keys.scales ?? named.scales, rounding: keys.rounding ?? named.rounding, correction: keys.correction ?? named.correction, polish: keys.polish ?? named.polish, refine: keys.refine ?? named.refine };
 }

@@ -25,7 +25,7 @@ export interface GroupMoments {
 }
 
 /** Whether window `index` of `count` is held out. */
-function isHeldOut(index: number, count: number): boolean {
+export function isHeldOut(index: number, count: number): boolean {
   return count >= HELD_OUT_EVERY && index % HELD_OUT_EVERY === HELD_OUT_EVERY - 1;
 }
 

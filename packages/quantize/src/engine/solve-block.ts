@@ -5,13 +5,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type Technique, needsReference, needsReferenceInputs } from '@tundish/recipe/technique';
-import { type BlockContext, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
-import { type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
+import { type Technique, needsReferenceInputs, needsReferenceMoments } from '@tundish/recipe/technique';
+import { type BlockContext, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput } from '../forward/block-forward.js';
+import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, LiveActivationsWriter } from '../live-activations.js';
-import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { dequantize } from '../techniques/weight-matrix.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
+import { gridOf, refineBlock } from './refine-block.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
 export interface BlockRequest {
@@ -72,13 +72,26 @@ class BlockSolver {
     await this.#each('gated', (i) => gatedInput(context, mlpInput(context, float('middle', i), mlpGain), this.#ready(GROUPS.gate_up)));
     await this.#group('down', (i) => float('gated', i), (i) => float('float-down', i));
     const { down_proj } = this.#ready(GROUPS.down);
-    await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
-    return this.#solved as BlockSolution;
+    const solution = this.#solved as BlockSolution;
+    const refined = await this.#refine(solution);
+    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
+    else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, quantized.window(i), this.request.rope)));
+    return refined ?? solution;
+  }
+
+  /** What learning makes of the layers together; undefined where the recipe has no such link. */
+  async #refine(solution: BlockSolution): Promise<BlockSolution | undefined> {
+    const { context, weights, rope, options: { refine }, windows, quantized, signal } = this.request;
+    if (refine.method === 'none') return undefined;
+    const refined = await refineBlock({ context, weights, rope, windows, input: (i) => quantized.window(i), target: (i) => this.scratch.window('float-out', i), signal }, solution, refine);
+    for (const role of LINEAR_ROLES) this.#linears[role] = linearOf(refined[role], weights.linears[role]);
+    return refined;
   }
 
   async #runReference(reference: LiveActivations): Promise<void> {
     const { context, weights: { linears, attentionGain, mlpGain }, rope, referenceOut, options } = this.request;
     const [attended, middle, down] = ['float-attended', 'float-middle', 'float-down'].map((name) => this.scratch.writer(name)) as [LiveActivationsWriter, LiveActivationsWriter, LiveActivationsWriter];
+    const out = options.refine.method === 'none' ? undefined : this.scratch.writer('float-out');
     await this.#windows((i) => {
       const x = reference.window(i);
       const a = attend(context, attentionInput(context, x, attentionGain), linears, rope);
@@ -88,6 +101,7 @@ class BlockSolver {
       middle.append(m);
       const y = blockOutput(context, m, g, linears.down_proj);
       referenceOut?.append(y);
+      out?.append(y);
       down.append(needsReferenceInputs(options) ? g : withoutResidual(y, m, linears.down_proj.bias));
     });
     this.scratch.finish();
@@ -98,16 +112,15 @@ class BlockSolver {
     const { context, weights, names, options, blockSize, windows, reference, signal } = this.request;
     const roles = GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
-    const kind: ReferenceKind = reference === undefined || !needsReference(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
+    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
     const statistics = new GroupStatistics(context, dims.in, kind, windows);
     await this.#windows((i) => statistics.add(i, input(i), kind.kind === 'none' ? undefined : float(i)));
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in } }));
     const solved = await solveGroup({ compute: context, options, blockSize, layers, moments: statistics.finish(), signal });
     solved.forEach((layer, index) => {
       const role = roles[index] as LinearRole;
-      const { bias } = weights.linears[role];
       this.#solved[role] = layer;
-      this.#linears[role] = { weight: dequantize(layer.codes, lpbqGrid(layer.scales, dims.in)), ...(bias === undefined ? {} : { bias }) };
+      this.#linears[role] = linearOf(layer, weights.linears[role]);
     });
   }
 
@@ -129,6 +142,11 @@ class BlockSolver {
       work(index);
     }
   }
+}
+
+/** The layer as the quantized model has it. */
+function linearOf(layer: SolvedLayer, float: Linear): Linear {
+  return { ...float, weight: dequantize(layer.codes, gridOf(layer)) };
 }
 
 /** What the down projection alone gave: y - x - bias, [tokens, hidden]. */

@@ -107,7 +107,10 @@ function solvingNeeds(technique: Technique, block: number, { hiddenSize, interme
   if (!needsInputs(technique)) return { memory: 0, streams: 1, scratch: 0 };
   const matrices = technique.rounding.method === 'gptaq' ? 8 : 4;
   const widest = Math.max(hiddenSize, intermediateSize);
-  return { memory: FLOAT32 * (matrices * widest * widest + 3 * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize };
+  // A refinement holds values, their gradient and the best of a block, with its parameters; and the float model's output.
+  const isRefined = technique.refine.method !== 'none';
+  const learned = technique.refine.method === 'adascale' ? 6 : isRefined ? 5 : 0;
+  return { memory: FLOAT32 * (matrices * widest * widest + (3 + learned) * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize + (isRefined ? 1 : 0) };
 }
 
 /** The largest matrix that R1 rotates along its outputs is there as a whole: as stored, widened, rotated, and one that awaits collection. */

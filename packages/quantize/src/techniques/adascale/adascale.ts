@@ -1,8 +1,8 @@
 /** AdaScale of AIMET 2.42: ranges and weights of a block's projections are learned through factors that begin at one. */
 import { type AdaScaleLayer, type ScaleGrid, symmetricRange } from '@tundish/native';
-import { type BlockReconstruction, type BlockTask, type LearnedWeight, type LearningOptions, type Progress, perRole, reconstructBlock } from '../reconstruction/reconstruct-block.js';
+import { type BlockReconstruction, type BlockTask, type LearnedWeight, type LearningOptions, type Progress, reconstructBlock } from '../reconstruction/reconstruct-block.js';
 import type { Compute, LayerWeight } from '../weight-matrix.js';
-import { linearDims } from '../../forward/block-weights.js';
+import { type LinearRole, linearDims, perRole } from '../../forward/block-weights.js';
 
 /** Learning rates of AIMET: of the ends of the range, and of the factors of weights. */
 const RANGE_RATE = 1e-3;
@@ -17,12 +17,12 @@ export interface AdaScaleGrid {
   readonly compress?: (scale: Float32Array, n: number) => Float32Array;
 }
 
-/** @throws KERNEL_ARGUMENT when the block does not divide the inputs */
-export async function adaScale(task: BlockTask, grid: AdaScaleGrid, options: LearningOptions): Promise<BlockReconstruction> {
+/** @throws KERNEL_ARGUMENT when a block does not divide its inputs */
+export async function adaScale(task: BlockTask, grids: Readonly<Record<LinearRole, AdaScaleGrid>>, options: LearningOptions): Promise<BlockReconstruction> {
   const { context, weights } = task;
   const learned = perRole((role) => {
     const { out: n, in: k } = linearDims(role, context.shape);
-    return new AdaScaleWeight(context, { w: weights.linears[role].weight, n, k }, grid);
+    return new AdaScaleWeight(context, { w: weights.linears[role].weight, n, k }, grids[role]);
   });
   return reconstructBlock(task, learned, options);
 }

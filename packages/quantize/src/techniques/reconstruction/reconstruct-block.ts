@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ScaleGrid } from '@tundish/native';
 import { type WeightGradients, backwardBlock, traceBlock } from '../../forward/block-backward.js';
 import { type BlockContext, forwardBlock } from '../../forward/block-forward.js';
-import { type BlockWeights, LINEAR_ROLES, type LinearRole, type RopeTables } from '../../forward/block-weights.js';
+import { type BlockWeights, LINEAR_ROLES, type LinearRole, type RopeTables, perRole } from '../../forward/block-weights.js';
 
 /** Looks at the held-out windows, spread over the iterations. */
 const CHECKS = 16;
@@ -20,7 +20,7 @@ export interface BlockTask {
   target(index: number): Float32Array;
   /** Windows that are learned from, cyclically in this order. */
   readonly train: readonly number[];
-  /** Windows that decide which iterate is kept, and are never learned from. */
+  /** Windows that decide which iterate is kept, and are never learned from. Without any the last one is kept. */
   readonly heldOut: readonly number[];
   readonly signal?: AbortSignal;
 }
@@ -55,7 +55,7 @@ export interface FoldedWeight {
 
 export interface BlockReconstruction {
   readonly linears: Readonly<Record<LinearRole, FoldedWeight>>;
-  /** |Y - target|² / |target|² on the windows that decide: as it began, and of what was kept. */
+  /** |Y - target|² / |target|² on held-out windows, on all where none are held out: as it began, and of what was kept. */
   readonly before: number;
   readonly after: number;
 }
@@ -72,32 +72,25 @@ export async function reconstructBlock(task: BlockTask, learned: Readonly<Record
   const folded = perRole((role) => new Float32Array(learned[role].values.length));
   const student = studentOf(task, learned);
   const keep = (): Record<LinearRole, ScaleGrid> => perRole((role) => learned[role].fold(folded[role]));
-  const before = await lossOf(task, student);
+  const before = await blockLoss(task, student);
   let [after, grids] = [before, keep()];
-  const every = Math.ceil(options.iterations / CHECKS);
-  for (let done = 0; done < options.iterations; done++) {
-    await addGradients(task, student, windowsOf(task, options, done), sums);
-    for (const role of LINEAR_ROLES) learned[role].step(sums[role], { done, iterations: options.iterations });
-    const isChecked = (done + 1) % every === 0 || done + 1 === options.iterations;
-    const loss = isChecked ? await lossOf(task, student) : Infinity;
-    if (loss < after) [after, grids] = [loss, keep()];
+  const { iterations, tokens } = options;
+  const count = Math.max(1, Math.floor((tokens * task.context.shape.hidden) / task.input(task.train[0] as number).length));
+  const every = Math.ceil(iterations / CHECKS);
+  for (let done = 0; done < iterations; done++) {
+    await addGradients(task, student, Array.from({ length: count }, (_, i) => task.train[(done * count + i) % task.train.length] as number), sums);
+    for (const role of LINEAR_ROLES) learned[role].step(sums[role], { done, iterations });
+    const isLast = done + 1 === iterations;
+    const isChecked = isLast || (task.heldOut.length > 0 && (done + 1) % every === 0);
+    const loss = isChecked ? await blockLoss(task, student) : Infinity;
+    if (loss < after || (isLast && task.heldOut.length === 0)) [after, grids] = [loss, keep()];
   }
   return { linears: perRole((role) => ({ weight: folded[role], grid: grids[role] })), before, after };
-}
-
-export function perRole<Value>(make: (role: LinearRole) => Value): Record<LinearRole, Value> {
-  return Object.fromEntries(LINEAR_ROLES.map((role) => [role, make(role)])) as Record<LinearRole, Value>;
 }
 
 /** The block with the weights that are learned, as they are at any time. */
 function studentOf({ weights }: BlockTask, learned: Readonly<Record<LinearRole, LearnedWeight>>): BlockWeights {
   return { ...weights, linears: perRole((role) => ({ ...weights.linears[role], weight: learned[role].values })) };
-}
-
-function windowsOf({ context, train, input }: BlockTask, { tokens }: LearningOptions, done: number): number[] {
-  const length = input(train[0] as number).length / context.shape.hidden;
-  const count = Math.max(1, Math.floor(tokens / length));
-  return Array.from({ length: count }, (_, i) => train[(done * count + i) % train.length] as number);
 }
 
 /** Gradients of the loss over some windows in the weights of the student, in place of what `sums` held. */
@@ -114,8 +107,8 @@ async function addGradients(task: BlockTask, student: BlockWeights, windows: rea
   }
 }
 
-/** Relative squared error on the held-out windows, on all where none are held out. */
-async function lossOf(task: BlockTask, student: BlockWeights): Promise<number> {
+/** |Y - target|² / |target|² of a block with these weights on the held-out windows, on all where none are held out. */
+export async function blockLoss(task: BlockTask, student: BlockWeights): Promise<number> {
   let [error, size] = [0, 0];
   for (const index of task.heldOut.length === 0 ? task.train : task.heldOut) {
     await setImmediate();

@@ -1,8 +1,8 @@
 /** SignRound (Cheng et al. 2023): rounding offsets of a block's projections are learned by the signs of their gradients, on fixed scales. */
 import type { ScaleGrid, SignRoundLayer } from '@tundish/native';
-import { type BlockReconstruction, type BlockTask, type LearnedWeight, type LearningOptions, type Progress, perRole, reconstructBlock } from '../reconstruction/reconstruct-block.js';
+import { type BlockReconstruction, type BlockTask, type LearnedWeight, type LearningOptions, type Progress, reconstructBlock } from '../reconstruction/reconstruct-block.js';
 import type { Compute, LayerWeight } from '../weight-matrix.js';
-import { type LinearRole, linearDims } from '../../forward/block-weights.js';
+import { type LinearRole, linearDims, perRole } from '../../forward/block-weights.js';
 
 /** Half a step, less what rounding could carry over the edge. */
 const HALF = 0.499;
