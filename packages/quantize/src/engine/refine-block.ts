@@ -46,7 +46,7 @@ function learnedGrid(layer: SolvedLayer): AdaScaleGrid {
 }
 
 function startOf(layer: SolvedLayer): SignRoundStart {
-  return { grid: gridOf(layer), codes: layer.codes, target: layer.target ?? dequantize(layer.codes, gridOf(layer)) };
+  return { grid: gridOf(layer), codes: layer.codes, target: layer.target as Float32Array };
 }
 
 function withCodes({ kernels, threads }: Compute, layer: SolvedLayer, { weight, grid }: FoldedWeight): SolvedLayer {
