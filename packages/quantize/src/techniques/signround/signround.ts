@@ -4,8 +4,11 @@ import { type BlockReconstruction, type BlockTask, type LearnedWeight, type Lear
 import type { Compute, LayerWeight } from '../weight-matrix.js';
 import { type LinearRole, linearDims, perRole } from '../../forward/block-weights.js';
 
-/** Half a step, less what rounding could carry over the edge. */
-const HALF = 0.499;
+/**
+ * Steps from its centre at which a code begins that is not the nearest: as far from the edge. What feedback moved there would
+ * go back at the first sign of noise if it began at the edge.
+ */
+const OFF_CENTRE = 0.25;
 
 /** Where the learning of one weight begins. */
 export interface SignRoundStart {
@@ -25,13 +28,13 @@ export async function signRound(task: BlockTask, starts: Readonly<Record<LinearR
   return reconstructBlock(task, learned, options);
 }
 
-/** One weight: W / S + V rounded, V in -1/2..1/2, W as near to the target as the first codes allow. */
+/** One weight: W / S + V rounded, V in -1/2..1/2, W the target or what the first codes make of it. */
 export class SignRoundWeight implements LearnedWeight {
   readonly values: Float32Array;
   readonly #layer: SignRoundLayer;
 
   constructor(private readonly compute: Compute, { n, k }: Omit<LayerWeight, 'w'>, start: SignRoundStart) {
-    this.#layer = { w: withinCells(start), n, k, grid: start.grid, v: new Float32Array(n * k), threads: compute.threads };
+    this.#layer = { w: withinCells(compute, { n, k }, start), n, k, grid: start.grid, v: new Float32Array(n * k), threads: compute.threads };
     this.values = new Float32Array(n * k);
     compute.kernels.reconstruction.signRoundValues(this.#layer, this.values);
   }
@@ -48,13 +51,12 @@ export class SignRoundWeight implements LearnedWeight {
   }
 }
 
-/** What lies nearest to the target and still rounds to the codes: where they came by rounding to nearest, the target itself. */
-function withinCells({ grid: { scale, block }, codes, target }: SignRoundStart): Float32Array {
-  const w = new Float32Array(target.length);
-  for (let i = 0; i < w.length; i++) {
-    const size = scale[Math.floor(i / block)] as number;
+/** The target where the code is the nearest to it; else a place in the code's cell, on the side of the target. */
+function withinCells({ kernels, threads }: Compute, { n, k }: Omit<LayerWeight, 'w'>, { grid, codes, target }: SignRoundStart): Float32Array {
+  const nearest = kernels.solvers.roundToGrid({ w: target, n, k, threads }, grid);
+  return target.map((value, i) => {
     const code = codes[i] as number;
-    w[i] = Math.min(Math.max(target[i] as number, (code - HALF) * size), (code + HALF) * size);
-  }
-  return w;
+    if (nearest[i] === code) return value;
+    return (code + Math.sign((nearest[i] as number) - code) * OFF_CENTRE) * (grid.scale[Math.floor(i / grid.block)] as number);
+  });
 }
