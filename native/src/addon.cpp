@@ -6,6 +6,7 @@
 #include "decoder/calls.h"
 #include "onnx/session.h"
 #include "products/calls.h"
+#include "reconstruction/calls.h"
 #include "solvers/calls.h"
 #include "variants.h"
 #include "version.h"
@@ -21,6 +22,7 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
   functions.Set("algebra", tundish::bind_algebra(info.Env(), *table));
   functions.Set("decoder", tundish::bind_decoder(info.Env(), tundish::decoder_table(table->family)));
   functions.Set("solvers", tundish::bind_solvers(info.Env(), tundish::solver_table(table->family)));
+  functions.Set("reconstruction", tundish::bind_reconstruction(info.Env(), tundish::reconstruction_table(table->family)));
   return functions;
 }
 

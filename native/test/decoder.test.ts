@@ -113,6 +113,18 @@ describe.each(variants())('%s', (isa) => {
     }), { numRuns: 60 });
   });
 
+  it('goes back through gates and softmax as TypeScript does', () => {
+    fc.assert(fc.property(seed, fc.constantFrom('weights', 'ties', 'subnormal'), size(70), (s, flavour, tokens) => {
+      const [a, b, gradient] = [sample(s, tokens * tokens, flavour).map((x) => x * 30), sample(s + 1, tokens * tokens, flavour), sample(s + 2, tokens * tokens, flavour)];
+      expectSame(native, ({ decoder }, threads) => {
+        const [gate, up, scores, back] = [a.slice(), b.slice(), a.slice(), gradient.slice()];
+        decoder.siluMultiplyBackward(gate, up, gradient, threads);
+        decoder.causalSoftmaxBackward(scores, back, tokens, 0.3, threads);
+        return [gate, up, scores, back];
+      });
+    }), { numRuns: 25 });
+  });
+
   it('attends as TypeScript does, whatever lies in the tokens', () => {
     const shape = fc.record({ tokens: size(70), kvHeads: size(2), members: size(3), headDim: size(21) });
     fc.assert(fc.property(seed, fc.constantFrom(...FLAVOURS), shape, (s, flavour, { tokens, kvHeads, members, headDim }) => {
@@ -157,6 +169,8 @@ describe.each(variants())('%s', (isa) => {
     ['causalAttention with short values', (decoder) => decoder.causalAttention(new Float32Array(8), new Float32Array(8), new Float32Array(7), { tokens: 1, heads: 2, kvHeads: 2, headDim: 4 })],
     ['causalAttention with more heads than can be counted', (decoder) => decoder.causalAttention(new Float32Array(0), new Float32Array(0), new Float32Array(0), { tokens: 0, heads: 65537, kvHeads: 1, headDim: 4 })],
     ['siluMultiply with another length', (decoder) => decoder.siluMultiply(new Float32Array(3), new Float32Array(2))],
+    ['siluMultiplyBackward with a short gradient', (decoder) => decoder.siluMultiplyBackward(new Float32Array(3), new Float32Array(3), new Float32Array(2))],
+    ['causalSoftmaxBackward with part of a row', (decoder) => decoder.causalSoftmaxBackward(new Float32Array(4), new Float32Array(3), 2, 1)],
     ['add with part of a row', (decoder) => decoder.add(new Float32Array(3), new Float32Array(2))],
     ['add with no threads', (decoder) => decoder.add(new Float32Array(2), new Float32Array(2), 0)],
   ])('refuses %s', (_, call) => {
@@ -187,6 +201,8 @@ it('the addon itself refuses wrong lengths and shapes', () => {
   expect(() => decoder.causalAttention(f32, f32, f32, f32, 2 ** 30, 2 ** 30, 1, 16, 1, 1)).toThrow('at most 65536 heads');
   expect(() => decoder.siluMultiply(f32, f32.subarray(1), 1)).toThrow('argument 1 has another length');
   expect(() => decoder.add(f32, f32, 2, 8, 1)).toThrow('argument 0 has another length');
+  expect(() => decoder.siluMultiplyBackward(f32, f32, f32.subarray(1), 1)).toThrow('argument 2 has another length');
+  expect(() => decoder.causalSoftmaxBackward(f32, f32, 3, 1, 1)).toThrow('argument 0 has another length');
 });
 
 /** Digests of the results of arrays that are large enough to be split. */
@@ -197,7 +213,10 @@ function largeResults(decoder: DecoderKernels, threads: number): readonly string
   decoder.siluMultiply(gate, sum, threads);
   decoder.add(sum, gate, threads);
   decoder.add(sum, gate.subarray(0, 1000), threads);
+  const [back, other] = [gate.slice(0, 160_000), sum.slice(0, 160_000)];
+  decoder.siluMultiplyBackward(back, other, gate.subarray(0, 160_000), threads);
+  decoder.causalSoftmaxBackward(back, other, 400, 0.5, threads);
   decoder.rotate(turned, tokens, headDim, gate.subarray(0, (tokens * headDim) / 2), sum.subarray(0, (tokens * headDim) / 2), threads);
-  const results = [gate, sum, turned, decoder.rmsNorm(sum, gate.subarray(0, 1000), 1e-5, threads), decoder.causalAttention(q, k, v, { tokens, heads, kvHeads, headDim }, threads)];
+  const results = [gate, sum, turned, back, other, decoder.rmsNorm(sum, gate.subarray(0, 1000), 1e-5, threads), decoder.causalAttention(q, k, v, { tokens, heads, kvHeads, headDim }, threads)];
   return results.map((result) => createHash('sha256').update(result).digest('hex'));
 }

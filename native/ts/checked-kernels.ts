@@ -3,11 +3,12 @@ import { check, checkLength, checkSizes, threadCount } from './argument-checks.j
 import { checkedAlgebra } from './checked-algebra.js';
 import { checkedSolvers } from './checked-solvers.js';
 import { checkedDecoderKernels } from './decoder-kernels.js';
+import { checkedReconstruction } from './checked-reconstruction.js';
 import type { KernelIdentity, Kernels, LpbqWeight, RawKernels, UnsignedGrid } from './kernels.js';
 
 /** @param reason why TypeScript computes although an addon was allowed */
 export function checkedKernels(raw: RawKernels, identity: KernelIdentity, reason: string | undefined): Kernels {
-  return { identity: () => identity, reason, ...weightKernels(raw), ...tensorKernels(raw), algebra: checkedAlgebra(raw.algebra), decoder: checkedDecoderKernels(raw.decoder), solvers: checkedSolvers(raw.solvers) };
+  return { identity: () => identity, reason, ...weightKernels(raw), ...tensorKernels(raw), algebra: checkedAlgebra(raw.algebra), decoder: checkedDecoderKernels(raw.decoder), solvers: checkedSolvers(raw.solvers), reconstruction: checkedReconstruction(raw.reconstruction) };
 }
 
 type WeightKernels = Pick<Kernels, 'quantizeLpbq' | 'dequantizeLpbq' | 'quantizePerChannel' | 'dequantizePerChannel'>;
@@ -49,7 +50,7 @@ function weightKernels(raw: RawKernels): WeightKernels {
   };
 }
 
-function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason' | 'algebra' | 'decoder' | 'solvers'> {
+function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason' | 'algebra' | 'decoder' | 'solvers' | 'reconstruction'> {
   return {
     quantizeOnGrid(w, grid, bits, threads) {
       checkGrid('quantizeOnGrid', grid, bits);

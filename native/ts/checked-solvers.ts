@@ -67,23 +67,23 @@ export function checkedSolvers(raw: RawSolvers): Solvers {
   };
 }
 
-function checkMatrix(kernel: string, { w, n, k }: WeightMatrix): WeightMatrix {
+export function checkMatrix(kernel: string, { w, n, k }: WeightMatrix): WeightMatrix {
   checkSizes(kernel, { n, k });
   checkLength(kernel, 'w', w.length, n * k);
   return { w, n, k };
 }
 
-function checkGrid(kernel: string, { scale, block, bits }: ScaleGrid, n: number, k: number): void {
+export function checkGrid(kernel: string, { scale, block, bits }: ScaleGrid, n: number, k: number): void {
   checkBlock(kernel, block, k);
   checkBits(kernel, bits);
   checkLength(kernel, 'scale', scale.length, (n * k) / block);
 }
 
-function checkBits(kernel: string, bits: number): void {
+export function checkBits(kernel: string, bits: number): void {
   check(kernel, Number.isInteger(bits) && bits >= 2 && bits <= 8, `bits is ${bits}, not in 2..8`);
 }
 
-function checkBlock(kernel: string, block: number, k: number): void {
+export function checkBlock(kernel: string, block: number, k: number): void {
   check(kernel, Number.isInteger(block) && block > 0 && k % block === 0, `block ${block} must divide k = ${k}`);
 }
 

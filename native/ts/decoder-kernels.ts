@@ -47,6 +47,18 @@ export interface DecoderKernels {
 
   /** x += addend in place. @param addend of the length of `x`, or one row that is added to all rows of x, like a bias */
   add(x: Float32Array, addend: Float32Array, threads?: number): void;
+
+  /**
+   * From a = gate, b = up and the gradient dz of silu(a) b to da = dz b s (1 + a (1 - s)) and db = dz a s, s = 1 / (1 + exp(-a)),
+   * in the places of gate and up. @param up, gradient of the length of `gate`
+   */
+  siluMultiplyBackward(gate: Float32Array, up: Float32Array, gradient: Float32Array, threads?: number): void;
+
+  /**
+   * Row i of scores q·kᵀ [tokens, tokens] of one head becomes p = softmax(scale · scores) over tokens 0..i, and the gradient dp
+   * that of the scores, scale · p (dp - sum p dp); both are 0 behind token i. Sums have 16 parts by token mod 16, added as a tree.
+   */
+  causalSoftmaxBackward(scores: Float32Array, gradient: Float32Array, tokens: number, scale: number, threads?: number): void;
 }
 
 /** Entry points that write into arrays of the right size; both implementations have exactly these. */
@@ -57,6 +69,8 @@ export interface RawDecoderKernels {
   siluMultiply(gate: Float32Array, up: Float32Array, threads: number): void;
   /** `addend` [columns] goes to every row of x [rows, columns]. */
   add(x: Float32Array, addend: Float32Array, rows: number, columns: number, threads: number): void;
+  siluMultiplyBackward(gate: Float32Array, up: Float32Array, gradient: Float32Array, threads: number): void;
+  causalSoftmaxBackward(scores: Float32Array, gradient: Float32Array, tokens: number, scale: number, threads: number): void;
 }
 
 export function checkedDecoderKernels(raw: RawDecoderKernels): DecoderKernels {
@@ -96,6 +110,17 @@ export function checkedDecoderKernels(raw: RawDecoderKernels): DecoderKernels {
     add(x, addend, threads) {
       const rows = x.length === 0 && addend.length === 0 ? 0 : wholeRows('add', 'x', x.length, addend.length);
       raw.add(x, addend, rows, addend.length, threadCount('add', threads));
+    },
+    siluMultiplyBackward(gate, up, gradient, threads) {
+      checkLength('siluMultiplyBackward', 'up', up.length, gate.length);
+      checkLength('siluMultiplyBackward', 'gradient', gradient.length, gate.length);
+      raw.siluMultiplyBackward(gate, up, gradient, threadCount('siluMultiplyBackward', threads));
+    },
+    causalSoftmaxBackward(scores, gradient, tokens, scale, threads) {
+      checkSizes('causalSoftmaxBackward', { tokens });
+      checkLength('causalSoftmaxBackward', 'scores', scores.length, tokens * tokens);
+      checkLength('causalSoftmaxBackward', 'gradient', gradient.length, tokens * tokens);
+      raw.causalSoftmaxBackward(scores, gradient, tokens, Math.fround(scale), threadCount('causalSoftmaxBackward', threads));
     },
   };
 }

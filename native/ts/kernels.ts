@@ -1,6 +1,7 @@
 /** The contract of the numeric kernels: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
 import type { Algebra, RawAlgebra } from './algebra.js';
 import type { DecoderKernels, RawDecoderKernels } from './decoder-kernels.js';
+import type { RawReconstruction, Reconstruction } from './reconstruction.js';
 import type { RawSolvers, Solvers } from './solvers.js';
 
 /**
@@ -93,6 +94,8 @@ export interface Kernels {
   readonly decoder: DecoderKernels;
   /** Codes and scales of linear layers from weights and statistics of inputs. */
   readonly solvers: Solvers;
+  /** Steps of weights that are learned by gradients. */
+  readonly reconstruction: Reconstruction;
 }
 
 export interface SgemmOptions {
@@ -117,4 +120,5 @@ export interface RawKernels {
   readonly algebra: RawAlgebra;
   readonly decoder: RawDecoderKernels;
   readonly solvers: RawSolvers;
+  readonly reconstruction: RawReconstruction;
 }

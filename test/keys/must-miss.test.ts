@@ -94,6 +94,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'quantize.scales': [replaced('quantize: {', 'quantize: { scales: { search: grid, weighting: none },'), FROM_QUANTIZE],
   'quantize.rounding': [replaced('quantize: {', 'quantize: { rounding: { method: gptq },'), FROM_QUANTIZE],
   'quantize.correction': [replaced('quantize: {', 'quantize: { correction: 0.5,'), FROM_QUANTIZE],
+  'quantize.refine': [replaced('quantize: {', 'quantize: { refine: { method: signround, iterations: 1 },'), FROM_QUANTIZE],
   'quantize.polish': [replaced('quantize: {', 'quantize: { polish: 1,'), FROM_QUANTIZE],
   'quantize.products': [replaced('quantize: {', 'quantize: { polish: 1, products: bfloat16,'), FROM_QUANTIZE],
   'quantize.weights.scheme': [replaced('quantize: {', 'quantize: { weights: { scheme: per_channel },'), FROM_QUANTIZE],

@@ -41,6 +41,22 @@ void silu_multiply(const Napi::CallbackInfo& info, const DecoderTable& table) {
   parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { table.silu_multiply(gate + begin, up + begin, end - begin); });
 }
 
+void silu_multiply_backward(const Napi::CallbackInfo& info, const DecoderTable& table) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<float>(0).ElementLength();
+  float *gate = arguments.data<float>(0, count), *up = arguments.data<float>(1, count);
+  const float* gradient = arguments.data<float>(2, count);
+  parallel(count, kElementGrain, arguments.threads(3), [&](size_t, size_t begin, size_t end) { table.silu_multiply_backward(gate + begin, up + begin, gradient + begin, end - begin); });
+}
+
+void causal_softmax_backward(const Napi::CallbackInfo& info, const DecoderTable& table) {
+  const Arguments arguments(info);
+  const size_t tokens = arguments.size(2);
+  float *scores = arguments.data<float>(0, tokens * tokens), *gradient = arguments.data<float>(1, tokens * tokens);
+  const float scale = arguments.real(3);
+  parallel(tokens, row_grain(tokens), arguments.threads(4), [&](size_t, size_t begin, size_t end) { table.causal_softmax_backward(scores, gradient, tokens, scale, begin, end); });
+}
+
 // One row of the addend that fits all of x is cut by elements, many rows are cut between rows.
 void add(const Napi::CallbackInfo& info, const DecoderTable& table) {
   const Arguments arguments(info);
@@ -94,6 +110,8 @@ Napi::Object bind_decoder(Napi::Env env, const DecoderTable& table) {
   bind<DecoderTable, causal_attention>(kernels, "causalAttention", table);
   bind<DecoderTable, silu_multiply>(kernels, "siluMultiply", table);
   bind<DecoderTable, add>(kernels, "add", table);
+  bind<DecoderTable, silu_multiply_backward>(kernels, "siluMultiplyBackward", table);
+  bind<DecoderTable, causal_softmax_backward>(kernels, "causalSoftmaxBackward", table);
   return kernels;
 }
 

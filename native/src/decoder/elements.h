@@ -1,26 +1,11 @@
 // Norm, rotation, gated activation and addition; ts/typescript/decoder/elements.ts is the twin.
 #pragma once
 
+#include "../kernels/lanes.h"
 #include "exponential.h"
 #include "table.h"
 
 namespace {
-
-// Partial sums of a norm, by column mod kLanes.
-constexpr size_t kLanes = 16;
-
-// The first `count` elements, zeros behind them.
-inline Vector load_part(const float* at, size_t count) {
-  float part[kWidth] = {};
-  __builtin_memcpy(part, at, count * sizeof(float));
-  return load(part);
-}
-
-inline void store_part(float* at, Vector value, size_t count) {
-  float part[kWidth];
-  store(part, value);
-  __builtin_memcpy(at, part, count * sizeof(float));
-}
 
 // x[i] = step(x[i], y[i]) in place.
 template <typename Step>
@@ -50,10 +35,7 @@ inline float sum_of_squares(const float* x, size_t columns) {
   float lanes[kLanes];
   for (size_t part = 0; part < kLanes / kWidth; part++) store(lanes + part * kWidth, sums[part]);
   for (size_t lane = 0; i < columns; i++, lane++) lanes[lane] = __builtin_fmaf(x[i], x[i], lanes[lane]);
-  for (size_t half = kLanes / 2; half >= 1; half /= 2) {
-    for (size_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
-  }
-  return lanes[0];
+  return tree_sum(lanes);
 }
 
 void rms_norm(const float* x, const float* gain, size_t columns, float epsilon, float* out, size_t row_begin, size_t row_end) {

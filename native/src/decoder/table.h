@@ -36,6 +36,10 @@ struct DecoderTable {
   void (*rotate)(const Rotation& rotation, size_t row_begin, size_t row_end);
   void (*silu_multiply)(float* gate, const float* up, size_t count);
   void (*add)(float* x, const float* addend, size_t count);
+  // From gate, up and the gradient of silu(gate) up to the gradients of gate and up, in their places.
+  void (*silu_multiply_backward)(float* gate, float* up, const float* gradient, size_t count);
+  // Scores and the gradient of their softmax [tokens, tokens] become the softmax and the gradient of the scores.
+  void (*causal_softmax_backward)(float* scores, float* gradient, size_t tokens, float scale, size_t row_begin, size_t row_end);
 
   // An item is up to attention_queries queries of one head; items of a head follow each other. `scratch` is 64-byte
   // aligned, belongs to one thread and holds attention_scratch(...) floats.

@@ -33,4 +33,16 @@ inline Vector fused(Vector a, Vector b, Vector c) {
 #endif
 }
 
+// Correctly rounded in every lane.
+inline Vector square_root(Vector x) {
+#if TUNDISH_WIDTH == 16
+  return reinterpret_cast<Vector>(_mm512_sqrt_ps(reinterpret_cast<__m512>(x)));
+#elif TUNDISH_WIDTH == 8
+  return reinterpret_cast<Vector>(_mm256_sqrt_ps(reinterpret_cast<__m256>(x)));
+#else
+  for (size_t lane = 0; lane < kWidth; lane++) x[lane] = __builtin_sqrtf(x[lane]);
+  return x;
+#endif
+}
+
 }  // namespace

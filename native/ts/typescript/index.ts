@@ -4,8 +4,11 @@ import { accumulateBlocks, accumulateGram, cholesky, mirror, multiplyInto, solve
 import * as bfloat16 from './bfloat16-products.js';
 import { causalAttention } from './decoder/causal-attention.js';
 import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
+import { causalSoftmaxBackward, siluMultiplyBackward } from './decoder/gradients.js';
 import { minMax, widenBf16, widenF16 } from './elements.js';
 import { fwht, sgemm } from './matrices.js';
+import { adaScaleGrid, adaScaleStep, adaScaleValues } from './reconstruction/ada-scale.js';
+import { signRoundStep, signRoundValues } from './reconstruction/sign-round.js';
 import { searchCandidates, searchLpbq } from './searches.js';
 import { descend, roundToGrid, roundWithFeedback, rowLosses } from './solvers.js';
 import { dequantizeLpbq, dequantizePerChannel, quantizeLpbq, quantizeOnGrid, quantizePerChannel } from './weights.js';
@@ -23,6 +26,7 @@ export const typescriptKernels: RawKernels = {
   sgemm,
   fwht,
   algebra: { multiplyInto, accumulateGram, accumulateBlocks, bfloat16, mirror, cholesky, solveLower },
-  decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add },
+  decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add, siluMultiplyBackward, causalSoftmaxBackward },
   solvers: { roundToGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates },
+  reconstruction: { adaScaleGrid, adaScaleValues, adaScaleStep, signRoundValues, signRoundStep },
 };

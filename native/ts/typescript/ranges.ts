@@ -16,11 +16,11 @@ export function clampRound(value: number, low: number, high: number): number {
 }
 
 /**
- * Scale of the symmetric full grid of `bits` bits for values in [min, max], min <= 0 <= max.
- * d = max(max / p, -min / m) with p = 2^(bits-1) - 1 and m = p + 1; scale = ((p d) - (-m d)) / (p + m), every step in fp32.
- * A range whose scale is below the floor is widened by floor * steps first, as AIMET does, not replaced.
+ * Range of the symmetric full grid of `bits` bits for values in [min, max], min <= 0 <= max: [-m d, p d] in fp32 with
+ * d = max(max / p, -min / m), p = 2^(bits-1) - 1 and m = p + 1. A range whose scale is below the floor is widened by
+ * floor * steps first, as AIMET does, not replaced.
  */
-export function symmetricScale(min: number, max: number, bits: number): number {
+export function symmetricRange(min: number, max: number, bits: number): { readonly min: number; readonly max: number } {
   const m = 2 ** (bits - 1);
   const p = m - 1;
   let low = min;
@@ -32,7 +32,13 @@ export function symmetricScale(min: number, max: number, bits: number): number {
   const positive = fround(high / p);
   const negative = fround(-low / m);
   const d = positive > negative ? positive : negative;
-  const scale = fround(fround(fround(p * d) + fround(m * d)) / (p + m));
+  return { min: -fround(m * d), max: fround(p * d) };
+}
+
+/** Scale of that grid: (max - min) / (p + m) of its range, not below the floor, every step in fp32. */
+export function symmetricScale(min: number, max: number, bits: number): number {
+  const range = symmetricRange(min, max, bits);
+  const scale = fround(fround(range.max - range.min) / (2 ** bits - 1));
   return scale > SCALE_FLOOR ? scale : SCALE_FLOOR;
 }
 

@@ -5,6 +5,7 @@ import * as observers from '@tundish/quantize/observers';
 import * as techniques from '@tundish/quantize/techniques';
 import { QUANTIZE_RECIPES, type QuantizeRecipeName, parseRecipe, resolveTechnique } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
+import { learnPerChannel } from './examples/adascale.js';
 import { smoothingOf } from './examples/awq.js';
 import { roundWithGptaq } from './examples/gptaq.js';
 import { roundWithGptq } from './examples/gptq.js';
@@ -13,9 +14,11 @@ import { searchAndRound } from './examples/lpbq-grid.js';
 import { encodeStream } from './examples/observers.js';
 import { roundAndPolish } from './examples/polish.js';
 import { seqMseAndRound } from './examples/seqmse.js';
+import { learnCodes } from './examples/signround.js';
 import { crossOf, gramOf } from './examples/statistics.js';
 import { correctTarget } from './examples/target-correction.js';
 import { floats, goldenTensors, layerProblem } from './golden-tensors.js';
+import { taskOf } from './small-block.js';
 
 const { dequantize, factorGram, gptq, lpbqGrid, stepOrder } = techniques;
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
@@ -44,8 +47,8 @@ describe('pages', () => {
 
   it('show a recipe that is one, and means what they say', () => {
     const [, yaml] = /```yaml\n(.*?)```/s.exec(overview.slice(overview.indexOf('## Named recipes'))) as RegExpExecArray;
-    const { smoothing, rounding, correction, products } = QUANTIZE_RECIPES.lpbq_gptaq;
-    expect(techniqueOf(`checkpoint: ./checkpoint\n${yaml as string}`)).toEqual({ smoothing, rounding, correction, products, scales: { search: 'grid', factors: 17, weighting: 'blocks' }, polish: 4 });
+    const { smoothing, rounding, correction, products, refine } = QUANTIZE_RECIPES.lpbq_gptaq;
+    expect(techniqueOf(`checkpoint: ./checkpoint\n${yaml as string}`)).toEqual({ smoothing, rounding, correction, products, refine, scales: { search: 'grid', factors: 17, weighting: 'blocks' }, polish: 4 });
   });
 });
 
@@ -128,6 +131,22 @@ describe('programs', () => {
 
   it('polishing: a smaller loss than nearest', () => {
     expect(loss(roundAndPolish(compute, weight, minMaxGrid, gram), minMaxGrid)).toBeLessThan(0.8 * loss(nearest, minMaxGrid));
+  });
+
+  it('AdaScale: nearer to the float block than min-max, in tokens that it did not learn from', async () => {
+    const { before, after, codes, grids } = await learnPerChannel(taskOf(compute.kernels, 2));
+    expect(after).toBeLessThan(0.8 * before);
+    expect([codes.q_proj.length, grids.q_proj.block]).toEqual([16 * 12, 12]);
+  });
+
+  it('SignRound: nearer than rounding to nearest on the same scales', async () => {
+    const task = taskOf(compute.kernels, 2);
+    const grids = techniques.perRole((role) => {
+      const w = task.weights.linears[role].weight;
+      return { scale: compute.kernels.quantizePerChannel(w, w.length / 2, 2, 4).scale, block: 2, bits: 4 };
+    });
+    const { before, after } = await learnCodes(task, grids);
+    expect(after).toBeLessThan(0.8 * before);
   });
 
   it('the loss of GPTQ is a sum of squares, and no step that does not saturate is above its bound', () => {

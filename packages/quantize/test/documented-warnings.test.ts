@@ -4,8 +4,13 @@ import { loadKernels } from '@tundish/native';
 import { QUANTIZE_RECIPES, type Technique } from '@tundish/recipe/technique';
 import { describe, expect, it } from 'vitest';
 import { GroupStatistics } from '../src/engine/group-statistics.js';
+import { refineBlock } from '../src/engine/refine-block.js';
 import { type SolvedLayer, solveGroup } from '../src/engine/solve-group.js';
-import type { Compute } from '../src/techniques/weight-matrix.js';
+import { forwardBlock } from '../src/forward/block-forward.js';
+import { perRole } from '../src/forward/block-weights.js';
+import { lpbqGrid } from '../src/lpbq/compress-scales.js';
+import { type Compute, dequantize } from '../src/techniques/weight-matrix.js';
+import { taskOf } from './small-block.js';
 
 const compute: Compute = { kernels: loadKernels(), threads: 2 };
 const [n, k] = [8, 32];
@@ -83,8 +88,31 @@ describe('a layer', () => {
     expect((await solve({ ...CHAIN, correction: 'heldOut' }, 7, () => apart(64, 1))).report.correction).toBe(0.5);
   });
 
+  it('of a block whose refinement is worse on held-out tokens keeps its codes, and where none are held out takes the last ones', async () => {
+    const task = taskOf(compute.kernels, 2);
+    const solved = perRole((role) => {
+      const { weight } = task.weights.linears[role];
+      const lpbq = compute.kernels.solvers.searchLpbq({ w: weight, n: weight.length / 2, k: 2, block: 2, gram: undefined, factors: new Float32Array() });
+      const grid = lpbqGrid(lpbq, 2);
+      const codes = compute.kernels.solvers.roundToGrid({ w: weight, n: weight.length / 2, k: 2 }, grid);
+      return { scales: { lpbq, grid }, codes, target: weight, report: { name: role, error: 0, nearestError: 0, warnings: [] } };
+    });
+    const own = { ...task.weights, linears: perRole((role) => ({ ...task.weights.linears[role], weight: dequantize(solved[role].codes, solved[role].scales.grid) })) };
+    const refine = { method: 'signround', iterations: 48, tokens: 20 } as const;
+    const target = (index: number): Float32Array => (index === 7 ? forwardBlock(task.context, own, task.input(7), task.rope) : task.target(index));
+    const kept = await refineBlock({ ...task, target, windows: 8 }, solved, refine);
+    expectWarnings(kept.q_proj, [/codes before the refinement better/]);
+    expect(kept.down_proj.codes).toEqual(solved.down_proj.codes);
+    const taken = await refineBlock({ ...task, windows: 7 }, solved, refine);
+    expectWarnings(taken.q_proj, [/no window is held out/]);
+    expectWarnings(taken.down_proj, []);
+    expect(taken.down_proj.codes).not.toEqual(solved.down_proj.codes);
+    const { before, after } = taken.down_proj.report.refinement as { before: number; after: number };
+    expect(after).toBeLessThan(before);
+  });
+
   it('has had every warning of the table', () => {
-    expect(documented.length).toBe(4);
+    expect(documented.length).toBe(6);
     expect(seen.size).toBe(documented.length);
   });
 });

@@ -66,6 +66,15 @@ describe.each(['llama-bias-fp32', 'llama-headdim-bf16'])('%s', (name) => {
     expect(solved.layers).toHaveLength(recipe === 'fast' ? 0 : LINEARS * adapted.adaptation.layers.length);
   });
 
+  test.each(['adascale', 'signround'] as const)('%s at the end: a block nearer to the float one in held-out tokens, equal bytes on 1 and 2 threads', async (method) => {
+    const technique: Technique = { ...QUANTIZE_RECIPES.minmax, refine: { method, iterations: 6, tokens: LENGTH } };
+    const refined = await walk(adapted, technique);
+    expect(refined.digest).not.toBe(minMax.digest);
+    expect((await walk(adapted, technique, { threads: 1 })).digest).toBe(refined.digest);
+    expect(refined.layers.some(({ refinement }) => refinement !== undefined && refinement.after < refinement.before)).toBe(true);
+    expect(readdirSync(refined.folder).filter((file) => file.startsWith('scratch'))).toEqual([]);
+  });
+
   test('of weights alone the weights are the same, and no activation has an encoding', async () => {
     const both = await walk(adapted, QUANTIZE_RECIPES.lpbq_gptaq);
     const weights = await walk(adapted, QUANTIZE_RECIPES.lpbq_gptaq, { activations: false });
@@ -144,6 +153,8 @@ test('C++ and TypeScript give equal bytes', async () => {
   const calibration = { model: adapted.model, inputs: adapted.calibration(WINDOWS, 12), executor: hostReference() };
   const native = await walk(adapted, QUANTIZE_RECIPES.lpbq_gptaq, { calibration });
   expect((await walk(adapted, QUANTIZE_RECIPES.lpbq_gptaq, { calibration, kernels: loadKernels({ allow: 'typescript' }) })).digest).toBe(native.digest);
+  const refined: Technique = { ...QUANTIZE_RECIPES.lpbq_gptaq, refine: { method: 'signround', iterations: 2, tokens: 12 } };
+  expect((await walk(adapted, refined, { calibration, kernels: loadKernels({ allow: 'typescript' }) })).digest).toBe((await walk(adapted, refined, { calibration })).digest);
 });
 
 test('too few tokens are named for each layer, and the build goes on', async () => {

@@ -38,8 +38,16 @@ const correction = z.union([z.number().min(0).max(1), z.literal('heldOut')]);
 const polish = z.int().min(0).max(100);
 const products = z.enum(['float32', 'bfloat16']);
 
+const tokens = z.int().min(1).max(65_536).default(512).describe('Tokens of an iteration: as many whole calibration windows as they hold, at least one.');
+
+const refinement = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('none') }),
+  z.strictObject({ method: z.literal('adascale'), iterations: z.int().min(1).max(100_000).default(256).describe('Steps of Adam for each block.'), tokens }),
+  z.strictObject({ method: z.literal('signround'), iterations: z.int().min(1).max(100_000).default(200).describe('Steps of sign descent for each block.'), tokens }),
+]);
+
 /** The chain as the lock holds it: every choice made. */
-export const techniqueLock = z.strictObject({ smoothing, scales: scaleSearch, rounding, correction, polish, products });
+export const techniqueLock = z.strictObject({ smoothing, scales: scaleSearch, rounding, correction, polish, products, refine: refinement });
 
 const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeRecipeName[]];
 
@@ -52,4 +60,5 @@ export const techniqueOptions = {
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),
   polish: polish.optional().describe('Sweeps of coordinate descent after rounding.'),
   products: products.optional().describe('What inputs of matrix products with calibration tokens are rounded to: `bfloat16` takes half the time on processors that multiply pairs of them, and gives the same bytes on all.'),
+  refine: refinement.optional().describe('Learning of whole blocks by gradients afterwards: AdaScale (from min-max on, scales too), or SignRound (codes alone, from those of the chain).'),
 };

@@ -14,6 +14,9 @@ export type Smoothing =
   | { readonly method: 'none' }
   | { readonly method: 'awq'; readonly points: number };
 
+/** How a whole block is learned after its layers: by gradients, for some iterations of so many tokens. */
+export type Refinement = { readonly method: 'none' } | { readonly method: 'adascale' | 'signround'; readonly iterations: number; readonly tokens: number };
+
 export interface Technique {
   /** Factors of input channels that are folded into what comes before a layer. */
   readonly smoothing: Smoothing;
@@ -25,15 +28,23 @@ export interface Technique {
   readonly polish: number;
   /** What inputs of the products with tokens are rounded to while a technique learns from them. */
   readonly products: 'float32' | 'bfloat16';
+  /** What is done to the codes of a whole block at the end. */
+  readonly refine: Refinement;
 }
 
 /** Whether a technique reads the inputs of layers, so that calibration text must run through the blocks. */
-export function needsInputs({ smoothing, scales, rounding, correction, polish }: Technique): boolean {
-  return smoothing.method !== 'none' || scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none') || rounding.method !== 'nearest' || correction !== 0 || polish > 0;
+export function needsInputs({ smoothing, scales, rounding, correction, polish, refine }: Technique): boolean {
+  const searches = scales.search === 'seqmse' || (scales.search === 'grid' && scales.weighting !== 'none');
+  return smoothing.method !== 'none' || searches || rounding.method !== 'nearest' || correction !== 0 || polish > 0 || refine.method !== 'none';
 }
 
-/** Whether it also reads what the float model has at the same place. */
-export function needsReference({ scales, rounding, correction }: Technique): boolean {
+/** Whether it also reads what the float model has at the same place, so that that model must run beside. */
+export function needsReference(technique: Technique): boolean {
+  return technique.refine.method !== 'none' || needsReferenceMoments(technique);
+}
+
+/** Whether layers are solved with moments of what the float model has. */
+export function needsReferenceMoments({ scales, rounding, correction }: Technique): boolean {
   return (scales.search === 'seqmse' && scales.inputs === 'float') || rounding.method === 'gptaq' || correction !== 0;
 }
 
@@ -48,7 +59,7 @@ export function needsWholeGram({ rounding, correction, polish }: Technique): boo
 }
 
 /** Min-max and rounding to nearest, from the weights alone. */
-const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32' };
+const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32', refine: { method: 'none' } };
 
 /** Named chains. What a recipe writes beside the name replaces that link. */
 export const QUANTIZE_RECIPES = {

@@ -238,7 +238,7 @@ describe('a recipe under another chain', () => {
     const plain = (given: string): Lock['stages']['quantize']['options'] => resolve(`quantize: { recipe: ${chain}, ${given} }`).stages.quantize.options;
     expect(quantizeOf('', chain)).toEqual(plain('lmHead: { bits: 8 }'));
     const kept = 'weights: { blockSize: 64 }, overrides: [{ layers: model.layers.*.mlp.up_proj, bits: 8 }], calibration: { windows: 7 }';
-    expect(quantizeOf(`quantize: { recipe: gptaq, smoothing: { method: awq }, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, ${kept} }`, chain)).toEqual(plain(kept));
+    expect(quantizeOf(`quantize: { recipe: gptaq, smoothing: { method: awq }, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, refine: { method: signround }, ${kept} }`, chain)).toEqual(plain(kept));
   });
 
   it('reads a calibration text when it needs one and the recipe did not', () => {

@@ -102,6 +102,18 @@ describe('preflight', () => {
     expect(memory({ kvCache: { ...options.kvCache, bits: 'auto' } })).toBeGreaterThan(memory({}));
   });
 
+  test('asks for what a refinement holds of each weight', async () => {
+    const shapes = await readShapes(workspace.path('checkpoint'), ['config.json', 'model.safetensors']);
+    const lock = await workspace.lock();
+    const options = lock.stages.quantize.options as Exclude<Lock['stages']['quantize']['options'], 'none'>;
+    const memory = (refine: typeof options.technique.refine): number => {
+      const stages = { ...lock.stages, quantize: { options: { ...options, technique: { ...options.technique, polish: 1, refine } } } };
+      return estimateNeeds({ ...lock, stages }, { ...shapes, blocks: [1e9, 1e9] }, true).stages.quantize.memory;
+    };
+    const [solved, adaScale, signRound] = [memory({ method: 'none' }), ...(['adascale', 'signround'] as const).map((method) => memory({ method, iterations: 1, tokens: 1 }))] as [number, number, number];
+    expect([adaScale - solved, signRound - solved]).toEqual([24e9, 20e9]);
+  });
+
   test('says so when the checkpoint is not there, and reads headers only', async () => {
     const absent = Workspace.make(FLOAT_RECIPE);
     const lock = await absent.lock();

@@ -1,12 +1,9 @@
 /** Norm, rotation, gated activation and addition in TypeScript, with the operation order of the addon. */
 import { fma32 } from '../fused-multiply-add.js';
 import { exponential } from './exponential.js';
-import { treeSum } from './lanes.js';
+import { LANES, treeSum } from './lanes.js';
 
 const { fround } = Math;
-
-/** Partial sums of a norm, by column mod LANES. */
-const LANES = 16;
 
 export function rmsNorm(x: Float32Array, gain: Float32Array, epsilon: number, out: Float32Array, rows: number, columns: number): void {
   for (let start = 0; start < rows * columns; start += columns) {

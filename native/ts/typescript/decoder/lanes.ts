@@ -2,6 +2,9 @@
 
 const { fround } = Math;
 
+/** Partial sums of a row, by column mod LANES. */
+export const LANES = 16;
+
 /** Adds a power of two of parts as a tree: the upper half to the lower half, until one is left. Overwrites `parts`. */
 export function treeSum(parts: Float32Array): number {
   for (let half = parts.length / 2; half >= 1; half /= 2) {

@@ -5,9 +5,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type Technique, needsReference, needsReferenceInputs, needsWholeGram } from '@tundish/recipe/technique';
+import { type Technique, needsReferenceInputs, needsReferenceMoments, needsWholeGram } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
+import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 import { dequantize } from '../techniques/weight-matrix.js';
@@ -15,6 +15,7 @@ import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
 import { GroupStatistics, HELD_OUT_EVERY, type ReferenceKind, isHeldOut } from './group-statistics.js';
 import { LayerSensitivity } from './layer-sensitivity.js';
+import { refineBlock } from './refine-block.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
 export interface BlockRequest {
@@ -69,14 +70,29 @@ class BlockSolver {
     await this.#group('gate_up', (i) => mlpInput(context, float('middle', i), mlpGain), (i) => mlpInput(context, float('float-middle', i), mlpGain));
     await this.#each('gated', (i) => gatedInput(context, mlpInput(context, float('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up)));
     await this.#group('down', (i) => float('gated', i), (i) => float('float-down', i));
+    const solution = this.#solved as BlockSolution;
+    const refined = await this.#refine(solution);
     const { down_proj } = this.#ready(LINEAR_GROUPS.down);
-    await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
-    return this.request.sensitivity ? this.#measured(this.#solved as BlockSolution) : (this.#solved as BlockSolution);
+    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
+    else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, quantized.windows(i), this.request.rope)));
+    return this.request.sensitivity ? this.#measured(refined ?? solution) : (refined ?? solution);
+  }
+
+  /** What learning makes of the layers together; undefined where the recipe has no such link. */
+  async #refine(solution: BlockSolution): Promise<BlockSolution | undefined> {
+    const { context: { kernels, shape, threads }, weights, rope, options: { refine }, windows, quantized, signal } = this.request;
+    if (refine.method === 'none') return undefined;
+    const target = (index: number): Float32Array => this.scratch.read('float-out', { first: index, count: 1 });
+    // Gradients are those of products in fp32.
+    const refined = await refineBlock({ context: { kernels, shape, threads }, weights, rope, windows, input: (i) => quantized.window(i), target, signal }, solution, refine);
+    for (const role of LINEAR_ROLES) this.#linears[role] = linearOf(refined[role], weights.linears[role]);
+    return refined;
   }
 
   async #runReference(reference: LiveActivations): Promise<void> {
     const { context, weights: { linears, attentionGain, mlpGain }, rope, referenceOut, options } = this.request;
     const [attended, middle, down] = ['float-attended', 'float-middle', 'float-down'].map((name) => this.scratch.writer(name)) as [LiveActivationsWriter, LiveActivationsWriter, LiveActivationsWriter];
+    const out = options.refine.method === 'none' ? undefined : this.scratch.writer('float-out');
     await this.#windows((i) => {
       const x = reference.windows(i);
       const a = attend(context, attentionInput(context, x, attentionGain), linears, rope);
@@ -86,6 +102,7 @@ class BlockSolver {
       middle.append(m);
       const y = blockOutput(context, m, g, linears.down_proj);
       referenceOut?.append(y);
+      out?.append(y);
       down.append(needsReferenceInputs(options) ? g : withoutResidual(y, m, linears.down_proj.bias));
     });
     this.scratch.finish();
@@ -96,16 +113,15 @@ class BlockSolver {
     const { context, weights, names, options, schemes, windows, reference, signal } = this.request;
     const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
-    const kind: ReferenceKind = reference === undefined || !needsReference(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
+    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
     const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
     await this.#windows((i) => statistics.add(i, input(i), kind.kind === 'none' ? undefined : float(i)));
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));
     const solved = await solveGroup({ compute: context, options, layers, moments: statistics.finish(), signal });
     solved.forEach((layer, index) => {
       const role = roles[index] as LinearRole;
-      const { bias } = weights.linears[role];
       this.#solved[role] = layer;
-      this.#linears[role] = { weight: dequantize(layer.codes, layer.scales.grid), ...(bias === undefined ? {} : { bias }) };
+      this.#linears[role] = linearOf(layer, weights.linears[role]);
     });
   }
 
@@ -138,6 +154,11 @@ class BlockSolver {
       work(batch);
     }
   }
+}
+
+/** The layer as the quantized model has it. */
+function linearOf(layer: SolvedLayer, float: Linear): Linear {
+  return { ...float, weight: dequantize(layer.codes, layer.scales.grid) };
 }
 
 /** What the down projection alone gave: y - x - bias, [tokens, hidden]. */

@@ -38,6 +38,8 @@ export interface LayerReport {
   readonly damping?: number;
   /** Part of what leaves the block that the rounding of this layer alone changes, |Y' - Y|² / |Y|², on held-out windows (on all where none are held out); measured where layers are raised by it. */
   readonly sensitivity?: number;
+  /** |Y - Yf|² / |Yf|² of the whole block on held-out tokens: of the codes that were solved, and of those that a refinement learned. */
+  readonly refinement?: { readonly before: number; readonly after: number };
   readonly warnings: readonly string[];
 }
 
@@ -46,6 +48,8 @@ export interface SolvedLayer {
   /** int8 [n, k]. */
   readonly codes: Int8Array;
   readonly report: LayerReport;
+  /** fp32 [n, k] that the codes stand for, where a refinement goes on from there: the weight, or the corrected one. */
+  readonly target?: Float32Array;
 }
 
 export interface GroupRequest {
@@ -97,7 +101,7 @@ function solveLayer(request: GroupRequest, { name, weight, scheme }: GroupLayer,
     warnings.push('held-out tokens like rounding to nearest better: it was taken');
     [codes, error] = [nearest, nearestError];
   }
-  return { scales, codes, report: { name, error: error.rounding, nearestError: nearestError.rounding, ...(options.correction === 0 ? {} : { correction: target.part }), ...(factor === undefined ? {} : { damping: factor.damping }), warnings } };
+  return { scales, codes, ...(options.refine.method === 'signround' ? { target: target.weight.w } : {}), report: { name, error: error.rounding, nearestError: nearestError.rounding, ...(options.correction === 0 ? {} : { correction: target.part }), ...(factor === undefined ? {} : { damping: factor.damping }), warnings } };
 }
 
 /** The weight moved toward what the float model gives: as far as the recipe says, or as held-out tokens like best. */

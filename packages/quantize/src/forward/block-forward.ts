@@ -35,25 +35,46 @@ export function attentionInput({ kernels, shape, threads }: BlockContext, x: Flo
   return kernels.decoder.rmsNorm(x, gain, shape.epsilon, threads);
 }
 
+/** What attention reads: queries [tokens, heads, headDim], keys and values [tokens, kvHeads, headDim]. */
+export interface AttentionHeads {
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+}
+
 /** Attention output before o: [tokens, heads · headDim]. @param input [tokens, hidden] */
 export function attend(context: BlockContext, input: Float32Array, linears: Linears<'q_proj' | 'k_proj' | 'v_proj'>, rope: RopeTables): Float32Array {
+  return attendHeads(context, attentionHeads(context, input, linears, rope));
+}
+
+/** Queries and keys behind all rotations, and values. @param input [tokens, hidden] */
+export function attentionHeads(context: BlockContext, input: Float32Array, linears: Linears<'q_proj' | 'k_proj' | 'v_proj'>, rope: RopeTables): AttentionHeads {
   const { kernels, shape, threads } = context;
-  const q = linear(context, input, 'q_proj', linears.q_proj);
-  const k = linear(context, input, 'k_proj', linears.k_proj);
-  const v = linear(context, input, 'v_proj', linears.v_proj);
-  const { headDim, heads, kvHeads } = shape;
+  const { headDim } = shape;
   const all = input.length / shape.hidden;
   const tokens = context.windowLength ?? all;
   const [cos, sin] = [rope.cos.subarray(0, (tokens * headDim) / 2), rope.sin.subarray(0, (tokens * headDim) / 2)];
-  const windowOf = (x: Float32Array, start: number): Float32Array => x.subarray((start * x.length) / all, ((start + tokens) * x.length) / all);
-  const attended = new Float32Array(all * heads * headDim);
-  for (let start = 0; start < all; start += tokens) {
-    const [ownQ, ownK] = [windowOf(q, start), windowOf(k, start)];
-    for (const x of [ownQ, ownK]) kernels.decoder.rotate(x, tokens, headDim, cos, sin, threads);
-    const [queries, keys] = shape.rotatesHeads === true ? [rotateHeads(context, ownQ), rotateHeads(context, ownK)] : [ownQ, ownK];
-    windowOf(attended, start).set(kernels.decoder.causalAttention(queries, keys, windowOf(v, start), { tokens, heads, kvHeads, headDim }, threads));
-  }
+  const q = applyLinear(context, input, 'q_proj', linears.q_proj);
+  const k = applyLinear(context, input, 'k_proj', linears.k_proj);
+  const v = applyLinear(context, input, 'v_proj', linears.v_proj);
+  for (const x of [q, k]) for (const window of windowsOf(x, all, tokens)) kernels.decoder.rotate(window, tokens, headDim, cos, sin, threads);
+  return shape.rotatesHeads === true ? { q: rotateHeads(context, q), k: rotateHeads(context, k), v } : { q, k, v };
+}
+
+/** Causal attention over all heads: [tokens, heads · headDim]. */
+export function attendHeads({ kernels, shape: { heads, kvHeads, headDim }, threads, windowLength }: BlockContext, { q, k, v }: AttentionHeads): Float32Array {
+  const all = q.length / (heads * headDim);
+  const tokens = windowLength ?? all;
+  const attended = new Float32Array(q.length);
+  const [queries, keys, values, out] = [q, k, v, attended].map((x) => windowsOf(x, all, tokens)) as [Float32Array[], Float32Array[], Float32Array[], Float32Array[]];
+  out.forEach((window, i) => window.set(kernels.decoder.causalAttention(queries[i] as Float32Array, keys[i] as Float32Array, values[i] as Float32Array, { tokens, heads, kvHeads, headDim }, threads)));
   return attended;
+}
+
+/** Views of `tokens` tokens each, of an array of `all` tokens. */
+function windowsOf(x: Float32Array, all: number, tokens: number): Float32Array[] {
+  const size = (tokens * x.length) / all;
+  return Array.from({ length: all / tokens }, (_, i) => x.subarray(i * size, (i + 1) * size));
 }
 
 /** Every head [headDim] of x times the Hadamard matrix: a small part of the products with q and k. */
@@ -63,7 +84,7 @@ function rotateHeads({ kernels, shape: { headDim }, threads }: BlockContext, x: 
 
 /** x + attended · oᵀ: the residual stream between the halves of the block, [tokens, hidden]. */
 export function afterAttention(context: BlockContext, x: Float32Array, attended: Float32Array, o: Linear): Float32Array {
-  return addResidual(context, linear(context, attended, 'o_proj', o), x);
+  return addResidual(context, applyLinear(context, attended, 'o_proj', o), x);
 }
 
 /** norm of the residual stream, the input of gate and up. @param x result of `afterAttention` */
@@ -73,14 +94,14 @@ export function mlpInput({ kernels, shape, threads }: BlockContext, x: Float32Ar
 
 /** silu(gate(input)) · up(input), the input of down: [tokens, ffn]. @param input [tokens, hidden] */
 export function gatedInput(context: BlockContext, input: Float32Array, linears: Linears<'gate_proj' | 'up_proj'>): Float32Array {
-  const gate = linear(context, input, 'gate_proj', linears.gate_proj);
-  context.kernels.decoder.siluMultiply(gate, linear(context, input, 'up_proj', linears.up_proj), context.threads);
+  const gate = applyLinear(context, input, 'gate_proj', linears.gate_proj);
+  context.kernels.decoder.siluMultiply(gate, applyLinear(context, input, 'up_proj', linears.up_proj), context.threads);
   return gate;
 }
 
 /** x + gated · downᵀ: the residual stream that leaves the block, [tokens, hidden]. @param x result of `afterAttention` */
 export function blockOutput(context: BlockContext, x: Float32Array, gated: Float32Array, down: Linear): Float32Array {
-  return addResidual(context, linear(context, gated, 'down_proj', down), x);
+  return addResidual(context, applyLinear(context, gated, 'down_proj', down), x);
 }
 
 /**
@@ -101,7 +122,8 @@ export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Fl
   return blockOutput(context, middle, gated, linears.down_proj);
 }
 
-function linear({ kernels, products = kernels.algebra, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
+/** x · weightᵀ (+ bias): [tokens, out]. @param x [tokens, in] */
+export function applyLinear({ kernels, products = kernels.algebra, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
   const dims = linearDims(role, shape);
   const m = x.length / dims.in;
   const y = new Float32Array(m * dims.out);

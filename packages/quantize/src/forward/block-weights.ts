@@ -58,3 +58,8 @@ export function linearDims(role: LinearRole, { hidden, heads, kvHeads, headDim, 
       return { out: hidden, in: ffn };
   }
 }
+
+/** One value for each linear layer. */
+export function perRole<Value>(make: (role: LinearRole) => Value): Record<LinearRole, Value> {
+  return Object.fromEntries(LINEAR_ROLES.map((role) => [role, make(role)])) as Record<LinearRole, Value>;
+}
