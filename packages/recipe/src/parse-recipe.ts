@@ -8,6 +8,7 @@ import { schemaError } from './schema-error.js';
 import { DEFAULT_CL } from './known-values.js';
 import { recipeSchema } from './schema.js';
 import type { Recipe } from './schema.js';
+import { withNamedModel } from './model-recipes.js';
 import { parseCheckpointReference, readsCalibration } from './source-reference.js';
 import { needsInputs, resolveTechnique } from './technique.js';
 import { parseYaml } from './yaml-document.js';
@@ -26,14 +27,15 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   checkMapping(document, path);
   const result = recipeSchema.safeParse(document.value);
   if (!result.success) throw schemaError(result.error.issues, document, path);
-  const { graphs } = result.data;
-  checkGraphs(result.data, document, path);
-  checkWeightsOnly(result.data, document, path);
-  checkProducts(result.data, document, path);
-  checkEvaluate(result.data, document, path);
-  checkImport(result.data, document, path);
-  checkStages(result.data, document, path);
-  const recipe: Recipe = { ...result.data, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
+  const given = withNamedModel(result.data, document, path);
+  const { graphs } = given;
+  checkGraphs(given, document, path);
+  checkWeightsOnly(given, document, path);
+  checkProducts(given, document, path);
+  checkEvaluate(given, document, path);
+  checkImport(given, document, path);
+  checkStages(given, document, path);
+  const recipe: Recipe = { ...given, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
   return { recipe, path, locate: (key) => document.locate(key), plain: () => ({ recipe, positions: document.positions() }) };
 }
 

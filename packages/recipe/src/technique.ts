@@ -68,6 +68,9 @@ export const QUANTIZE_RECIPES = {
   lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, products: 'bfloat16' },
   gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'bfloat16' },
   lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'bfloat16' },
+  // With R1 and a scale a channel: model-recipes.ts.
+  spinquant: PLAIN,
+  spinquant_adascale: { ...PLAIN, refine: { method: 'adascale', iterations: 512, tokens: 512 } },
 } satisfies Readonly<Record<string, Technique>>;
 
 export type QuantizeRecipeName = keyof typeof QUANTIZE_RECIPES;
@@ -80,6 +83,6 @@ export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | 
   const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? DEFAULT_QUANTIZE_RECIPE];
   const written = Object.fromEntries(Object.keys(named).flatMap((link) => (keys[link as keyof Technique] === undefined ? [] : [[link, keys[link as keyof Technique]]])));
   const chain: Technique = { ...named, ...written };
-  // Where nothing is learned, no product rounds anything: recipes that differ in this alone are one.
+  // Where no layer is learned from tokens, no product rounds anything: recipes that differ in this alone are one.
   return needsInputs(chain) ? chain : { ...chain, products: 'float32' };
 }

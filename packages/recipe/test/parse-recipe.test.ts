@@ -43,6 +43,16 @@ describe('parseRecipe', () => {
     expect(parse('checkpoint: ./c\ngraphs: {ar: [128, 1, 32], cl: [1024, 512]}').recipe.graphs).toEqual({ ar: [1, 32, 128], cl: [512, 1024], parts: 1 });
   });
 
+  it.each(['spinquant', 'spinquant_adascale'])('reads %s as a rotation and a scale a channel too, where nothing else is written', (name) => {
+    const rotatedBy = (text: string) => {
+      const { optimize, quantize } = parse(`checkpoint: ./c\nquantize: { recipe: ${name}${text}`).recipe;
+      return [optimize.rotate, quantize === 'none' ? quantize : quantize.weights.scheme];
+    };
+    expect(rotatedBy(' }')).toEqual([{ r1: true, r2: false, r3: false }, 'per_channel']);
+    expect(rotatedBy(', weights: { scheme: lpbq } }\noptimize: { rotate: { r3: true } }')).toEqual([{ r1: true, r2: false, r3: true }, 'lpbq']);
+    expect(() => rotatedBy(' }\noptimize: { rotate: { r1: false } }')).toThrow(/RECIPE_VALUE: optimize\.rotate\.r1: false takes the rotation from quantize\.recipe[^]*:3:23/);
+  });
+
   it('takes quantize: none', () => {
     expect(parse('checkpoint: org/name@main\nquantize: none').recipe.quantize).toBe('none');
   });

@@ -237,8 +237,19 @@ describe('a recipe under another chain', () => {
   it.each(Object.keys(QUANTIZE_RECIPES) as QuantizeRecipeName[])('is what a recipe with %s says, whatever it said of techniques', (chain) => {
     const plain = (given: string): Lock['stages']['quantize']['options'] => resolve(`quantize: { recipe: ${chain}, ${given} }`).stages.quantize.options;
     expect(quantizeOf('', chain)).toEqual(plain('lmHead: { bits: 8 }'));
-    const kept = 'weights: { blockSize: 64 }, overrides: [{ layers: model.layers.*.mlp.up_proj, bits: 8 }], calibration: { windows: 7 }';
+    // A name that brings a scheme takes the place of another one too.
+    const kept = `${chain.startsWith('spinquant') ? '' : 'weights: { blockSize: 64 }, '}overrides: [{ layers: model.layers.*.mlp.up_proj, bits: 8 }], calibration: { windows: 7 }`;
     expect(quantizeOf(`quantize: { recipe: gptaq, smoothing: { method: awq }, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, refine: { method: signround }, ${kept} }`, chain)).toEqual(plain(kept));
+  });
+
+  it('takes the rotation and the scheme of a name with it, and leaves them with it', () => {
+    const rotated = (text: string, chain: QuantizeRecipeName): unknown => {
+      const { recipe } = withNamedChain(parse(`checkpoint: ./checkpoint\nquantize: { ${text} }`), chain);
+      return [recipe.optimize.rotate.r1, recipe.quantize === 'none' ? undefined : recipe.quantize.weights];
+    };
+    expect(rotated('weights: { blockSize: 64 }', 'spinquant')).toEqual([true, { scheme: 'per_channel', bits: 4 }]);
+    expect(rotated('recipe: spinquant', 'lpbq_gptaq')).toEqual([false, { scheme: 'lpbq', bits: 4 }]);
+    expect(rotated('weights: { blockSize: 64 }', 'gptaq')).toEqual([false, { scheme: 'lpbq', bits: 4, blockSize: 64 }]);
   });
 
   it('reads a calibration text when it needs one and the recipe did not', () => {
