@@ -12,10 +12,13 @@ import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, re
 import { blockInputs } from './block-inputs.js';
 import { type BlockResult, type BlockWeight, readBlockRecord, writeBlockRecord } from './block-record.js';
 import { assignEncodings } from './calibration/assign.js';
-import { type Range, requireFinite } from './calibration/encoding-rules.js';
+import { type Range, representedRange, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
 import type { LayerReport, SolvedLayer } from './engine/solve-group.js';
+import { requireCoverage } from './given/coverage.js';
+import { givenFor } from './given/given-for.js';
+import type { GivenModel } from './given/given-model.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
 import { findParameters } from './parameters.js';
@@ -35,7 +38,9 @@ export interface QuantizeRequest {
   readonly kernels: Kernels;
   /** Absent where neither techniques nor ranges need text. */
   readonly calibration?: Calibration;
-  /** Whether activations and the cache are quantized too, which needs a calibration; else they stay in floating point. */
+  /** Scales that were made elsewhere: each takes the place of what a technique or the text would give. */
+  readonly given?: GivenScales;
+  /** Whether activations and the cache are quantized too, which needs a calibration or given scales; else they stay in floating point. */
   readonly activations: boolean;
   /** Resolves the files of `model`. */
   readonly resolve: FileResolver;
@@ -46,6 +51,14 @@ export interface QuantizeRequest {
   readonly threads: number;
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
+}
+
+export interface GivenScales {
+  readonly model: GivenModel;
+  /** sha256 of all that it was read from, by name. */
+  readonly digests: Readonly<Record<string, string>>;
+  /** Factor on cos and sin (yarn). */
+  readonly attentionScaling: number;
 }
 
 /** How activation ranges are measured. */
@@ -73,9 +86,10 @@ export interface QuantizeResult {
  *
  * A block that the cache has is read, not made; both ways give the same bytes.
  *
- * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE
+ * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SOURCE_COVERAGE
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
+  requireCoverage(request);
   const state = new Walk(request);
   const count = segmentCount(request.plan);
   const report = (done: number): void => request.reporter.progress({ work: 'quantize', label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
@@ -126,7 +140,7 @@ class Walk {
   }
 
   async finish(): Promise<QuantizeResult> {
-    const { calibration, folder, activations: measured } = this.request;
+    const { calibration, given, folder, activations: measured } = this.request;
     await writeZeroPoints(folder, this.#quantized.values());
     this.#files.set(ZERO_POINTS, join(folder, ZERO_POINTS));
     const quantized = cloneModel(this.request.model);
@@ -134,18 +148,22 @@ class Walk {
     // Rotations were part of the expressions that are gone.
     const model = { ...quantized, opsetImports: usedOpsets(quantized) };
     const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files, layers: this.#layers };
-    if (calibration === undefined || !measured) return weightsOnly;
-    const { attentionScaling } = calibration.inputs;
-    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges: this.#ranges, attentionScaling, fixed: this.#fixed });
+    const attentionScaling = given?.attentionScaling ?? calibration?.inputs.attentionScaling;
+    if (attentionScaling === undefined || !measured) return weightsOnly;
+    const fixed = new Map([...(given?.model.activations ?? []), ...this.#fixed]);
+    // Rules look at ranges: those that a grid holds, where the grid is given.
+    const ranges = new Map([...this.#ranges, ...[...(given?.model.activations ?? [])].map(([name, encoding]) => [name, representedRange(encoding)] as const)]);
+    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges, attentionScaling, fixed });
     return { ...weightsOnly, encodings: { activations, parameters: this.#parameters }, maskValue };
   }
 
   #inputs(segment: Segment): BlockInputs {
-    const { weights, resolve, calibration, activations: ranges, signal } = this.request;
+    const { weights, resolve, calibration, given, activations: ranges, signal } = this.request;
     const before = calibration === undefined ? undefined : this.#before;
     return blockInputs({
       segment, weights, resolve, ranges, signal,
       ...(calibration === undefined ? {} : { calibration: calibration.inputs }),
+      ...(given === undefined ? {} : { given: given.digests }),
       ...(before === undefined ? {} : { activations: before.files.sha256(activationsName(before.name)) }),
       ...(before === undefined || segment.output === 'logits' || !needsReference(weights.technique) ? {} : { reference: before.files.sha256(referenceName(before.name)) }),
     });
@@ -177,7 +195,9 @@ class Walk {
   }
 
   async #quantizeWeights(segment: Segment, path: string, solved: ReadonlyMap<string, SolvedLayer> | undefined): Promise<Pick<BlockResult, 'weights' | 'fixed'>> {
+    const given = this.request.given?.model;
     const files = new TensorFiles(this.request.resolve);
+    const stored = new TensorFiles((location) => given?.resolve(location) ?? location);
     const file = await WeightFile.create(weightsName(segment.name), path);
     const weights: BlockWeight[] = [];
     const fixed: Record<string, PerTensorEncoding> = {};
@@ -186,13 +206,17 @@ class Walk {
       for (const parameter of findParameters(segment.model.graph)) {
         this.request.signal.throwIfAborted();
         const layer = parameter.role === 'projection' ? solved?.get(parameter.name) : undefined;
-        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange, ...(layer === undefined ? {} : { solved: layer }) });
+        const weight = await quantizeParameter({
+          kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange,
+          ...(layer === undefined ? {} : { solved: layer }), ...givenFor(given, quantizedKey(parameter), stored),
+        });
         weights.push({ key: quantizedKey(parameter), name: parameter.role === 'projection' && head ? 'lm_head.weight' : parameter.name, weight });
         if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) fixed[node.output().name] = weight.encoding;
       }
     } finally {
-      this.#bytesRead += files.bytesRead;
+      this.#bytesRead += files.bytesRead + stored.bytesRead;
       files.close();
+      stored.close();
       await file.close();
     }
     return { weights, fixed };

@@ -91,7 +91,7 @@ export function weightSource(name: string, root: Value, files: TensorFiles): Wei
     columns,
     read: (from, to) => {
       const values = evaluate(from, to);
-      if (!isFinite(values)) throw notFinite(name, root, files);
+      if (!allFinite(values)) throw notFinite(name, root, files);
       return values;
     },
   };
@@ -118,7 +118,7 @@ export function rowChunks(rows: number, columns: number): { readonly from: numbe
   return Array.from({ length: Math.ceil(rows / step) }, (_, i) => ({ from: i * step, to: Math.min(rows, (i + 1) * step) }));
 }
 
-function isFinite(values: Float32Array): boolean {
+export function allFinite(values: Float32Array): boolean {
   // NaN and infinity are the only floats that a product with 0 does not bring to 0, and sums keep them.
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += (values[i] as number) * 0;

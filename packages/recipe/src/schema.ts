@@ -1,6 +1,7 @@
 /** What a recipe may say: every option with its default, its range and the sentence that the documentation prints for it. */
 import { z } from 'zod';
 import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
 
 // A process parses one recipe and one lock: compiling parsers for them would take longer than parsing.
@@ -34,6 +35,7 @@ const activations = z
 const quantizeOptions = z
   .strictObject({
     ...techniqueOptions,
+    source: quantizeSource.optional(),
     weights: weights.prefault({}),
     lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),
     embedding: z.strictObject({ bits: oneOf(16, 8).default(16).describe('Bits of an embedding code; one scale and zero point for the table.') }).prefault({}).describe('The token embedding.'),

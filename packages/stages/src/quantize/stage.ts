@@ -6,12 +6,13 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, type LayerReport, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
+import { type Calibration, type GivenReport, type LayerReport, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
+import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
 import { convertArCl } from '@tundish/transform';
 import { checkEncodings } from '../check-encodings.js';
 import { stageError } from '../errors.js';
-import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
+import { activationsFile, externalsOf, graphFile, jsonFile, readGraph, readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
 import type { ModelFacts } from '../load/stage.js';
 import { ropeTables } from '../rope-tables.js';
@@ -19,6 +20,7 @@ import { ADAPTATION_FILE, MODEL_FILE } from '../stage-files.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageRequest, type StageResult } from '../stage.js';
 import { BlockPieces } from './block-pieces.js';
 import { type WindowPlan, calibrationWindows } from './calibration-windows.js';
+import { givenScales } from './given-scales.js';
 
 /** The quantize section of the lock; `'none'` builds in floating point. */
 export type QuantizeOptions = LockStages['quantize']['options'];
@@ -50,14 +52,20 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const input = requireInput(request, 'optimize');
   const adaptation = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const model = await readGraph(input);
-  const calibration = options.calibration === undefined ? undefined : await calibrationOf(context, request, options.calibration, model, adaptation);
+  const given = 'source' in options ? await givenScales(context, request, options, model) : undefined;
+  const plan = given?.model.report.missing.length === 0 ? undefined : options.calibration;
+  if (plan === undefined && options.calibration !== undefined) context.reporter.warn('the encodings have every activation: the calibration text is not run');
+  const calibration = plan === undefined ? undefined : await calibrationOf(context, request, plan, model, adaptation);
+  // Nothing of a technique is read where scales are given.
+  const technique = 'source' in options ? { blockSize: 0, technique: QUANTIZE_RECIPES.minmax } : { blockSize: options.weights.blockSize, technique: options.technique };
   const kernels = loadKernels();
   if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
   const blocks = new BlockPieces(context);
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
-    weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits, technique: options.technique },
+    weights: { ...technique, embeddingBits: options.embedding.bits },
+    ...(given === undefined ? {} : { given }),
     activations: options.activations !== 'none',
     kernels,
     ...(calibration === undefined ? {} : { calibration }),
@@ -77,7 +85,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   });
   const { activations, parameters } = result.encodings;
   return {
-    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result.layers)],
+    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result.layers, given?.model.report)],
     facts: { precision: options.activations === 'none' ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
   };
 }
@@ -94,9 +102,10 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
   };
 }
 
-/** What techniques did to each layer: error in its output, damping, part of the correction, warnings. */
-function reportFile(layers: readonly LayerReport[]): StageFile[] {
-  return layers.length === 0 ? [] : [{ name: REPORT, mediaType: MEDIA.json, bytes: new TextEncoder().encode(`${JSON.stringify({ layers }, null, 2)}\n`) }];
+/** What techniques did to each layer: error in its output, damping, part of the correction, warnings; or what was taken of a model made elsewhere. */
+function reportFile(layers: readonly LayerReport[], source: GivenReport | undefined): StageFile[] {
+  if (source !== undefined) return [jsonFile(REPORT, { source })];
+  return layers.length === 0 ? [] : [jsonFile(REPORT, { layers })];
 }
 
 async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {

@@ -1,0 +1,84 @@
+/** Encodings of activations from a file made elsewhere, by the names of the pipeline's values. */
+import { printable } from '@tundish/diagnostics';
+import { type Graph, type PerTensorEncoding } from '@tundish/graph';
+import { cacheInput, maskedScores, observedValues } from '../calibration/activations.js';
+import { MASK_MARGIN, representedRange } from '../calibration/encoding-rules.js';
+import type { TensorEncoding } from '../encodings-formats/document.js';
+import { middleOf } from '../encodings-formats/offsets.js';
+import { quantizeError } from '../errors.js';
+import type { Entries } from './entries.js';
+import { unsigned } from './given-grid.js';
+import type { Counterpart } from './match-activations.js';
+
+export interface GivenActivations {
+  readonly encodings: ReadonlyMap<string, PerTensorEncoding>;
+  /** Our names to those in the file; what is tied to another value is not listed. */
+  readonly taken: ReadonlyMap<string, string>;
+  /** Sums of scores and mask whose grid in the file does not hold what they have here; they get that of the rule. */
+  readonly refitted: readonly string[];
+  /** Values that must be measured. */
+  readonly missing: readonly string[];
+}
+
+/** @throws QUANTIZE_SOURCE_FORM */
+export function givenActivations(graph: Graph, entries: Entries, counterparts: ReadonlyMap<string, readonly Counterpart[]>): GivenActivations {
+  const encodings = new Map<string, PerTensorEncoding>();
+  const taken = new Map<string, string>();
+  for (const [ours, candidates] of counterparts) {
+    for (const { name, negated } of candidates) {
+      const encoding = entries.of('activation', name);
+      if (encoding === undefined) continue;
+      const grid = activationGrid(name, encoding, /^past_(key|value)_\d+_(in|out)$/.test(ours));
+      encodings.set(ours, negated ? mirrored(grid) : grid);
+      taken.set(ours, name);
+      break;
+    }
+  }
+  tieConcats(graph, encodings);
+  const refitted = narrowSums(graph, encodings);
+  for (const name of refitted) {
+    encodings.delete(name);
+    taken.delete(name);
+  }
+  const missing = observedValues(graph).map(({ name }) => name).filter((name) => !encodings.has(name));
+  return { encodings, taken, refitted, missing };
+}
+
+function activationGrid(name: string, encoding: TensorEncoding, isCache: boolean): PerTensorEncoding {
+  const fits = encoding.kind === 'per-tensor' && (isCache ? encoding.grid.bits === 8 && encoding.zeroPoint === middleOf(8) : [8, 16].includes(encoding.grid.bits));
+  if (fits) return { ...unsigned(encoding), ...(isCache ? { symmetric: true } : {}) };
+  throw quantizeError('QUANTIZE_SOURCE_FORM', {
+    what: `${printable(name)} has ${encoding.kind === 'per-tensor' ? `${encoding.grid.bits} bits, zero point ${encoding.zeroPoint}` : `an encoding that is ${encoding.kind}`}`,
+    why: isCache ? 'this pipeline runs a cache of 8 bits, symmetric' : 'this pipeline runs activations of 8 or 16 bits per tensor',
+    fix: 'quantize it in that form where the encodings are made, or write quantize.activations: none to take the weights alone',
+  });
+}
+
+/** Codes c of x are codes of -x as 2^bits - 1 - c. */
+function mirrored(grid: PerTensorEncoding): PerTensorEncoding {
+  const largest = grid.dtype === 'uint8' ? 255 : 65_535;
+  return { ...grid, zeroPoint: largest - grid.zeroPoint, symmetric: false };
+}
+
+/** What a Concat joins has the encoding of the result, and none where the result has none: joining moves codes. */
+function tieConcats(graph: Graph, encodings: Map<string, PerTensorEncoding>): void {
+  for (const node of graph.nodes) {
+    if (node.opType !== 'Concat' || cacheInput(node) !== undefined) continue;
+    const joined = encodings.get(node.output().name);
+    for (const input of node.inputs) {
+      if (input === undefined) continue;
+      if (joined === undefined) encodings.delete(input.name);
+      else encodings.set(input.name, joined);
+    }
+  }
+}
+
+/** The mask that the runtime adds need not be that of the calibration elsewhere, whose grid may cut scores that it had masked. */
+function narrowSums(graph: Graph, encodings: ReadonlyMap<string, PerTensorEncoding>): string[] {
+  return graph.nodes.flatMap((node) => {
+    const [scores, sum] = [encodings.get(maskedScores(node)?.name ?? ''), encodings.get(node.outputs[0]?.name ?? '')];
+    if (scores === undefined || sum === undefined) return [];
+    const [visible, held, step] = [representedRange(scores), representedRange(sum), scores.scale + sum.scale];
+    return held.min <= Math.min(visible.min - MASK_MARGIN, 0) + step && held.max >= visible.max - step ? [] : [node.output().name];
+  });
+}
