@@ -150,10 +150,9 @@ class Walk {
     const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files, layers: this.#layers };
     const attentionScaling = given?.attentionScaling ?? calibration?.inputs.attentionScaling;
     if (attentionScaling === undefined || !measured) return weightsOnly;
-    const fixed = new Map([...(given?.model.activations ?? []), ...this.#fixed]);
     // Rules look at ranges: those that a grid holds, where the grid is given.
     const ranges = new Map([...this.#ranges, ...[...(given?.model.activations ?? [])].map(([name, encoding]) => [name, representedRange(encoding)] as const)]);
-    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges, attentionScaling, fixed });
+    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges, attentionScaling, fixed: this.#fixed, ...(given === undefined ? {} : { given: given.model.activations }) });
     return { ...weightsOnly, encodings: { activations, parameters: this.#parameters }, maskValue };
   }
 

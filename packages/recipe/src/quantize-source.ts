@@ -11,7 +11,7 @@ export const quantizeSource = z
   .strictObject({
     encodings: path.describe('Encodings file of version 0.6.1, 1.0.0, 2.0.0 or 2.1.0, relative to the recipe.'),
     onnx: path.optional().describe('ONNX file in floating point that the encodings were made for, relative to the recipe; its weights are rounded in place of those of the checkpoint, and activations are found by what computes them.'),
-    names: z.record(z.string().min(1), z.string().min(1)).default({}).describe('Names in these files by which nothing is found, with the name in the graph of the stage `optimize` behind each.'),
+    names: z.record(z.string().min(1), z.string().min(1)).optional().describe('Names in these files by which nothing is found, with the name in the graph of the stage `optimize` behind each.'),
   })
   .describe('Scales that were made elsewhere, in place of techniques: see [quantized elsewhere](quantized-elsewhere.md).');
 

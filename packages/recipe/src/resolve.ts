@@ -161,7 +161,7 @@ function resolveSource(request: ResolveRequest, quantize: QuantizeRecipe, { enco
     source: {
       encodings: { ...pins.encodings, path: encodings },
       ...(onnx === undefined || pins.onnx === undefined ? {} : { onnx: { ...pins.onnx, path: onnx } }),
-      ...(Object.keys(names).length === 0 ? {} : { names }),
+      ...(names === undefined || Object.keys(names).length === 0 ? {} : { names }),
     },
     embedding,
     activations,

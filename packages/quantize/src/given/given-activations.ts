@@ -46,7 +46,8 @@ export function givenActivations(graph: Graph, entries: Entries, counterparts: R
 
 function activationGrid(name: string, encoding: TensorEncoding, isCache: boolean): PerTensorEncoding {
   const fits = encoding.kind === 'per-tensor' && (isCache ? encoding.grid.bits === 8 && encoding.zeroPoint === middleOf(8) : [8, 16].includes(encoding.grid.bits));
-  if (fits) return { ...unsigned(encoding), ...(isCache ? { symmetric: true } : {}) };
+  // A zero point in the middle of 16 bits may be chance, and versions 2 do not say what is meant.
+  if (fits) return unsigned(encoding, encoding.grid.bits === 8 && encoding.zeroPoint === middleOf(8));
   throw quantizeError('QUANTIZE_SOURCE_FORM', {
     what: `${printable(name)} has ${encoding.kind === 'per-tensor' ? `${encoding.grid.bits} bits, zero point ${encoding.zeroPoint}` : `an encoding that is ${encoding.kind}`}`,
     why: isCache ? 'this pipeline runs a cache of 8 bits, symmetric' : 'this pipeline runs activations of 8 or 16 bits per tensor',

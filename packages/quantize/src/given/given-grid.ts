@@ -40,7 +40,7 @@ export function gridOf(parameter: GivenParameter, encoding: TensorEncoding): Giv
   const widths = kind === 'embedding' ? [8, 16] : kind === 'gain' ? [16] : [];
   if (encoding.kind === 'per-tensor' && widths.includes(encoding.grid.bits)) {
     float32(parameter, [encoding.scale]);
-    return { kind: 'per-tensor', encoding: unsigned(encoding) };
+    return { kind: 'per-tensor', encoding: unsigned(encoding, false) };
   }
   throw quantizeError('QUANTIZE_SOURCE_FORM', {
     what: `${printable(parameter.name)} has an encoding of ${described(encoding)}`,
@@ -49,9 +49,9 @@ export function gridOf(parameter: GivenParameter, encoding: TensorEncoding): Giv
   });
 }
 
-/** The same grid on unsigned codes, which the pipeline has for everything of one scale. */
-export function unsigned({ grid, scale, zeroPoint }: TensorForm): PerTensorEncoding {
-  return { kind: 'per-tensor', dtype: grid.bits === 8 ? 'uint8' : 'uint16', scale: Math.fround(scale), zeroPoint, symmetric: grid.symmetric };
+/** The same grid on unsigned codes, which the pipeline has for everything of one scale. @param symmetric whether it is so by construction */
+export function unsigned({ grid, scale, zeroPoint }: TensorForm, symmetric: boolean): PerTensorEncoding {
+  return { kind: 'per-tensor', dtype: grid.bits === 8 ? 'uint8' : 'uint16', scale: Math.fround(scale), zeroPoint, symmetric };
 }
 
 /** For messages: `per-channel, 4 bits, asymmetric`. */
