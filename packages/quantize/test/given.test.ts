@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { observedValues } from '../src/calibration/activations.js';
 import { requireCoverage } from '../src/given/coverage.js';
 import { type GivenModel, openGivenModel } from '../src/given/given-model.js';
+import { givenParameters } from '../src/given/given-parameter.js';
 import { likeness } from '../src/given/names.js';
 import { storedLayout, storedSource } from '../src/given/stored-source.js';
 import { TensorFiles } from '../src/weight-source.js';
@@ -131,6 +132,34 @@ describe('a Llama of Hugging Face, quantized by AIMET', () => {
       file.param_encodings = file.param_encodings.filter(({ name }) => name !== 'model.norm.weight');
     } });
     expect(given.report.derived).toEqual(['model.embed_tokens.weight', 'model.norm.weight']);
+  });
+});
+
+describe('a head that shares the table of the embedding', () => {
+  const tensor = (name: string): object => ({ name, enc_type: 'PER_TENSOR', dtype: 'INT', bw: 16, is_sym: false, scale: [0.001], offset: [-30_000] });
+
+  /** The adapted graph itself as the ONNX file, with one encoding for all parameters of a kind. */
+  async function tied(entries: (head: object) => { readonly activations: readonly object[]; readonly parameters: readonly object[] }): Promise<GivenModel> {
+    const folder = temporaryFolder();
+    cpSync(golden('llama-headdim-bf16'), folder, { recursive: true });
+    const { model } = await adapt(folder, 8, 24);
+    writeFileSync(join(folder, 'own.onnx'), encodeModel(model));
+    const projections = givenParameters(model.graph).filter(({ kind }) => kind === 'projection').map(({ name, rows, columns }) => (
+      { name, enc_type: 'LPBQ', dtype: 'INT', bw: 8, compressed_bw: 4, is_sym: true, block_size: 32, scale: Array(rows).fill(0.001), offset: Array(rows).fill(-128), per_block_int_scale: Array((rows * columns) / 32).fill(16) }
+    ));
+    const { activations, parameters } = entries({ enc_type: 'PER_CHANNEL', dtype: 'INT', bw: 8, is_sym: true, scale: Array(515).fill(0.002), offset: Array(515).fill(-128) });
+    writeFileSync(join(folder, 'own.encodings'), JSON.stringify({ version: '1.0.0', activation_encodings: activations, param_encodings: [...projections, ...parameters] }));
+    return openGivenModel({ model, encodings: join(folder, 'own.encodings'), onnx: join(folder, 'own.onnx'), names: new Map(), reporter: silentReporter });
+  }
+
+  test.each([
+    ['has an entry of its own, as the pipeline writes it', (head: object) => ({ activations: [], parameters: [tensor('model.embed_tokens.weight'), { ...head, name: 'lm_head.weight' }] })],
+    ['has that of the table, whose rows are an activation, as AIMET writes it', (head: object) => ({ activations: [tensor('model.embed_tokens.weight')], parameters: [{ ...head, name: 'model.embed_tokens.weight' }] })],
+  ])('%s', async (_how, entries) => {
+    const { grids, stored } = await tied(entries);
+    expect(grids.get('projection:model.embed_tokens.weight')?.kind).toBe('per-channel');
+    expect(grids.get('embedding:model.embed_tokens.weight')).toEqual({ kind: 'per-tensor', encoding: { kind: 'per-tensor', dtype: 'uint16', scale: Math.fround(0.001), zeroPoint: 30_000, symmetric: false } });
+    expect(stored.get('projection:model.embed_tokens.weight')).toMatchObject({ rows: 515, columns: 192, isTransposed: false });
   });
 });
 

@@ -117,7 +117,9 @@ function layersOf(parameters: readonly GivenParameter[], nodeOf: (parameter: Giv
 /** Tables and gains may go without; the weights of products are what the file is there for. */
 function encodingOf(parameter: GivenParameter, entries: Entries, stored: StoredWeight | undefined, names: ReadonlyMap<string, string>): TensorEncoding | undefined {
   const { name, kind } = parameter;
-  const own = stored === undefined ? entries.like('parameter', name, names) : entries.of('parameter', stored.value.name);
+  // A head that shares the table has an entry of its own where its codes are its own.
+  const untied = kind === 'head' ? entries.of('parameter', name) : undefined;
+  const own = untied ?? (stored === undefined ? entries.like('parameter', name, names) : entries.of('parameter', stored.value.name));
   if (kind === 'embedding') {
     // Of a table that the head shares, the entry may be the head's; AIMET keeps that of the rows among the activations.
     const rows = [own, entries.of('activation', stored?.value.name ?? name), entries.of('activation', (stored?.reader ?? parameter.parameter.consumers[0])?.output().name ?? '')];
