@@ -8,7 +8,7 @@ export const quantizeError = declareErrors({
   QUANTIZE_RANGE_NOT_FINITE: 'An activation became NaN or infinite during calibration.',
   QUANTIZE_UNKNOWN_BLOCK: 'A part of the graph is not a decoder block that the forward pass knows.',
   QUANTIZE_UNKNOWN_PARAMETER: 'A constant of the graph is not a parameter that quantization knows.',
-  QUANTIZE_SOURCE_UNREADABLE: 'The ONNX file of a model that was quantized elsewhere is missing, or has other data beside it than the lock pins.',
+  QUANTIZE_SOURCE_UNREADABLE: 'The ONNX file of a model that was quantized elsewhere cannot be read.',
   QUANTIZE_SOURCE_NAMES: 'A name of `quantize.source.names` is unknown, or two tensors of the files go by the name of one of the model.',
   QUANTIZE_SOURCE_WEIGHT: 'The ONNX file of a model that was quantized elsewhere lacks a weight, has one of another shape, or one that the model does not have.',
   QUANTIZE_SOURCE_ENCODING: 'A weight has no encoding among those that were made elsewhere.',

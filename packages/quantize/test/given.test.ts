@@ -183,7 +183,8 @@ describe('refused, by name', () => {
     ['an ONNX file that is not there', { files: (folder) => writeFileSync(join(folder, 'aimet_1.0.0.onnx'), '') }, 'ONNX_MALFORMED', 'empty'],
     ['truncated data of it', { files: (folder) => truncateSync(join(folder, 'aimet_1.0.0.data'), 600_000) }, 'ONNX_EXTERNAL_DATA', ''],
     ['a name that is in neither file', { names: { 'onnx::MatMul_1': 'lm_head.weight' } }, 'QUANTIZE_SOURCE_NAMES', 'onnx::MatMul_1 is in neither file'],
-    ['a name that the model has not', { names: { [HEAD]: 'lm_tail.weight' } }, 'QUANTIZE_SOURCE_NAMES', 'lm_tail.weight is no tensor of the model'],
+    ['a name that the model has not', { names: { [HEAD]: 'lm_tail.weight' } }, 'QUANTIZE_SOURCE_NAMES', 'lm_tail.weight has no encoding of its own'],
+    ['a name of a value that is moved', { names: { logits: '/model/layers.0/self_attn/Reshape_output_0' } }, 'QUANTIZE_SOURCE_NAMES', 'Reshape_output_0 has no encoding of its own'],
     ['a weight that the ONNX file lacks', { names: { [Q]: 'model.layers.0.self_attn.k_proj.weight' } }, 'QUANTIZE_SOURCE_WEIGHT', 'no weight of the ONNX file is model.layers.0.self_attn.q_proj.weight'],
     ['two weights under one name', { names: { [Q]: 'model.layers.0.self_attn.q_proj.weight', [HEAD]: 'model.layers.0.self_attn.q_proj.weight' } }, 'QUANTIZE_SOURCE_NAMES', 'both go by the name model.layers.0.self_attn.q_proj.weight'],
   ];

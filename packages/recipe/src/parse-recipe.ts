@@ -91,7 +91,7 @@ const BESIDE_SOURCE: readonly string[] = ['source', 'embedding', 'activations', 
 /** Scales that were made elsewhere are not made again, and weights of an ONNX file are taken as they are. */
 function checkSource({ quantize, optimize, stages }: Recipe, document: YamlDocument, path: string): void {
   if (quantize === 'none' || quantize.source === undefined) return;
-  const refuse = (key: KeyPath, what: string, why: string, fix: string): TundishError => recipeError('RECIPE_VALUE', { what: `${key.join('.')} ${what}`, why, evidence: { path, ...document.locate(key) }, fix });
+  const refuse = (key: KeyPath, what: string, why: string, fix: string): TundishError => recipeError('RECIPE_VALUE', { what: `${key.join('.').replace(/\.(\d+)$/, '[$1]')} ${what}`, why, evidence: { path, ...document.locate(key) }, fix });
   const written = (document.value as { readonly quantize: object }).quantize;
   const technique = Object.keys(written).find((key) => !BESIDE_SOURCE.includes(key));
   if (technique !== undefined) throw refuse(['quantize', technique], 'has no meaning with source', 'the scales of the source are taken as they are, and nothing is quantized again', `remove ${technique}, or remove source`);

@@ -74,7 +74,7 @@ describe('parseRecipe', () => {
     ['quantize: {source: {encodings: ./e}, activations: none, calibration: {text: ./t}}', 'RECIPE_VALUE: quantize.calibration has no meaning with activations: none', '2:57', 'remove calibration'],
     ['quantize: {source: {onnx: ./m.onnx}}', 'RECIPE_VALUE: quantize.source.encodings is missing', '2:12', 'write quantize.source.encodings'],
     ['quantize: {source: {encodings: ./e, onnx: ./m.onnx}}\noptimize: {rotate: {r1: true}}', 'RECIPE_VALUE: optimize.rotate.r1 has no meaning with quantize.source.onnx', '3:21', 'remove it, or remove quantize.source.onnx'],
-    ['quantize: {source: {encodings: ./e, onnx: ./m.onnx}}\nstages: [{use: ./s.ts, after: optimize}]', 'RECIPE_VALUE: stages.0 has no meaning with quantize.source.onnx', '3:10', 'remove it'],
+    ['quantize: {source: {encodings: ./e, onnx: ./m.onnx}}\nstages: [{use: ./s.ts, after: optimize}]', 'RECIPE_VALUE: stages[0] has no meaning with quantize.source.onnx', '3:10', 'remove it'],
     ['evaluate: {protocol: gptq-2048, windowLength: 512}', 'RECIPE_VALUE: evaluate.windowLength has no meaning with protocol: gptq-2048', '2:33', 'remove windowLength, or remove protocol'],
     ['evaluate: {protocol: gptq2048}', 'RECIPE_VALUE: evaluate.protocol must be one of mini, aimet-4096', '2:12', 'did you mean gptq-2048?'],
     ['quantize:\n  activations: none\n  calibration: {windows: 4}', 'RECIPE_VALUE: quantize.calibration has no meaning with activations: none', '4:3', 'remove calibration'],

@@ -183,6 +183,7 @@ describe('a recipe under another chain', () => {
   it.each(Object.keys(QUANTIZE_RECIPES) as QuantizeRecipeName[])('is what a recipe with %s says, whatever it said of techniques', (chain) => {
     const plain = (given: string): Lock['stages']['quantize']['options'] => resolve(`quantize: { recipe: ${chain}, ${given} }`).stages.quantize.options;
     expect(quantizeOf('', chain)).toEqual(plain('lmHead: { bits: 8 }'));
+    expect(quantizeOf('quantize: { source: { encodings: ./e.json } }', chain)).toEqual(plain('lmHead: { bits: 8 }'));
     const kept = 'weights: { blockSize: 64 }, calibration: { windows: 7 }';
     expect(quantizeOf(`quantize: { recipe: gptaq, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, ${kept} }`, chain)).toEqual(plain(kept));
   });

@@ -1,8 +1,10 @@
 /** Digests of the files that `quantize.source` names, and of those that an ONNX file keeps its weights in. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { messageOf } from '@tundish/diagnostics';
 import type { QuantizeSourcePins, Recipe } from '@tundish/recipe/resolve';
 import type { BlobRef, FileDigests } from '@tundish/store';
+import { stageError } from './errors.js';
 import { readMemo, writeMemo } from './memo-file.js';
 
 export interface PinRequest {
@@ -19,7 +21,7 @@ export interface PinRequest {
 /**
  * What a lock needs to know of the files; undefined where the recipe has no such source or the encodings are not there.
  *
- * @throws ONNX_* for a file that is no model, or whose data are not there; STORE_*
+ * @throws ONNX_* for a file that is no model, or whose data are not there; STAGE_REQUIRES, STORE_*
  */
 export async function pinQuantizeSource({ recipe: { quantize }, root, cacheRoot, digests, remember, signal }: PinRequest): Promise<QuantizeSourcePins | undefined> {
   if (quantize === 'none' || quantize.source === undefined) return undefined;
@@ -52,7 +54,10 @@ async function dataFiles(path: string, digest: string, cacheRoot: string, rememb
   const remembered = known.get(digest);
   if (remembered !== undefined) return remembered;
   const { decodeModel, externalLocations } = await import('@tundish/graph');
-  const locations = [...externalLocations(decodeModel(await readFile(path), { path, declaredShapes: true, checkExternal: dirname(path) }))].sort();
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw stageError('STAGE_REQUIRES', { what: `the ONNX file of quantize.source cannot be read: ${messageOf(cause)}`, evidence: { path }, fix: 'save it with external data: a file of more than 2 GiB is no ONNX file', cause });
+  });
+  const locations = [...externalLocations(decodeModel(bytes, { path, declaredShapes: true, checkExternal: dirname(path) }))].sort();
   if (remember) await writeMemo(memo, [...known, [digest, locations]]).catch(() => undefined);
   return locations;
 }

@@ -13,7 +13,7 @@ import { givenActivations } from './given-activations.js';
 import { type GivenGrid, gridOf } from './given-grid.js';
 import { type GivenParameter, givenParameters } from './given-parameter.js';
 import { type Wanted, matchWeights, wantedKey } from './match-weights.js';
-import { matchActivations } from './match-activations.js';
+import { matchActivations, placedNames } from './match-activations.js';
 import { type StoredLayout, storedLayout } from './stored-source.js';
 import type { StoredWeight } from './stored-weights.js';
 
@@ -63,12 +63,12 @@ export async function openGivenModel({ model: { graph }, encodings, onnx, names,
   const file = onnx === undefined ? undefined : await readOnnx(onnx, reporter);
   const document = await readEncodingsFile(encodings, file === undefined ? {} : { graph: file });
   const entries = new Entries(document);
-  checkNames(names, graph, file, document.entries);
-  const parameters = givenParameters(graph);
-  const found = file === undefined ? undefined : matchWeights([...parameters, ...biasesOf(graph)], file, names);
+  const [parameters, biases] = [givenParameters(graph), file === undefined ? [] : biasesOf(graph)];
+  checkNames(names, new Set([...[...parameters, ...biases].map(({ name }) => name), ...placedNames(graph)]), file, document.entries);
+  const found = file === undefined ? undefined : matchWeights([...parameters, ...biases], file, names);
   const stored = new Map<string, StoredLayout>();
   if (file !== undefined && found !== undefined) {
-    for (const parameter of [...parameters, ...biasesOf(graph)]) stored.set(parameter.key, storedLayout({ ...parameter, graph: file, value: (found.get(wantedKey(parameter)) as StoredWeight).value }));
+    for (const parameter of [...parameters, ...biases]) stored.set(parameter.key, storedLayout({ ...parameter, graph: file, value: (found.get(wantedKey(parameter)) as StoredWeight).value }));
   }
   const grids = new Map<string, GivenGrid>();
   for (const parameter of parameters) {
@@ -133,11 +133,12 @@ function encodingOf(parameter: GivenParameter, entries: Entries, stored: StoredW
   });
 }
 
-function checkNames(names: ReadonlyMap<string, string>, ours: Graph, theirs: Graph | undefined, entries: readonly { readonly name: string }[]): void {
+/** A name that nothing would look up must not look as if it did something. */
+function checkNames(names: ReadonlyMap<string, string>, ours: ReadonlySet<string>, theirs: Graph | undefined, entries: readonly { readonly name: string }[]): void {
   const known = new Set(entries.map(({ name }) => name));
   for (const [their, our] of names) {
     if (!known.has(their) && theirs?.find(their) === undefined) throw quantizeError('QUANTIZE_SOURCE_NAMES', { what: `${printable(their)} is in neither file`, why: 'the left side of quantize.source.names is a name of the encodings or of the ONNX file', fix: 'correct or remove it' });
-    if (our === 'lm_head.weight' || ours.find(our) !== undefined) continue;
-    throw quantizeError('QUANTIZE_SOURCE_NAMES', { what: `${printable(our)} is no tensor of the model`, why: 'the right side of quantize.source.names is a name of the graph that the stage optimize made', fix: 'look it up: npx tundish inspect MODEL:optimize' });
+    if (ours.has(our)) continue;
+    throw quantizeError('QUANTIZE_SOURCE_NAMES', { what: `${printable(our)} has no encoding of its own in the model`, why: 'the right side of quantize.source.names is a parameter, or a value that is computed, of the graph that the stage optimize made', fix: 'look it up: npx tundish inspect MODEL:optimize' });
   }
 }

@@ -32,16 +32,15 @@ export function matchActivations({ ours, theirs, entries, names }: MatchRequest)
   const given = new Map([...names].map(([their, our]) => [our, their]));
   const known = theirs === undefined ? undefined : landmarks(theirs.graph, theirs.layers);
   const roles = rolesOf(landmarks(ours.graph, ours.layers));
-  const inFile = new Set(entries);
-  // A file that names nothing else was made of this very graph, so that equal names are equal values.
-  const isOurs = entries.every((name) => ours.graph.find(name) !== undefined);
+  // Without a graph to look at: a file that names nothing else was made of this very one, so that equal names are equal values.
+  const isOurs = theirs === undefined && entries.every((name) => ours.graph.find(name) !== undefined);
   const counterparts = (value: Value): Counterpart[] => {
     const named = given.get(value.name);
     if (named !== undefined) return [{ name: named, negated: false }];
     const landmarked = (roles.get(value) ?? []).flatMap((role) => counterpartOf(known?.get(role)));
     const same = isOurs || isSameValue(value, theirs?.graph) ? [{ name: value.name, negated: false }] : [];
-    const product = theirs === undefined && !isOurs ? productNames(value, ours.layers, inFile) : [];
-    return [...same, ...landmarked, ...product];
+    const product = theirs === undefined && !isOurs ? productNames(value, ours.layers, entries) : [];
+    return [...landmarked, ...same, ...product];
   };
   const found = new Map(placedValues(ours.graph).map((value) => [value.name, counterparts(value)]));
   for (const node of ours.graph.nodes) {
@@ -51,6 +50,12 @@ export function matchActivations({ ours, theirs, entries, names }: MatchRequest)
     for (const name of [past.name, past.name.replace(/_in$/, '_out')]) found.set(name, buffer);
   }
   return found;
+}
+
+/** Names of the values that may have an encoding of their own. */
+export function placedNames(graph: Graph): string[] {
+  const caches = graph.nodes.flatMap((node) => cacheInput(node)?.name ?? []);
+  return [...placedValues(graph).map(({ name }) => name), ...caches, ...caches.map((name) => name.replace(/_in$/, '_out'))];
 }
 
 /** Values whose encoding does not follow from that of another: what is computed, what a Concat joins, and the rotary tables. */
@@ -84,9 +89,10 @@ function isSameValue(value: Value, theirs: Graph | undefined): boolean {
 }
 
 /** Without a graph: what `torch.onnx.export` calls the product of a layer, which its module has only one of. */
-function productNames(value: Value, layers: ReadonlyMap<string, Node>, entries: ReadonlySet<string>): Counterpart[] {
+function productNames(value: Value, layers: ReadonlyMap<string, Node>, entries: readonly string[]): Counterpart[] {
   const layer = [...layers].find(([, node]) => node.output() === value)?.[0];
   if (layer === undefined) return [];
   const module = layer.replace(/\.weight$/, '');
-  return [...entries].filter((name) => ['MatMul', 'Gemm', 'Conv'].some((op) => likeness(`${module}.${op}_output_0`, name) > 0)).map((name) => ({ name, negated: false }));
+  const projection = module.split('.').at(-1) as string;
+  return entries.filter((name) => name.includes(projection) && ['MatMul', 'Gemm', 'Conv'].some((op) => likeness(`${module}.${op}_output_0`, name) > 0)).map((name) => ({ name, negated: false }));
 }

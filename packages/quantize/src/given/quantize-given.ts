@@ -1,6 +1,6 @@
 /** Rounds a weight on a grid that was made elsewhere; no scale is chosen here. */
-import { DataType, type ExternalTensor, bytesOf } from '@tundish/graph';
-import type { Kernels } from '@tundish/native';
+import { DataType, bytesOf } from '@tundish/graph';
+import type { Kernels, ScaleGrid } from '@tundish/native';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { type ZeroPointRange, writeLpbq } from '../lpbq/lpbq.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
@@ -23,14 +23,16 @@ export async function quantizeGiven({ kernels, source, grid, dims, file, zeroPoi
   const { rows, columns } = source;
   switch (grid.kind) {
     case 'lpbq': {
-      const { scale, block, bits } = lpbqGrid(grid.scales, columns);
-      return writeLpbq(grid.scales, roundedCodes(kernels, source, { scale, block, bits }), file, zeroPoints);
+      const codes = new Int8Array(rows * columns);
+      for (const { from, part } of roundedRows(kernels, source, lpbqGrid(grid.scales, columns))) codes.set(part, from * columns);
+      return writeLpbq(grid.scales, codes, file, zeroPoints);
     }
     case 'per-channel': {
-      const codes = roundedCodes(kernels, source, { scale: grid.scale, block: columns, bits: 8 });
+      const codes = file.reserve(DataType.INT8, [rows, columns]);
+      for (const { from, part } of roundedRows(kernels, source, { scale: grid.scale, block: columns, bits: 8 })) await file.writeAt(codes.offset + from * columns, bytesOf(part));
       return {
         kind: 'per-channel',
-        codes: await file.append(DataType.INT8, [rows, columns], bytesOf(codes)),
+        codes,
         scale: await file.append(DataType.FLOAT, [rows], bytesOf(grid.scale)),
         encoding: { kind: 'per-channel', dtype: 'int8', axis: 0, scale: grid.scale },
       };
@@ -38,7 +40,7 @@ export async function quantizeGiven({ kernels, source, grid, dims, file, zeroPoi
     case 'per-tensor': {
       const { encoding } = grid;
       const bits = encoding.dtype === 'uint8' ? 8 : 16;
-      const codes: ExternalTensor = file.reserve(bits === 8 ? DataType.UINT8 : DataType.UINT16, dims);
+      const codes = file.reserve(bits === 8 ? DataType.UINT8 : DataType.UINT16, dims);
       for (const { from, to } of rowChunks(rows, columns)) {
         await file.writeAt(codes.offset + from * columns * (bits / 8), bytesOf(kernels.quantizeOnGrid(source.read(from, to), encoding, bits)));
       }
@@ -47,13 +49,11 @@ export async function quantizeGiven({ kernels, source, grid, dims, file, zeroPoi
   }
 }
 
-/** int8 [rows, columns]; the floats are read a few rows at a time. */
-function roundedCodes(kernels: Kernels, source: WeightSource, { scale, block, bits }: ReturnType<typeof lpbqGrid>): Int8Array {
+/** Codes of a few rows at a time, int8. */
+function* roundedRows(kernels: Kernels, source: WeightSource, { scale, block, bits }: ScaleGrid): Generator<{ readonly from: number; readonly part: Int8Array }> {
   const { rows, columns } = source;
-  const codes = new Int8Array(rows * columns);
   const perRow = columns / block;
   for (const { from, to } of rowChunks(rows, columns)) {
-    codes.set(kernels.solvers.roundToGrid({ w: source.read(from, to), n: to - from, k: columns }, { scale: scale.subarray(from * perRow, to * perRow), block, bits }), from * columns);
+    yield { from, part: kernels.solvers.roundToGrid({ w: source.read(from, to), n: to - from, k: columns }, { scale: scale.subarray(from * perRow, to * perRow), block, bits }) };
   }
-  return codes;
 }
