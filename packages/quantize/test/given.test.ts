@@ -2,12 +2,13 @@
 import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
-import { DataType, type Graph, type Value, bytesOf, decodeModel, encodeModel, inlineTensor } from '@tundish/graph';
+import { DataType, type Graph, type Node, type Value, activationValues, bytesOf, decodeModel, encodeModel, inlineTensor } from '@tundish/graph';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { observedValues } from '../src/calibration/activations.js';
 import { requireCoverage } from '../src/given/coverage.js';
 import { type GivenModel, openGivenModel } from '../src/given/given-model.js';
 import { givenParameters } from '../src/given/given-parameter.js';
+import { matchActivations } from '../src/given/match-activations.js';
 import { likeness } from '../src/given/names.js';
 import { storedLayout, storedSource } from '../src/given/stored-source.js';
 import { TensorFiles } from '../src/weight-source.js';
@@ -135,9 +136,21 @@ describe('a Llama of Hugging Face, quantized by AIMET', () => {
   });
 });
 
-describe('a head that shares the table of the embedding', () => {
-  const tensor = (name: string): object => ({ name, enc_type: 'PER_TENSOR', dtype: 'INT', bw: 16, is_sym: false, scale: [0.001], offset: [-30_000] });
+const tensor = (name: string): object => ({ name, enc_type: 'PER_TENSOR', dtype: 'INT', bw: 16, is_sym: false, scale: [0.001], offset: [-30_000] });
 
+/** What two graphs have in common is found in one graph and itself. */
+test.each(['llama-bias-fp32', 'llama-headdim-bf16', 'llama-mha-fp32', 'llama-mixed-dtype'])('%s: every value is its own counterpart, also where the file names others too', async (name) => {
+  const { model } = await adapt(golden(name), 8, 24);
+  const names = activationValues(model.graph).map((value) => value.name);
+  const layers = new Map(givenParameters(model.graph).flatMap(({ name: layer, kind, parameter }) => (kind === 'projection' || kind === 'head' ? [[layer, parameter.consumers[0] as Node] as const] : [])));
+  const graph = { graph: model.graph, layers };
+  const found = matchActivations({ ours: graph, theirs: graph, entries: [...names, '/another/graph'], names: new Map() });
+  expect(found.size).toBeGreaterThan(20);
+  for (const { name: value } of observedValues(model.graph)) expect(found.get(value)?.[0], value).toEqual({ name: value, negated: false });
+  expect(found.get('past_key_0_out')?.map((counterpart) => counterpart.name)).toContain('past_key_0_in');
+});
+
+describe('a head that shares the table of the embedding', () => {
   /** The adapted graph itself as the ONNX file, with one encoding for all parameters of a kind. */
   async function tied(entries: (head: object) => { readonly activations: readonly object[]; readonly parameters: readonly object[] }): Promise<GivenModel> {
     const folder = temporaryFolder();
