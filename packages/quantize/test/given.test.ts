@@ -32,11 +32,12 @@ interface Change {
   readonly files?: (folder: string) => void;
   readonly names?: Readonly<Record<string, string>>;
   readonly onnx?: boolean;
+  readonly activations?: boolean;
   readonly model?: AdaptedCheckpoint;
 }
 
 /** A copy of the files, changed and opened for `model`. */
-async function opened({ encodings, text, files, names = {}, onnx = true, model = ours }: Change): Promise<GivenModel> {
+async function opened({ encodings, text, files, names = {}, onnx = true, model = ours, activations = true }: Change): Promise<GivenModel> {
   const folder = temporaryFolder();
   cpSync(FILES, folder, { recursive: true });
   const path = join(folder, 'aimet_1.0.0.encodings');
@@ -47,7 +48,7 @@ async function opened({ encodings, text, files, names = {}, onnx = true, model =
   }
   if (text !== undefined) writeFileSync(path, text(readFileSync(path, 'utf8')));
   files?.(folder);
-  return openGivenModel({ model: model.model, encodings: path, ...(onnx ? { onnx: join(folder, 'aimet_1.0.0.onnx') } : {}), names: new Map(Object.entries(names)), reporter: silentReporter });
+  return openGivenModel({ model: model.model, encodings: path, ...(onnx ? { onnx: join(folder, 'aimet_1.0.0.onnx') } : {}), names: new Map(Object.entries(names)), activations, reporter: silentReporter });
 }
 
 const entry = (table: Entry[], name: string): Entry => table.find((found) => found.name === name) as Entry;
@@ -57,7 +58,7 @@ const HEAD = 'onnx::MatMul_751';
 
 describe('a Llama of Hugging Face, quantized by AIMET', () => {
   test.each(['1.0.0', '2.0.0'])('%s: every weight and every activation is found, in a graph that computes rotary embeddings and norms in another way', async (version) => {
-    const given = await openGivenModel({ model: ours.model, encodings: join(FILES, `aimet_${version}.encodings`), onnx: join(FILES, 'aimet_1.0.0.onnx'), names: new Map(), reporter: silentReporter });
+    const given = await openGivenModel({ model: ours.model, encodings: join(FILES, `aimet_${version}.encodings`), onnx: join(FILES, 'aimet_1.0.0.onnx'), names: new Map(), activations: true, reporter: silentReporter });
     expect(given.report).toMatchObject({ derived: [], missing: [] });
     expect(given.grids.size).toBe(1 + 2 * 9 + 2);
     expect(given.report.activations).toMatchObject({
@@ -162,7 +163,7 @@ describe('a head that shares the table of the embedding', () => {
     ));
     const { activations, parameters } = entries({ enc_type: 'PER_CHANNEL', dtype: 'INT', bw: 8, is_sym: true, scale: Array(515).fill(0.002), offset: Array(515).fill(-128) });
     writeFileSync(join(folder, 'own.encodings'), JSON.stringify({ version: '1.0.0', activation_encodings: activations, param_encodings: [...projections, ...parameters] }));
-    return openGivenModel({ model, encodings: join(folder, 'own.encodings'), onnx: join(folder, 'own.onnx'), names: new Map(), reporter: silentReporter });
+    return openGivenModel({ model, encodings: join(folder, 'own.encodings'), onnx: join(folder, 'own.onnx'), names: new Map(), activations: true, reporter: silentReporter });
   }
 
   test.each([
@@ -203,6 +204,12 @@ describe('refused, by name', () => {
   ];
   test.each(refusals)('%s', async (_what, change, code, says) => {
     await expect(opened(change)).rejects.toMatchObject({ code, what: expect.stringContaining(says) as string });
+  });
+
+  test('nothing of activations, where weights alone are taken', async () => {
+    const given = await opened({ encodings: (file) => Object.assign(entry(file.activation_encodings, 'logits'), { bw: 4, offset: [-3] }), activations: false });
+    expect(given.grids.size).toBe(21);
+    expect(given.activations.size).toBe(0);
   });
 
   test.each([

@@ -9,7 +9,7 @@ import { quantizeError } from '../errors.js';
 import { quantizedKey } from '../graph-form.js';
 import { findParameters } from '../parameters.js';
 import { Entries } from './entries.js';
-import { givenActivations } from './given-activations.js';
+import { type GivenActivations, givenActivations } from './given-activations.js';
 import { type GivenGrid, gridOf } from './given-grid.js';
 import { type GivenParameter, givenParameters } from './given-parameter.js';
 import { type Wanted, matchWeights, wantedKey } from './match-weights.js';
@@ -26,6 +26,8 @@ export interface GivenModelRequest {
   readonly onnx?: string;
   /** Their names to ours, for what is not found by itself. */
   readonly names: ReadonlyMap<string, string>;
+  /** Whether encodings of activations are taken too; those of weights are in any case. */
+  readonly activations: boolean;
   readonly reporter: Reporter;
 }
 
@@ -54,12 +56,14 @@ export interface GivenReport {
   readonly unread: readonly string[];
 }
 
+const NO_ACTIVATIONS: GivenActivations = { encodings: new Map(), taken: new Map(), refitted: [], missing: [] };
+
 /**
  * Reads both files and finds the counterpart of every parameter and activation; reads no weight.
  *
  * @throws ENCODINGS_*, ONNX_*, QUANTIZE_SOURCE_UNREADABLE, QUANTIZE_SOURCE_NAMES, QUANTIZE_SOURCE_WEIGHT, QUANTIZE_SOURCE_ENCODING, QUANTIZE_SOURCE_FORM
  */
-export async function openGivenModel({ model: { graph }, encodings, onnx, names, reporter }: GivenModelRequest): Promise<GivenModel> {
+export async function openGivenModel({ model: { graph }, encodings, onnx, names, activations: wanted, reporter }: GivenModelRequest): Promise<GivenModel> {
   const file = onnx === undefined ? undefined : await readOnnx(onnx, reporter);
   const document = await readEncodingsFile(encodings, file === undefined ? {} : { graph: file });
   const entries = new Entries(document);
@@ -77,7 +81,7 @@ export async function openGivenModel({ model: { graph }, encodings, onnx, names,
   }
   const theirs = file === undefined || found === undefined ? undefined : { graph: file, layers: layersOf(parameters, (parameter) => found.get(wantedKey(parameter))?.reader) };
   const ours = { graph, layers: layersOf(parameters, ({ parameter }) => parameter.consumers[0]) };
-  const activations = givenActivations(graph, entries, matchActivations({ ours, theirs, entries: entries.names('activation'), names }));
+  const activations = wanted ? givenActivations(graph, entries, matchActivations({ ours, theirs, entries: entries.names('activation'), names })) : NO_ACTIVATIONS;
   return {
     grids,
     stored,

@@ -15,7 +15,7 @@ import type { StageContext, StageRequest } from '../stage.js';
  * @param model the graph that is to be quantized
  * @throws STAGE_SOURCE_CHANGED and the errors of `openGivenModel`
  */
-export async function givenScales(context: StageContext, request: StageRequest<unknown>, { source }: SourceOptions, model: Model): Promise<GivenScales> {
+export async function givenScales(context: StageContext, request: StageRequest<unknown>, { source, activations }: SourceOptions, model: Model): Promise<GivenScales> {
   const { encodings, onnx, names = {} } = source;
   const path = context.projectFile(encodings.path);
   const graph = onnx === undefined ? undefined : context.projectFile(onnx.path);
@@ -25,7 +25,7 @@ export async function givenScales(context: StageContext, request: StageRequest<u
     for (const [location, pin] of Object.entries(onnx.data)) pinned.push([`onnx/${location}`, join(dirname(graph), location), pin]);
   }
   for (const [, file, pin] of pinned) await requirePinned(file, pin, context.signal);
-  const given = await openGivenModel({ model, encodings: path, ...(graph === undefined ? {} : { onnx: graph }), names: new Map(Object.entries(names)), reporter: context.reporter });
+  const given = await openGivenModel({ model, encodings: path, ...(graph === undefined ? {} : { onnx: graph }), names: new Map(Object.entries(names)), activations: activations !== 'none', reporter: context.reporter });
   const { rope } = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
   return {
     model: given,
