@@ -23,6 +23,8 @@ export interface BlockInputsRequest {
   readonly reference?: string;
   /** How ranges are chosen; absent where none are measured. */
   readonly ranges?: RangeOptions;
+  /** sha256 of the files that scales and weights were given in, which stand in place of a technique. */
+  readonly given?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
@@ -32,23 +34,24 @@ export interface BlockInputsRequest {
  * @throws QUANTIZE_WEIGHTS_CUT, QUANTIZE_UNKNOWN_PARAMETER, the reason of the signal
  */
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
-  const { segment, calibration, activations, reference, ranges } = request;
+  const { segment, calibration, activations, reference, ranges, given } = request;
   return {
-    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
+    options: { ...weightOptions(segment, request.weights, given !== undefined), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),
       ...(calibration === undefined ? {} : feedDigests(segment, calibration)),
       ...(activations === undefined ? {} : { activations }),
       ...(reference === undefined ? {} : { reference }),
+      ...Object.fromEntries(Object.entries(given ?? {}).map(([name, digest]) => [`given/${name}`, digest])),
     },
   };
 }
 
 /** The options that a role in this block reads. */
-function weightOptions(segment: Segment, { blockSize, embeddingBits, technique }: WeightOptions): BlockInputs['options'] {
+function weightOptions(segment: Segment, { blockSize, embeddingBits, technique }: WeightOptions, given: boolean): BlockInputs['options'] {
   const roles = new Set(findParameters(segment.model.graph).map(({ role }) => role));
-  return { ...(roles.has('embedding') ? { embeddingBits } : {}), ...(roles.has('projection') && segment.output !== 'logits' ? { blockSize, technique: { ...technique } } : {}) };
+  return { ...(roles.has('embedding') ? { embeddingBits } : {}), ...(!given && roles.has('projection') && segment.output !== 'logits' ? { blockSize, technique: { ...technique } } : {}) };
 }
 
 /** What this block reads of them: the bits of the cache where it has one. */

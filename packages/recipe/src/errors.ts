@@ -23,6 +23,7 @@ export const recipeError = declareErrors({
   RECIPE_PARTS_ABOVE_LAYERS: 'The recipe asks for more parts than the model has layers',
   RECIPE_CALIBRATION_MISSING: 'A quantized build has no calibration text',
   RECIPE_SMOOTHING: 'The recipe smooths a model whose residual stream it rotates',
+  RECIPE_SOURCE_MISSING: 'A file of a model that was quantized elsewhere is not there',
   RECIPE_LOCK_JSON: 'The lock file is not JSON',
   RECIPE_LOCK_SCHEMA: 'The lock file was written by another version of Tundish',
   RECIPE_LOCK_INVALID: 'The lock file does not have the expected form',

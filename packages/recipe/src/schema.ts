@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { observer } from './calibration-schema.js';
 import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
 
 // A process parses one recipe and one lock: compiling parsers for them would take longer than parsing.
@@ -35,6 +36,7 @@ const activations = z
 const quantizeOptions = z
   .strictObject({
     ...techniqueOptions,
+    source: quantizeSource.optional(),
     weights: weights.prefault({}),
     lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),
     embedding: z.strictObject({ bits: oneOf(16, 8).default(16).describe('Bits of an embedding code; one scale and zero point for the table.') }).prefault({}).describe('The token embedding.'),

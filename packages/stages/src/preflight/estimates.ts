@@ -1,6 +1,6 @@
 /** What each stage will need of memory and disk, from shapes and options alone: upper estimates, which docs/commands.md calls declared. */
 import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
-import { type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
+import { QUANTIZE_RECIPES, type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
 import { planParts } from '@tundish/transform/plan-parts';
 import type { ModelShapes } from './shapes.js';
 
@@ -74,6 +74,9 @@ interface WeightBytes {
   readonly head: number;
 }
 
+/** Before a file made elsewhere is read: the smallest of its usual blocks. */
+const LIKELY_SOURCE = { weights: { bits: 4, blockSize: 16 }, lmHead: { bits: 8 } } as const;
+
 /** LPBQ: codes of 4 bits and a byte a block; int8 for the head; 8 or 16 bits for the table. In floating point as in the checkpoint. */
 function weightBytes(options: LockStages['quantize']['options'], { embedding, blocks, head, sourceBytes, config }: ModelShapes): WeightBytes {
   if (options === 'none') {
@@ -81,7 +84,7 @@ function weightBytes(options: LockStages['quantize']['options'], { embedding, bl
     const width = stored === 0 ? 0 : sourceBytes / stored;
     return { embedding: embedding * width, blocks: blocks.map((elements) => elements * width), head: head * width };
   }
-  const { weights, lmHead, embedding: table } = options;
+  const { weights, lmHead, embedding: table } = 'source' in options ? { ...LIKELY_SOURCE, ...options } : options;
   const width = weights.bits / 8 + 1 / weights.blockSize;
   return { embedding: embedding * (table.bits / 8), blocks: blocks.map((elements) => elements * width), head: head * (lmHead.bits / 8) };
 }
@@ -90,7 +93,7 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   if (options === 'none') return { memory: PROCESS, disk: blocks.length * GRAPH_OF_BLOCK, scratch: 0 };
   const segments = [bytes.embedding, ...bytes.blocks, bytes.head];
   const { hiddenSize, intermediateSize, numAttentionHeads, vocabSize } = config;
-  const scales = sum(blocks) * (SCALE_TEXT.block / options.weights.blockSize + SCALE_TEXT.row / hiddenSize) + vocabSize * SCALE_TEXT.row;
+  const scales = sum(blocks) * (SCALE_TEXT.block / ('source' in options ? LIKELY_SOURCE : options).weights.blockSize + SCALE_TEXT.row / hiddenSize) + vocabSize * SCALE_TEXT.row;
   const codes = sum(segments) + scales + blocks.length * GRAPH_OF_BLOCK;
   if (options.calibration === undefined) return { memory: PROCESS + CHUNKS, disk: codes, scratch: 0 };
   const { windows, windowLength } = options.calibration;
@@ -100,7 +103,7 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   // What leaves the embedding and each block is kept for the block behind it.
   const stream = windows * windowLength * hiddenSize * FLOAT32;
   const observing = observingNeeds(options, config, 2 * Math.max(...segments));
-  const solving = solvingNeeds(options.technique, Math.max(...blocks), config);
+  const solving = solvingNeeds('source' in options ? QUANTIZE_RECIPES.minmax : options.technique, Math.max(...blocks), config);
   const kept = stream * (blocks.length + 1) * solving.streams;
   return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations + observing, solving.memory), disk: codes + kept, scratch: stream * solving.scratch };
 }

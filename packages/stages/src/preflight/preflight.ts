@@ -66,7 +66,7 @@ function limitFindings({ parts, stages }: Lock, toolchain: Toolchain, estimates:
   const { partBytes, graphsPerPart, lpbqBlockSizes } = toolchain.limits();
   const findings: Finding[] = [];
   const { options } = stages.quantize;
-  if (options !== 'none' && lpbqBlockSizes?.includes(options.weights.blockSize) === false) {
+  if (options !== 'none' && 'weights' in options && lpbqBlockSizes?.includes(options.weights.blockSize) === false) {
     findings.push(error(stageError('PREFLIGHT_BLOCK_SIZE', { what: `quantize.weights.blockSize is ${options.weights.blockSize}`, why: `${toolchain.name} compiles block sizes ${lpbqBlockSizes.join(', ')}`, fix: `write quantize: { weights: { blockSize: ${lpbqBlockSizes.at(-1)} } }` })));
   }
   for (const [name, { cells }] of Object.entries(parts)) {

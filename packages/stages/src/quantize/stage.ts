@@ -6,12 +6,13 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, type QuantizeResult, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
+import { type Calibration, type GivenReport, type QuantizeResult, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
+import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
 import { convertArCl } from '@tundish/transform';
 import { checkEncodings } from '../check-encodings.js';
 import { stageError } from '../errors.js';
-import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
+import { activationsFile, externalsOf, graphFile, jsonFile, readGraph, readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
 import type { ModelFacts } from '../load/stage.js';
 import { ropeTables } from '../rope-tables.js';
@@ -19,6 +20,7 @@ import { ADAPTATION_FILE, MODEL_FILE } from '../stage-files.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageRequest, type StageResult } from '../stage.js';
 import { BlockPieces } from './block-pieces.js';
 import { type WindowPlan, calibrationWindows } from './calibration-windows.js';
+import { givenScales } from './given-scales.js';
 
 /** The quantize section of the lock; `'none'` builds in floating point. */
 export type QuantizeOptions = LockStages['quantize']['options'];
@@ -29,6 +31,8 @@ type CalibrationPlan = WindowPlan & { readonly text: string };
 export const ENCODINGS_100 = 'encodings-1.0.0.json';
 export const ENCODINGS_200 = 'encodings-2.0.0.json';
 const REPORT = 'quantize-report.json';
+/** Of a cache that has no encoding among those made elsewhere. */
+const CACHE_BESIDE_SOURCE = { bits: 8, granularity: 'tensor' } as const;
 
 export const quantize: Stage<QuantizeOptions> = {
   name: 'quantize',
@@ -50,16 +54,22 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const input = requireInput(request, 'optimize');
   const adaptation = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const model = await readGraph(input);
-  const calibration = options.calibration === undefined ? undefined : await calibrationOf(context, request, options.calibration, model, adaptation);
+  const given = 'source' in options ? await givenScales(context, request, options, model) : undefined;
+  const plan = given?.model.report.missing.length === 0 ? undefined : options.calibration;
+  if (plan === undefined && options.calibration !== undefined) context.reporter.warn('the encodings have every activation: the calibration text is not run');
+  const calibration = plan === undefined ? undefined : await calibrationOf(context, request, plan, model, adaptation);
+  // Nothing of a technique is read where scales are given.
+  const technique = 'source' in options ? { blockSize: 0, technique: QUANTIZE_RECIPES.minmax } : { blockSize: options.weights.blockSize, technique: options.technique };
   const kernels = loadKernels();
   if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
   const blocks = new BlockPieces(context);
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
-    weights: { blockSize: options.weights.blockSize, embeddingBits: options.embedding.bits, technique: options.technique },
+    weights: { ...technique, embeddingBits: options.embedding.bits },
+    ...(given === undefined ? {} : { given }),
     activations: options.activations !== 'none',
-    ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: options.kvCache } }),
+    ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: 'source' in options ? CACHE_BESIDE_SOURCE : options.kvCache } }),
     kernels,
     ...(calibration === undefined ? {} : { calibration }),
     resolve: (location) => input.resolve(location),
@@ -78,7 +88,7 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   });
   const { activations, parameters } = result.encodings;
   return {
-    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result)],
+    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result, given?.model.report)],
     facts: { precision: options.activations === 'none' ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
   };
 }
@@ -95,11 +105,14 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
   };
 }
 
-/** What techniques did to each layer, and how many bits each cache got where data decided it; no file without either. */
-function reportFile({ layers, caches }: Pick<QuantizeResult, 'layers' | 'caches'>): StageFile[] {
-  if (layers.length === 0 && caches.size === 0) return [];
-  const report = { ...(layers.length === 0 ? {} : { layers }), ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }) };
-  return [{ name: REPORT, mediaType: MEDIA.json, bytes: new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`) }];
+/** What techniques did to each layer, how many bits each cache got where data decided it, what was taken of a model made elsewhere; no file without any. */
+function reportFile({ layers, caches }: Pick<QuantizeResult, 'layers' | 'caches'>, source: GivenReport | undefined): StageFile[] {
+  const report = {
+    ...(layers.length === 0 ? {} : { layers }),
+    ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }),
+    ...(source === undefined ? {} : { source }),
+  };
+  return Object.keys(report).length === 0 ? [] : [jsonFile(REPORT, report)];
 }
 
 async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {
