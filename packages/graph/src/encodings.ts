@@ -44,7 +44,18 @@ export interface LpbqEncoding {
   readonly blockScale: Uint8Array;
 }
 
-export type ParameterEncoding = PerTensorEncoding | PerChannelEncoding | LpbqEncoding;
+/** Symmetric weight encoding with one float32 scale per block of `blockSize` columns of `[out,in]`. */
+export interface PerBlockEncoding {
+  readonly kind: 'per-block';
+  readonly dtype: 'int4' | 'int8';
+  readonly blockSize: number;
+  /** Output channels. */
+  readonly channels: number;
+  /** float32, [out][in / blockSize]. */
+  readonly scale: Float32Array;
+}
+
+export type ParameterEncoding = PerTensorEncoding | PerChannelEncoding | PerBlockEncoding | LpbqEncoding;
 
 /** Both tables of a quantized graph. A value without an entry stays in floating point. */
 export interface Encodings {

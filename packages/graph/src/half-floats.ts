@@ -2,17 +2,25 @@
 
 /** bfloat16 is the upper half of a float32. */
 export function decodeBfloat16(bytes: Uint8Array, count: number): Float32Array {
+  const halves = halvesOf(bytes, count);
   const bits = new Uint32Array(count);
-  for (let i = 0; i < count; i++) bits[i] = ((bytes[2 * i] as number) << 16) | ((bytes[2 * i + 1] as number) << 24);
+  for (let i = 0; i < count; i++) bits[i] = (halves[i] as number) << 16;
   return new Float32Array(bits.buffer);
 }
 
 /** IEEE 754 binary16; NaN payloads are kept. */
 export function decodeFloat16(bytes: Uint8Array, count: number): Float32Array {
   const table = float16Table();
+  const halves = halvesOf(bytes, count);
   const bits = new Uint32Array(count);
-  for (let i = 0; i < count; i++) bits[i] = table[(bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8)] as number;
+  for (let i = 0; i < count; i++) bits[i] = table[halves[i] as number] as number;
   return new Float32Array(bits.buffer);
+}
+
+/** Elements of two bytes, little-endian as all processors that this runs on; those at odd addresses are moved. */
+function halvesOf(bytes: Uint8Array, count: number): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice(0, 2 * count);
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, count);
 }
 
 let table: Uint32Array | undefined;

@@ -1,6 +1,6 @@
 /** ONNX in memory: protobuf, IR with use-def chains, tensors as byte ranges, shape inference, passes, encodings. */
 export { DataType, bitsOf, byteLength, dataTypeName, elementCount, isDataType } from './data-type.js';
-export type { Encodings, LpbqEncoding, ParameterEncoding, PerChannelEncoding, PerTensorEncoding } from './encodings.js';
+export type { Encodings, LpbqEncoding, ParameterEncoding, PerBlockEncoding, PerChannelEncoding, PerTensorEncoding } from './encodings.js';
 export { Graph, usedOpsets } from './graph.js';
 export type { Model, NodeSpec } from './graph.js';
 export { Node, Value } from './node.js';

@@ -10,6 +10,7 @@ import { isCacheOutput } from './encodings-lint/cache-names.js';
 import { findParameters } from './parameters.js';
 import type { WeightOptions } from './quantize-parameter.js';
 import type { Segment } from './segments.js';
+import { schemeOf } from './weight-scheme.js';
 import { TensorFiles } from './weight-source.js';
 
 export interface BlockInputsRequest {
@@ -48,10 +49,14 @@ export function blockInputs(request: BlockInputsRequest): BlockInputs {
   };
 }
 
-/** The options that a role in this block reads. */
-function weightOptions(segment: Segment, { blockSize, embeddingBits, technique }: WeightOptions, given: boolean): BlockInputs['options'] {
-  const roles = new Set(findParameters(segment.model.graph).map(({ role }) => role));
-  return { ...(roles.has('embedding') ? { embeddingBits } : {}), ...(!given && roles.has('projection') && segment.output !== 'logits' ? { blockSize, technique: { ...technique } } : {}) };
+/** The options that a role in this block reads; the scheme of each of its own projections, and of no other. */
+function weightOptions(segment: Segment, { schemes, embeddingBits, technique, mixedPrecision }: WeightOptions, given: boolean): BlockInputs['options'] {
+  const parameters = findParameters(segment.model.graph);
+  const projections = given || segment.output === 'logits' ? [] : parameters.filter(({ role }) => role === 'projection');
+  return {
+    ...(parameters.some(({ role }) => role === 'embedding') ? { embeddingBits } : {}),
+    ...(projections.length === 0 ? {} : { schemes: Object.fromEntries(projections.map(({ name }) => [name, { ...schemeOf(schemes, name) }])), technique: { ...technique }, ...(mixedPrecision === undefined ? {} : { sensitivity: true }) }),
+  };
 }
 
 /** What this block reads of them: the bits of the cache where it has one. */

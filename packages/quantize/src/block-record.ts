@@ -1,6 +1,6 @@
 /** What quantizing a block found out, as a file: which bytes of the weight file are which tensor, encodings, observed ranges. */
 import { readFile, writeFile } from 'node:fs/promises';
-import type { PerTensorEncoding } from '@tundish/graph';
+import { DataType, type PerTensorEncoding } from '@tundish/graph';
 import type { BlockFiles } from './block-cache.js';
 import { recordName, weightsName } from './block-cache.js';
 import type { SettledCaches } from './calibration/cache-encodings.js';
@@ -32,7 +32,7 @@ export interface BlockWeight {
   readonly weight: QuantizedWeight;
 }
 
-type Recorded<Weight> = Weight extends { readonly kind: 'lpbq' | 'per-channel' } ? Omit<Weight, 'encoding'> : Weight;
+type Recorded<Weight> = Weight extends { readonly kind: 'lpbq' | 'per-channel' | 'per-block' } ? Omit<Weight, 'encoding'> : Weight;
 
 /** Weights without the scales: they lie in the weight file, and are read from there. */
 interface BlockRecord extends Omit<BlockResult, 'weights'> {
@@ -40,7 +40,7 @@ interface BlockRecord extends Omit<BlockResult, 'weights'> {
 }
 
 export async function writeBlockRecord(path: string, result: BlockResult): Promise<void> {
-  const weights = result.weights.map(({ key, name, weight }) => ({ key, name, weight: weight.kind === 'lpbq' || weight.kind === 'per-channel' ? { ...weight, encoding: undefined } : weight }));
+  const weights = result.weights.map(({ key, name, weight }) => ({ key, name, weight: weight.kind === 'float' || weight.kind === 'per-tensor' ? weight : { ...weight, encoding: undefined } }));
   await writeFile(path, `${JSON.stringify({ ...result, weights })}\n`);
 }
 
@@ -61,5 +61,8 @@ function withScales(weight: Recorded<QuantizedWeight>, files: TensorFiles): Quan
     const { blockSize } = weight;
     return { ...weight, encoding: { kind: 'lpbq', dtype: 'int4', blockSize, channelScale: floats(files.read(weight.channelScale)), blockScale: files.read(weight.blockScale) } };
   }
-  return weight.kind === 'per-channel' ? { ...weight, encoding: { kind: 'per-channel', dtype: 'int8', axis: 0, scale: floats(files.read(weight.scale)) } } : weight;
+  if (weight.kind === 'float' || weight.kind === 'per-tensor') return weight;
+  const [scale, dtype] = [floats(files.read(weight.scale)), weight.codes.dtype === DataType.UINT4 ? 'int4' : 'int8'] as const;
+  if (weight.kind === 'per-channel') return { ...weight, encoding: { kind: 'per-channel', dtype, axis: 0, scale } };
+  return { ...weight, encoding: { kind: 'per-block', dtype, blockSize: weight.blockSize, channels: weight.codes.dims[0] as number, scale } };
 }

@@ -8,6 +8,7 @@ export const quantizeError = declareErrors({
   QUANTIZE_RANGE_NOT_FINITE: 'An activation became NaN or infinite during calibration, or nothing of it was seen.',
   QUANTIZE_UNKNOWN_BLOCK: 'A part of the graph is not a decoder block that the forward pass knows.',
   QUANTIZE_SMOOTHING: 'Smoothing cannot be folded into a weight or gain that several places of the graph read.',
+  QUANTIZE_UNKNOWN_LAYER: 'A layer that the recipe gives a scheme of its own is not in the graph.',
   QUANTIZE_UNKNOWN_PARAMETER: 'A constant of the graph is not a parameter that quantization knows.',
   QUANTIZE_SOURCE_UNREADABLE: 'The ONNX file of a model that was quantized elsewhere cannot be read.',
   QUANTIZE_SOURCE_NAMES: 'A name of `quantize.source.names` is unknown, or two tensors of the files go by the name of one of the model.',

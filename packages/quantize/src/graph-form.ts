@@ -40,10 +40,8 @@ function dequantized(graph: Graph, parameter: Parameter, weight: QuantizedWeight
   if (weight.kind === 'float') return graph.addInitializer(name, weight.values);
   const codes = graph.addInitializer(name, weight.codes);
   if (weight.kind === 'lpbq') return lpbqExpression(graph, name, codes, weight);
-  if (weight.kind === 'per-channel') {
-    const scale = graph.addInitializer(`${name}.scale`, weight.scale);
-    return dequantize(graph, name, [codes, scale], { axis: int(0) }, weight.codes);
-  }
+  if (weight.kind === 'per-channel') return floatScales(graph, name, codes, weight, { axis: int(0) });
+  if (weight.kind === 'per-block') return floatScales(graph, name, codes, weight, { axis: int(1), block_size: int(weight.blockSize) });
   return dequantize(graph, name, [codes, ...gridConstants(graph, name, weight)], {}, weight.codes);
 }
 
@@ -54,6 +52,12 @@ function lpbqExpression(graph: Graph, name: string, codes: Value, weight: Quanti
   const widened = typed(graph.addNode({ opType: 'Cast', name: `${name}/block_scale`, inputs: [blockScale], attributes: { to: int(DataType.FLOAT) } }), weight.blockScale.dims);
   const scale = typed(graph.addNode({ opType: 'Mul', name: `${name}/scale`, inputs: [widened, channelScale] }), weight.blockScale.dims);
   return dequantize(graph, name, [codes, scale, zeroPoint], { axis: int(1), block_size: int(weight.blockSize) }, weight.codes);
+}
+
+function floatScales(graph: Graph, name: string, codes: Value, weight: QuantizedWeight & { kind: 'per-channel' | 'per-block' }, attributes: Record<string, Attribute>): Value {
+  const scale = graph.addInitializer(`${name}.scale`, weight.scale);
+  const zeroPoint = weight.zeroPoint === undefined ? [] : [graph.addInitializer(`${name}.zero_point`, weight.zeroPoint)];
+  return dequantize(graph, name, [codes, scale, ...zeroPoint], attributes, weight.codes);
 }
 
 /** Gathers codes and dequantizes the gathered rows: the table is never widened. */

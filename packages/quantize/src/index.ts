@@ -12,4 +12,6 @@ export { quantizeModel } from './quantize-model.js';
 export type { Calibration, GivenScales, QuantizeRequest, QuantizeResult } from './quantize-model.js';
 export type { WeightOptions } from './quantize-parameter.js';
 export type { SegmentPlan } from './segments.js';
+export type { MixedPrecision, RaisedLayer } from './mixed-precision/choose-layers.js';
+export type { WeightSchemes } from './weight-scheme.js';
 export type { LayerReport } from './engine/solve-group.js';

@@ -25,12 +25,15 @@ import { givenFor } from './given/given-for.js';
 import type { GivenModel } from './given/given-model.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
+import type { MeasuredLayer, RaisedLayer } from './mixed-precision/choose-layers.js';
+import { raiseLayers } from './mixed-precision/raise-layers.js';
 import { findParameters } from './parameters.js';
 import { type SolvedSegment, solveSegment } from './solve-segment.js';
 import { type WeightOptions, quantizeParameter } from './quantize-parameter.js';
 import type { QuantizedWeight } from './quantized-weight.js';
 import { type Segment, type SegmentPlan, segmentAt, segmentCount } from './segments.js';
 import { WeightFile } from './weight-file.js';
+import { requireLayers } from './weight-scheme.js';
 import { TensorFiles, vectorSource } from './weight-source.js';
 import { ZERO_POINTS, writeZeroPoints, zeroPointRange } from './zero-points.js';
 
@@ -90,6 +93,8 @@ export interface QuantizeResult {
   readonly layers: readonly LayerReport[];
   /** Bits of the cache by block, in graph order, where they were decided from data. */
   readonly caches: ReadonlyMap<string, CacheDecision>;
+  /** The layers that got more bits because data ask for it; absent where that was not asked for. */
+  readonly raised?: readonly RaisedLayer[];
 }
 
 /**
@@ -97,21 +102,30 @@ export interface QuantizeResult {
  *
  * A block that the cache has is read, not made; both ways give the same bytes.
  *
- * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING, QUANTIZE_SOURCE_COVERAGE
+ * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING, QUANTIZE_UNKNOWN_LAYER, QUANTIZE_SOURCE_COVERAGE
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
   requireCoverage(request);
-  if (request.weights.technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
+  const { weights: { technique, schemes, mixedPrecision }, plan } = request;
+  if (technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
+  requireLayers(request.model.graph, schemes);
+  const count = segmentCount(plan);
+  if (mixedPrecision === undefined) return (await walk(request, 'quantize', count)).finish();
+  const { request: mixed, raised } = await raiseLayers(request, mixedPrecision, async (first) => (await walk(first, 'measure', count - 1)).measured);
+  return { ...(await (await walk(mixed, 'quantize', count)).finish()), raised };
+}
+
+/** The first `count` segments. */
+async function walk(request: QuantizeRequest, work: string, count: number): Promise<Walk> {
   const state = new Walk(request);
-  const count = segmentCount(request.plan);
-  const report = (done: number): void => request.reporter.progress({ work: 'quantize', label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
+  const report = (done: number): void => request.reporter.progress({ work, label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
   report(0);
   for (let index = 0; index < count; index++) {
     request.signal.throwIfAborted();
     await state.segment(segmentAt(request.calibration?.model ?? request.model, request.plan, index));
     report(index + 1);
   }
-  return state.finish();
+  return state;
 }
 
 /** What is carried from one segment to the next. */
@@ -136,6 +150,15 @@ class Walk {
   /** Bytes of the checkpoint's weights that were quantized so far. */
   get bytesRead(): number {
     return this.#bytesRead;
+  }
+
+  /** The layers that were solved, in graph order. */
+  get measured(): readonly MeasuredLayer[] {
+    return this.#layers.map(({ name, sensitivity }) => {
+      const weight = this.#quantized.get(`projection:${name}`);
+      const [rows = 0, columns = 0] = weight === undefined || weight.kind === 'float' ? [] : weight.codes.dims;
+      return { name, rows, columns, ...(sensitivity === undefined ? {} : { sensitivity }) };
+    });
   }
 
   async segment(segment: Segment): Promise<void> {

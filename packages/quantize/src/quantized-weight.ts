@@ -17,10 +17,23 @@ export type QuantizedWeight =
     }
   | {
       readonly kind: 'per-channel';
-      /** INT8 [out,in]. */
+      /** INT8 [out,in], or UINT4, code + 8. */
       readonly codes: ExternalTensor;
       /** FLOAT [out]. */
       readonly scale: ExternalTensor;
+      /** UINT4 [out], all 8; absent for INT8. */
+      readonly zeroPoint?: ExternalTensor;
+      readonly encoding: ParameterEncoding;
+    }
+  | {
+      readonly kind: 'per-block';
+      /** INT8 [out,in], or UINT4, code + 8. */
+      readonly codes: ExternalTensor;
+      /** FLOAT [out,in/blockSize]. */
+      readonly scale: ExternalTensor;
+      /** UINT4 [out,in/blockSize], all 8; absent for INT8. */
+      readonly zeroPoint?: ExternalTensor;
+      readonly blockSize: number;
       readonly encoding: ParameterEncoding;
     }
   | {

@@ -1,6 +1,7 @@
 /** A decoder block of the adapted graph, solved with the calibration tokens that reach it. */
 import { join } from 'node:path';
 import type { Kernels } from '@tundish/native';
+import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
@@ -12,9 +13,9 @@ import { LINEAR_GROUPS, type LinearGroup } from './forward/block-forward.js';
 import { LINEAR_ROLES, type LinearRole, linearDims } from './forward/block-weights.js';
 import { readBlock } from './forward/read-block.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
-import { requireBlocks } from './lpbq/lpbq.js';
 import type { WeightOptions } from './quantize-parameter.js';
 import type { Segment } from './segments.js';
+import { blockOf, schemeOf } from './weight-scheme.js';
 import { TensorFiles } from './weight-source.js';
 
 export interface SolveSegmentRequest {
@@ -44,10 +45,11 @@ export interface SolvedSegment {
  * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
  */
 export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
-  const { segment, weights: { technique, blockSize }, resolve, kernels, inputs, folder, threads, signal } = request;
+  const { segment, weights: { technique, schemes: chosen, mixedPrecision }, resolve, kernels, inputs, folder, threads, signal } = request;
   const description = describeBlock(segment);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
-  for (const role of LINEAR_ROLES) requireBlocks(names[role], linearDims(role, description.shape).in, blockSize);
+  const schemes = Object.fromEntries(LINEAR_ROLES.map((role) => [role, schemeOf(chosen, names[role])])) as Record<LinearRole, WeightScheme>;
+  for (const role of LINEAR_ROLES) blockOf(names[role], schemes[role], linearDims(role, description.shape).in);
   const files = new TensorFiles(resolve);
   const weights = readBlock(description, files);
   request.onBytes(files.bytesRead);
@@ -59,7 +61,7 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
     return await solve(description, {
-      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, blockSize, windows, folder, signal, quantized, quantizedOut,
+      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, folder, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });

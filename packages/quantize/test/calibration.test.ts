@@ -75,7 +75,7 @@ async function run(adapted: AdaptedCheckpoint, threads: number, change: Partial<
   const { files, encodings, maskValue } = await quantizeModel({
     model: adapted.model,
     plan: adapted.plan,
-    weights: { blockSize: 32, embeddingBits: 16, technique: QUANTIZE_RECIPES.minmax },
+    weights: { schemes: { scheme: { scheme: 'lpbq', bits: 4, blockSize: 32 } }, embeddingBits: 16, technique: QUANTIZE_RECIPES.minmax },
     activations: true,
     kernels: loadKernels(),
     calibration: { model: adapted.model, inputs: adapted.calibration(2, 24), executor: hostReference() },

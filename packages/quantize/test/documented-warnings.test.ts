@@ -5,7 +5,6 @@ import { QUANTIZE_RECIPES, type Technique } from '@tundish/recipe/technique';
 import { describe, expect, it } from 'vitest';
 import { GroupStatistics } from '../src/engine/group-statistics.js';
 import { type SolvedLayer, solveGroup } from '../src/engine/solve-group.js';
-import { lpbqGrid } from '../src/lpbq/compress-scales.js';
 import type { Compute } from '../src/techniques/weight-matrix.js';
 
 const compute: Compute = { kernels: loadKernels(), threads: 2 };
@@ -21,14 +20,14 @@ const CHAIN: Technique = { ...QUANTIZE_RECIPES.lpbq_gptaq, correction: 0 };
 async function solve(options: Technique, count: number, window: (index: number) => Float32Array): Promise<SolvedLayer> {
   const statistics = new GroupStatistics(compute, k, k, { kind: options.correction === 0 ? 'none' : 'inputs' } as const, count);
   for (let index = 0; index < count; index++) statistics.add({ first: index, count: 1 }, window(index), options.correction === 0 ? undefined : window(index));
-  const [layer] = await solveGroup({ compute, options, blockSize: 16, layers: [{ name: 'w', weight: { w, n, k } }], moments: statistics.finish(), signal: new AbortController().signal });
+  const [layer] = await solveGroup({ compute, options, layers: [{ name: 'w', weight: { w, n, k }, scheme: { scheme: 'lpbq', bits: 4, blockSize: 16 } }], moments: statistics.finish(), signal: new AbortController().signal });
   return layer as SolvedLayer;
 }
 
 /** Inputs that are all alike within a token, and inputs that have nothing to do with each other. */
 const alike = (tokens: number, size: number): Float32Array => Float32Array.from({ length: tokens * k }, (_, i) => size * Math.sin(Math.floor(i / k) + 1));
 const apart = (tokens: number, size: number): Float32Array => Float32Array.from({ length: tokens * k }, (_, i) => size * Math.sin(i * i * 0.7 + i));
-const nearestOn = ({ scales }: SolvedLayer): Int8Array => compute.kernels.solvers.roundToGrid({ w, n, k }, lpbqGrid(scales, k));
+const nearestOn = ({ scales }: SolvedLayer): Int8Array => compute.kernels.solvers.roundToGrid({ w, n, k }, scales.grid);
 
 describe('a layer', () => {
   const seen = new Set<number>();
@@ -58,7 +57,7 @@ describe('a layer', () => {
 
   it('with inputs that are all zero has nothing but ties for SeqMSE, which takes the smallest range', async () => {
     const [smallest, whole] = await Promise.all([20, 1].map((candidates) => solve({ ...QUANTIZE_RECIPES.minmax, scales: { search: 'seqmse', candidates, inputs: 'quantized', start: 'minMax' } }, 8, () => new Float32Array(64 * k)))) as [SolvedLayer, SolvedLayer];
-    smallest.scales.channelScale.forEach((scale, row) => expect(scale * 20).toBeCloseTo(whole.scales.channelScale[row] as number, 6));
+    smallest.scales.grid.scale.forEach((scale, i) => expect(scale * 20).toBeCloseTo(whole.scales.grid.scale[i] as number, 6));
   });
 
   it('with too few tokens is solved all the same', async () => {

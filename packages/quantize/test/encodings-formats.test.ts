@@ -1,6 +1,6 @@
 /** Encodings files of AIMET in every version: read, written, converted. */
 import { readFileSync } from 'node:fs';
-import type { Encodings, LpbqEncoding } from '@tundish/graph';
+import type { Encodings, LpbqEncoding, PerBlockEncoding } from '@tundish/graph';
 import { describe, expect, test } from 'vitest';
 import { type EncodingsDocument, type EncodingsVersion, documentOf, isSameEncoding, parseEncodings, readEncodingsFile, writeEncodings } from '../src/index.js';
 import { repositoryPath } from './adapted.js';
@@ -167,6 +167,24 @@ describe('encodings of the pipeline', () => {
       { name: 'w', enc_type: 'LPBQ', dtype: 'INT', bw: 8, is_sym: true, scale: [0.5, 0.25], offset: [-128, -128], block_size: 16, compressed_bw: 4, per_block_int_scale: [1, 2, 3, 16, 15, 14] },
       { name: 'head', enc_type: 'PER_CHANNEL', dtype: 'INT', bw: 8, is_sym: true, scale: [1, 2, 4], offset: [-128, -128, -128] },
     ]);
+    for (const version of ['1.0.0', '2.0.0', '2.1.0'] as const) expect(differences(document, parseEncodings(written(document, version)))).toEqual([]);
+  });
+
+  test('float scales of blocks, and channels of 4 bits, with the width of the weights in the description', () => {
+    const block: PerBlockEncoding = { kind: 'per-block', dtype: 'int8', blockSize: 16, channels: 2, scale: Float32Array.of(1, 2, 4, 8) };
+    const document = documentOf({ activations: new Map(), parameters: new Map([['w', block], ['v', { kind: 'per-channel', dtype: 'int4', axis: 0, scale: Float32Array.of(1, 2) }]]) });
+    expect(JSON.parse(written(document, '2.0.0'))).toEqual({ version: '2.0.0', encodings: [
+      { name: 'w', output_dtype: 'int8', axis: 1, block_size: 16, y_scale: [[1, 2], [4, 8]] },
+      { name: 'v', output_dtype: 'int4', axis: 0, y_scale: [1, 2] },
+    ] });
+    expect(JSON.parse(written(document, '1.0.0'))).toMatchObject({
+      quantizer_args: { param_bitwidth: 4 },
+      param_encodings: [
+        { name: 'w', enc_type: 'PER_BLOCK', dtype: 'INT', bw: 8, is_sym: true, scale: [1, 2, 4, 8], offset: [-128, -128, -128, -128], block_size: 16 },
+        { name: 'v', enc_type: 'PER_CHANNEL', dtype: 'INT', bw: 4, is_sym: true, scale: [1, 2], offset: [-8, -8] },
+      ],
+    });
+    expect(JSON.parse(written(documentOf({ activations: new Map(), parameters: new Map([['w', block]]) }), '1.0.0'))).toMatchObject({ quantizer_args: { param_bitwidth: 8 } });
     for (const version of ['1.0.0', '2.0.0', '2.1.0'] as const) expect(differences(document, parseEncodings(written(document, version)))).toEqual([]);
   });
 

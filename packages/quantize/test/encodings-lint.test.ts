@@ -68,6 +68,7 @@ const BREACHES: readonly (readonly [string, Change, Change, readonly string[]])[
   ['rows with another grid than their table', {}, { 'embed.weight': u16(0.2) }, ['gathered-table error hidden']],
   ['a channel too few', {}, { 'lm_head.weight': channels(15) }, ['weight-shape error lm_head.weight']],
   ['LPBQ with a channel too many', {}, { 'q.weight': { ...lpbq, channelScale: new Float64Array(7).fill(0.5), blockScale: new Uint8Array(14).fill(16) } }, ['weight-shape error q.weight']],
+  ['float scales of a channel too few', { normed: undefined }, { 'q.weight': { ...blocks, scale: new Float64Array(10).fill(1), zeroPoint: new Float64Array(10).fill(8) } }, ['coverage error normed', 'weight-shape error q.weight']],
   ['a weight with zero points', {}, { 'gemm.weight': asymmetric(channels(6), 127) }, ['weight-symmetric error gemm.weight']],
   ['a weight of 16 bits', {}, { 'q.weight': channels(6, 16) }, ['weight-width warning q.weight']],
   ['a head of 32 bits', {}, { 'lm_head.weight': channels(16, 32) }, ['weight-width warning lm_head.weight']],

@@ -8,8 +8,9 @@ import type { TensorData } from '@tundish/toolchain';
 import { hostReference } from '@tundish/toolchain-host';
 import { foldNormGains, rotate } from '@tundish/transform';
 import { describe, expect, test } from 'vitest';
-import { type QuantizeResult, quantizeModel } from '../src/index.js';
+import { type QuantizeResult, type WeightSchemes, quantizeModel } from '../src/index.js';
 import { findParameters } from '../src/parameters.js';
+import { dequantize } from '../src/techniques/weight-matrix.js';
 import { causalMask, windowFeeds } from '../src/calibration/windows.js';
 import { type AdaptedCheckpoint, adapt, repositoryPath, temporaryFolder } from './adapted.js';
 
@@ -25,11 +26,13 @@ function tiedFloat32(): string {
   return folder;
 }
 
-async function quantized(adapted: AdaptedCheckpoint, embeddingBits: 8 | 16 = 16, model = adapted.model): Promise<QuantizeResult & { resolve(location: string): string }> {
+const LPBQ: WeightSchemes = { scheme: { scheme: 'lpbq', bits: 4, blockSize: 16 } };
+
+async function quantized(adapted: AdaptedCheckpoint, embeddingBits: 8 | 16 = 16, model = adapted.model, schemes = LPBQ): Promise<QuantizeResult & { resolve(location: string): string }> {
   const result = await quantizeModel({
     model,
     plan: adapted.plan,
-    weights: { blockSize: 16, embeddingBits, technique: QUANTIZE_RECIPES.minmax },
+    weights: { schemes, embeddingBits, technique: QUANTIZE_RECIPES.minmax },
     activations: true,
     kernels: loadKernels(),
     calibration: { model, inputs: adapted.calibration(2, LENGTH), executor: hostReference() },
@@ -142,6 +145,32 @@ describe('the quantized graph', () => {
     expect(difference(ours, float)).toBeLessThan(0.5 * Math.max(...float.map(Math.abs)));
   });
 
+  test.each<[string, WeightSchemes['scheme'], readonly [DataType, readonly number[], DataType | undefined, number, number | undefined]]>([
+    ['4 bits a channel', { scheme: 'per_channel', bits: 4 }, [DataType.UINT4, [64], DataType.UINT4, 0, undefined]],
+    ['8 bits a channel', { scheme: 'per_channel', bits: 8 }, [DataType.INT8, [64], undefined, 0, undefined]],
+    ['4 bits, float block scales', { scheme: 'per_block', bits: 4, blockSize: 32 }, [DataType.UINT4, [64, 2], DataType.UINT4, 1, 32]],
+    ['8 bits, float block scales', { scheme: 'per_block', bits: 8, blockSize: 16 }, [DataType.INT8, [64, 4], undefined, 1, 16]],
+  ])('%s: the standard form, run as the float graph with dequantized weights is', async (_what, scheme, [codes, scales, zeroPoint, axis, block]) => {
+    const adapted = await adapt(golden('llama-bias-fp32'), LENGTH, LENGTH + 1);
+    const own = 'model.layers.1.mlp.down_proj';
+    const result = await quantized(adapted, 16, adapted.model, { scheme, overrides: { [own]: { scheme: 'lpbq', bits: 4, blockSize: 16 } } });
+    const { graph } = result.model;
+    const name = 'model.layers.0.self_attn.q_proj.weight';
+    const node = graph.value(name).consumers[0];
+    expect([graph.value(name).tensor?.dtype, graph.value(`${name}.scale`).tensor?.dims, graph.find(`${name}.zero_point`)?.tensor?.dtype, node?.int('axis'), node?.int('block_size')]).toEqual([codes, scales, zeroPoint, axis, block]);
+    expect(result.encodings.parameters.get(`${own}.weight`)?.kind).toBe('lpbq');
+    const feeds = windowFeeds(adapted.calibration(1, LENGTH), { name: 'all', model: adapted.model, input: undefined, output: 'logits' }, 0, undefined);
+    const ours = await logits(result.model, (location) => result.resolve(location), feeds);
+    expect(difference(ours, await logits(dequantizedModel(adapted.model, result), adapted.resolve, feeds))).toBeLessThan(1e-4);
+    expect(difference(ours, await logits(adapted.model, adapted.resolve, feeds))).toBeGreaterThan(1e-4);
+  });
+
+  test('a scheme for a layer that the graph lacks is refused before any work', async () => {
+    const adapted = await adapt(golden('llama-bias-fp32'), LENGTH, LENGTH + 1);
+    const overrides = { 'model.layers.2.mlp.down_proj': LPBQ.scheme };
+    await expect(quantized(adapted, 16, adapted.model, { ...LPBQ, overrides })).rejects.toMatchObject({ code: 'QUANTIZE_UNKNOWN_LAYER', what: expect.stringContaining('model.layers.2.mlp.down_proj') as string });
+  });
+
   test('an embedding of 8 bits is a UINT8 table', async () => {
     const { model, encodings } = await quantized(await adapt(golden('llama-mha-fp32'), LENGTH, LENGTH + 1), 8);
     expect(model.graph.value('model.embed_tokens.weight').tensor?.dtype).toBe(DataType.UINT8);
@@ -166,13 +195,18 @@ function dequantizedModel(model: Model, result: Awaited<ReturnType<typeof quanti
     const [rows = 1, columns = 1] = dims;
     let values: Float32Array;
     if (encoding.kind === 'lpbq') values = kernels.dequantizeLpbq({ codes: read(name), ...encoding }, rows, columns, encoding.blockSize);
-    else if (encoding.kind === 'per-channel') values = kernels.dequantizePerChannel({ codes: new Int8Array(read(name).buffer), scale: encoding.scale }, rows, columns);
+    else if (encoding.kind !== 'per-tensor') values = dequantize(codesOf(read(name), encoding.dtype), { scale: encoding.scale, block: (rows * columns) / encoding.scale.length, bits: 8 });
     else values = Float32Array.from(new Uint16Array(read(name).buffer), (code) => (code - encoding.zeroPoint) * encoding.scale);
     const inline = copy.graph.addInitializer(`${parameter.role} ${name} dequantized`, floatTensor([...values], dims));
     for (const { node, index } of parameter.uses) node.replaceInput(index, inline);
   }
   copy.graph.prune();
   return copy;
+}
+
+/** int8 codes, of 4 bits two a byte as code + 8. */
+function codesOf(bytes: Uint8Array, dtype: string): Int8Array {
+  return dtype === 'int4' ? Int8Array.from({ length: 2 * bytes.length }, (_, i) => (((bytes[i >> 1] as number) >> (4 * (i % 2))) & 15) - 8) : new Int8Array(bytes.buffer);
 }
 
 async function logits(model: Model, resolve: (location: string) => string, feeds: ReadonlyMap<string, TensorData>): Promise<Float32Array> {

@@ -27,7 +27,7 @@ async function walk(adapted: AdaptedCheckpoint, technique: Technique, change: Pa
   const reporter = recordingReporter();
   const result = await quantizeModel({
     model: adapted.model, plan: adapted.plan, resolve: adapted.resolve, folder, reporter,
-    weights: { blockSize: 16, embeddingBits: 16, technique },
+    weights: { schemes: { scheme: { scheme: 'lpbq', bits: 4, blockSize: 16 } }, embeddingBits: 16, technique },
     activations: true,
     kernels: loadKernels(),
     calibration: { model: adapted.model, inputs: adapted.calibration(WINDOWS, LENGTH), executor: hostReference() },

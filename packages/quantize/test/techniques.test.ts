@@ -1,4 +1,5 @@
 /** The techniques against vectors that AIMET and a float64 reference made, and the properties that define them. */
+import { bytesOf } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
 import { describe, expect, it } from 'vitest';
 import { compressScales, lpbqGrid } from '../src/lpbq/compress-scales.js';
@@ -7,7 +8,8 @@ import { factorGram, stepOrder } from '../src/techniques/gptq/factor.js';
 import { gptq } from '../src/techniques/gptq/gptq.js';
 import { searchLpbqGrid } from '../src/techniques/lpbq-grid/lpbq-grid.js';
 import { polish } from '../src/techniques/polish/polish.js';
-import { seqMse, seqMsePerChannel } from '../src/techniques/seqmse/seqmse.js';
+import { minMaxGrid, searchRangeGrid } from '../src/techniques/range-grid/range-grid.js';
+import { seqMse, seqMsePerBlock, seqMsePerChannel } from '../src/techniques/seqmse/seqmse.js';
 import { bestPart, correctionOf, residualProducts } from '../src/techniques/target-correction/target-correction.js';
 import { type Compute, dequantize, timesSymmetric } from '../src/techniques/weight-matrix.js';
 import { type LayerProblem, crossOf, floats, goldenTensors, layerProblem } from './golden-tensors.js';
@@ -44,18 +46,35 @@ describe('SeqMSE of AIMET', () => {
   it.each(['p1', 'p2'] as const)('%s in float scales: the candidate of every block', (name) => {
     const { w, n, k, gram } = problems[name];
     const golden = goldenTensors(`${name}.seqmse-bq4-b32-c20`);
-    const blocks = Float32Array.from({ length: k * 32 }, (_, i) => gram[Math.floor(i / 32) * k + Math.floor(i / 1024) * 32 + (i % 32)] as number);
-    const found = solvers.searchCandidates({ w, n, k, block: 32, bits: 4, gram: blocks, candidates: 20 });
-    expect([...found.chosen]).toEqual([...(golden.chosen as { data: Uint8Array }).data]);
-    expect(found.scale).toEqual(floats(golden.scale as never));
+    const { grid, chosen } = seqMsePerBlock(compute, { w, n, k }, { block: 32, bits: 4, gram, candidates: 20 });
+    expect([...chosen]).toEqual([...(golden.chosen as { data: Uint8Array }).data]);
+    expect(grid.scale).toEqual(floats(golden.scale as never));
+    expect(Buffer.compare(bytesOf(solvers.roundToGrid({ w, n, k }, grid)), bytesOf(golden.codes?.data as Int8Array))).toBe(0);
   });
 
   it.each(['p1', 'p2', 'p3'] as const)('%s per channel: the candidate of every channel but near ties', (name) => {
     const { w, n, k, gram } = problems[name];
     const golden = goldenTensors(`${name}.seqmse-pc4-c20`);
-    const { chosen } = seqMsePerChannel(compute, { w, n, k }, 4, { candidates: 20, gram });
+    const { grid, chosen } = seqMsePerChannel(compute, { w, n, k }, 4, { candidates: 20, gram });
     const expected = (golden.chosen as { data: Uint8Array }).data;
-    expect(chosen.filter((c, row) => c !== expected[row]).length).toBeLessThanOrEqual(1);
+    const other = [...chosen.keys()].filter((row) => chosen[row] !== expected[row]);
+    expect(other.length).toBeLessThanOrEqual(1);
+    const [codes, scale] = [solvers.roundToGrid({ w, n, k }, grid), floats(golden.scale as never)];
+    for (let row = 0; row < n; row++) {
+      if (other.includes(row)) continue;
+      expect(grid.scale[row]).toBe(scale[row]);
+      expect(Buffer.compare(bytesOf(codes.subarray(row * k, (row + 1) * k)), bytesOf((golden.codes?.data as Int8Array).subarray(row * k, (row + 1) * k)))).toBe(0);
+    }
+  });
+});
+
+describe('minimum and maximum of AIMET', () => {
+  it.each([['p1', 'pc4', 4], ['p2', 'pc4', 4], ['p3', 'pc4', 4], ['p1', 'pc8', 8], ['p2', 'pc8', 8], ['p1', 'bq4-b32', 4], ['p2', 'bq4-b32', 4]] as const)('%s %s: scales and codes', (name, file, bits) => {
+    const { w, n, k } = problems[name];
+    const golden = goldenTensors(`${name}.${file}`);
+    const grid = minMaxGrid(compute, { w, n, k }, { bits, block: file === 'bq4-b32' ? 32 : k });
+    expect(grid.scale).toEqual(floats(golden.scale as never));
+    expect(Buffer.compare(bytesOf(solvers.roundToGrid({ w, n, k }, grid)), bytesOf(golden.codes?.data as Int8Array))).toBe(0);
   });
 });
 
@@ -112,6 +131,37 @@ describe('searches and refinements', () => {
     const bySeqMse = lpbqGrid(seqMse(compute, { w, n, k }, { blockSize: 32, candidates: 20, gram, start: 'minMax' }), k);
     const round = (grid: typeof byGrid) => lossesOn(solvers.roundToGrid({ w, n, k }, grid), grid);
     expect(round(byGrid)).toBeLessThan(0.95 * round(bySeqMse));
+  });
+
+  it.each([[4, k], [8, k], [4, 32], [8, 16]] as const)('of %i bits in ranges of %i: a grid search under the Gram matrix is never worse than min-max, range by range', (bits, block) => {
+    const ranges = (grid: { scale: Float32Array; block: number; bits: number }): Float64Array => {
+      const e = dequantize(solvers.roundToGrid({ w, n, k }, grid), grid).map((value, i) => value - (w[i] as number));
+      return Float64Array.from({ length: (n * k) / block }, (_, range) => {
+        const column = (range * block) % k;
+        let loss = 0;
+        for (let a = 0; a < block; a++) for (let b = 0; b < block; b++) loss += (e[range * block + a] as number) * (gram[(column + a) * k + column + b] as number) * (e[range * block + b] as number);
+        return loss;
+      });
+    };
+    const before = ranges(minMaxGrid(compute, { w, n, k }, { bits, block }));
+    const after = ranges(searchRangeGrid(compute, { w, n, k }, { bits, block, factors: 9, gram, weighting: 'blocks' }));
+    after.forEach((loss, range) => expect(loss).toBeLessThanOrEqual((before[range] as number) * 1.0001 + 1e-12));
+    const sum = (losses: Float64Array) => losses.reduce((total, loss) => total + loss, 0);
+    expect(sum(after)).toBeLessThan((bits === 4 ? 0.9 : 0.99) * sum(before));
+    const blind = ranges(searchRangeGrid(compute, { w, n, k }, { bits, block, factors: 9, weighting: 'diagonal' }));
+    expect(sum(after)).toBeLessThan(sum(blind));
+  });
+
+  it('SeqMSE of channels toward what float inputs give is better at that than without them', () => {
+    const shifted = x.map((value, i) => value * 0.9 + 0.1 * (x[(i + 1) % x.length] as number));
+    const [own, cross] = [crossOf(shifted, shifted, tokens, k), crossOf(x, shifted, tokens, k)];
+    const target = timesSymmetric(compute, w, cross, n, k);
+    const cost = (grid: { scale: Float32Array; block: number; bits: number }): number => {
+      const q = dequantize(solvers.roundToGrid({ w, n, k }, grid), grid);
+      return solvers.rowLosses(q, own, n, k).reduce((sum, loss) => sum + loss, 0) - 2 * q.reduce((sum, value, i) => sum + value * (target[i] as number), 0);
+    };
+    const toward = seqMsePerChannel(compute, { w, n, k }, 4, { candidates: 20, gram: own, cross }).grid;
+    expect(cost(toward)).toBeLessThan(cost(seqMsePerChannel(compute, { w, n, k }, 4, { candidates: 20, gram: own }).grid));
   });
 
   it('polishing lowers what GPTQ left', () => {

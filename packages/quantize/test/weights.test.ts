@@ -6,9 +6,10 @@ import { hostReference } from '@tundish/toolchain-host';
 import { describe, expect, test } from 'vitest';
 import { asymmetricUnsigned } from '../src/calibration/encoding-rules.js';
 import { quantizeLpbq } from '../src/lpbq/lpbq.js';
-import { quantizePerChannel8 } from '../src/per-channel/per-channel.js';
+import { quantizeFloatScales, quantizePerChannel8 } from '../src/float-scales/float-scales.js';
 import { quantizePerTensor } from '../src/per-tensor/per-tensor.js';
 import { WeightFile } from '../src/weight-file.js';
+import { blockOf } from '../src/weight-scheme.js';
 import { TensorFiles, type WeightSource, rowChunks, weightSource } from '../src/weight-source.js';
 import { zeroPointRange } from '../src/zero-points.js';
 import { adapt, repositoryPath, temporaryFolder } from './adapted.js';
@@ -42,7 +43,7 @@ describe('LPBQ', () => {
   test.each([[4500, 1056], [6, 64]])('[%i, %i] in row chunks is one call of the kernel', async (rows, columns) => {
     const values = weights(rows, columns);
     const source = sourceOf(values, rows, columns);
-    const { result, bytes } = await written((file) => quantizeLpbq(kernels, source, { blockSize: 32 }, file, zeroPointRange));
+    const { result, bytes } = await written((file) => quantizeLpbq(kernels, source, { blockSize: 32, factors: 0 }, file, zeroPointRange));
     if (result.kind !== 'lpbq') throw new TypeError('not LPBQ');
     expect(source.asked.length).toBe(rows > 1000 ? 2 : 1);
     const whole = kernels.quantizeLpbq(values, rows, columns, 32);
@@ -53,21 +54,40 @@ describe('LPBQ', () => {
     expect(result.zeroPoint).toEqual({ kind: 'external', dtype: DataType.UINT4, dims: [rows, columns / 32], location: 'zero-points.weights', offset: 0, length: Math.ceil((rows * columns) / 64) });
     for (const tensor of [result.codes, result.blockScale, result.channelScale]) expect(tensor.offset % 64).toBe(0);
   });
-
-  test('a block size that does not divide names the weight, both numbers and what would divide', async () => {
-    const attempt = written((file) => quantizeLpbq(kernels, sourceOf(weights(4, 80), 4, 80), { blockSize: 32 }, file, zeroPointRange));
-    await expect(attempt).rejects.toMatchObject({ code: 'QUANTIZE_BLOCK_SIZE', what: 'w has 80 input channels, which blocks of 32 do not divide', fix: expect.stringContaining('16') as string });
-  });
 });
 
 test('int8 per channel in row chunks is one call of the kernel', async () => {
   const [rows, columns] = [4500, 1040];
   const values = weights(rows, columns);
-  const { result, bytes } = await written((file) => quantizePerChannel8(kernels, sourceOf(values, rows, columns), file));
+  const { result, bytes } = await written((file) => quantizePerChannel8(kernels, sourceOf(values, rows, columns), file, zeroPointRange));
   if (result.kind !== 'per-channel') throw new TypeError('not per channel');
   const whole = kernels.quantizePerChannel(values, rows, columns, 8);
   expect(Buffer.compare(bytes(result.codes), bytesOf(whole.codes))).toBe(0);
   expect(Buffer.compare(bytes(result.scale), bytesOf(whole.scale))).toBe(0);
+});
+
+describe('float scales', () => {
+  test.each([[4, 1056], [8, 32]] as const)('%i bits in ranges of %i columns: codes and scales of rows of that length, whatever the chunks', async (bits, block) => {
+    const [rows, columns] = [4500, 1056];
+    const values = weights(rows, columns);
+    const { result, bytes } = await written((file) => quantizeFloatScales(kernels, sourceOf(values, rows, columns), { bits, block, factors: 0 }, file, zeroPointRange));
+    if (result.kind !== 'per-channel' && result.kind !== 'per-block') throw new TypeError('not float scales');
+    const ranges = kernels.quantizePerChannel(values, (rows * columns) / block, block, bits);
+    expect(result).toMatchObject({ kind: block === columns ? 'per-channel' : 'per-block', codes: { dtype: bits === 4 ? DataType.UINT4 : DataType.INT8, dims: [rows, columns] }, scale: { dims: block === columns ? [rows] : [rows, columns / block] } });
+    expect(Buffer.compare(bytes(result.scale), bytesOf(ranges.scale))).toBe(0);
+    const stored = bytes(result.codes);
+    const found = bits === 8 ? new Int8Array(stored.buffer) : Int8Array.from({ length: rows * columns }, (_, i) => (((stored[i >> 1] as number) >> (4 * (i % 2))) & 15) - 8);
+    expect(Buffer.compare(bytesOf(found), bytesOf(ranges.codes))).toBe(0);
+    expect(result.zeroPoint?.dims).toEqual(bits === 4 ? result.scale.dims : undefined);
+  });
+
+  test.each([
+    [{ scheme: 'lpbq', bits: 4, blockSize: 32 }, 80, 'w has 80 input channels, which blocks of 32 do not divide', '16'],
+    [{ scheme: 'per_block', bits: 8, blockSize: 64 }, 96, 'w has 96 input channels, which blocks of 64 do not divide', '16 or 32'],
+    [{ scheme: 'per_channel', bits: 4 }, 81, 'w has 81 input channels, and two codes of 4 bits share a byte', '8 bits'],
+  ] as const)('%o does not go with %i columns: the error names the weight, both numbers and what would', (scheme, columns, what, fix) => {
+    expect(() => blockOf('w', scheme, columns)).toThrow(expect.objectContaining({ code: 'QUANTIZE_BLOCK_SIZE', what, fix: expect.stringContaining(fix) as string }));
+  });
 });
 
 describe('per tensor', () => {

@@ -21,6 +21,8 @@ export const recipeError = declareErrors({
   RECIPE_GRAPHS: 'The AR and CL lists of the recipe cannot be built together',
   RECIPE_CL_ABOVE_MODEL: 'A context length exceeds the positions that the model was made for',
   RECIPE_PARTS_ABOVE_LAYERS: 'The recipe asks for more parts than the model has layers',
+  RECIPE_SCHEME: 'A scheme of weights does not go with another key of the recipe',
+  RECIPE_LAYER: 'A pattern of layer names matches none of the model',
   RECIPE_CALIBRATION_MISSING: 'A quantized build has no calibration text',
   RECIPE_SMOOTHING: 'The recipe smooths a model whose residual stream it rotates',
   RECIPE_SOURCE_MISSING: 'A file of a model that was quantized elsewhere is not there',

@@ -19,5 +19,6 @@ export { calibrationText, evaluationText, parseCheckpointReference, textFormat }
 export type { CheckpointReference } from './source-reference.js';
 export { QUANTIZE_RECIPES, resolveTechnique } from './technique.js';
 export type { QuantizeRecipeName, Technique } from './technique.js';
+export type { BlockSize, SchemeName, WeightScheme } from './weight-scheme.js';
 export { parseYaml } from './yaml-document.js';
 export type { YamlDocument } from './yaml-document.js';

@@ -5,6 +5,7 @@ import { CUSTOM_AFTER, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS } from 
 import { LOCK_SCHEMA } from './lock.js';
 import { quantizeSourceLock } from './quantize-source.js';
 import { techniqueLock } from './technique-schema.js';
+import { weightSchemeLock } from './weight-schema.js';
 
 // As in schema.ts: one lock is parsed.
 z.config({ jitless: true });
@@ -20,7 +21,10 @@ const empty = z.strictObject({});
 const calibrationLock = pin.extend({ text, format, windows: positive, windowLength: positive });
 const weightsLock = z.strictObject({
   technique: techniqueLock,
-  weights: z.strictObject({ scheme: z.literal('lpbq'), bits: z.literal(4), blockSize: z.literal([16, 32, 64]) }),
+  weights: weightSchemeLock,
+  // By name of the projection; absent when there are none.
+  overrides: z.record(text, weightSchemeLock).optional(),
+  mixedPrecision: z.strictObject({ budget: z.number().gt(1).max(2) }).optional(),
   lmHead: bits.extend({ bits: z.literal(8) }),
   embedding: bits.extend({ bits: z.literal([8, 16]) }),
 });

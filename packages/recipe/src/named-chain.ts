@@ -13,6 +13,6 @@ export function withNamedChain(file: RecipeFile, chain: QuantizeRecipeName): Rec
   if (recipe.quantize === 'none') {
     throw recipeError('RECIPE_VALUE', { what: `quantize: none has no techniques that ${chain} could stand for`, evidence: { path, ...file.locate(['quantize']) }, fix: 'write quantize: {} or more, or compare with a recipe file that does' });
   }
-  const { weights, lmHead, embedding, activations, kvCache, calibration } = recipe.quantize;
-  return recipeFileOf({ ...file.plain(), recipe: { ...recipe, quantize: { recipe: chain, weights, lmHead, embedding, activations, kvCache, calibration } } }, path);
+  const { weights, overrides, mixedPrecision, lmHead, embedding, activations, kvCache, calibration } = recipe.quantize;
+  return recipeFileOf({ ...file.plain(), recipe: { ...recipe, quantize: { recipe: chain, weights, overrides, mixedPrecision, lmHead, embedding, activations, kvCache, calibration } } }, path);
 }

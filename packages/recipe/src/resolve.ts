@@ -9,6 +9,7 @@ import type { GraphPlan } from './plan.js';
 import type { RecipeFile } from './recipe-file.js';
 import type { QuantizeSourcePins } from './quantize-source.js';
 import { DEFAULT_CL, PREFERS_SINGLE_HEADS, type TextFormat } from './known-values.js';
+import { resolveWeights } from './resolve-weights.js';
 import type { QuantizeRecipe, Recipe } from './schema.js';
 import { calibrationText, evaluationText, readsCalibration, textFormat } from './source-reference.js';
 import { needsInputs, resolveTechnique } from './technique.js';
@@ -36,7 +37,7 @@ export interface ResolveRequest {
 }
 
 /**
- * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING, RECIPE_SOURCE_MISSING with the line of the recipe
+ * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING, RECIPE_SCHEME, RECIPE_LAYER, RECIPE_SOURCE_MISSING with the line of the recipe
  */
 export function resolveRecipe(request: ResolveRequest): Lock {
   const { recipe } = request.file;
@@ -139,7 +140,7 @@ function resolveQuantize(request: ResolveRequest): QuantizeOptions | SourceOptio
   const { quantize } = request.file.recipe;
   if (quantize === 'none') return 'none';
   if (quantize.source !== undefined) return resolveSource(request, quantize, quantize.source);
-  const { weights, lmHead, embedding, activations, kvCache } = quantize;
+  const { lmHead, embedding, activations, kvCache } = quantize;
   const technique = resolveTechnique(quantize);
   if (technique.smoothing.method !== 'none' && request.file.recipe.optimize.rotate.r1) {
     throw recipeError('RECIPE_SMOOTHING', {
@@ -149,7 +150,7 @@ function resolveQuantize(request: ResolveRequest): QuantizeOptions | SourceOptio
       fix: 'leave out one of the two',
     });
   }
-  const common = { technique, weights, lmHead, embedding };
+  const common = { technique, ...resolveWeights(request.file, quantize, technique, request.layers), lmHead, embedding };
   if (activations !== 'none') return { ...common, activations, kvCache: checkedCache(request, kvCache), calibration: resolveCalibration(request, quantize) };
   return needsInputs(technique) ? { ...common, activations, calibration: resolveCalibration(request, quantize) } : { ...common, activations };
 }

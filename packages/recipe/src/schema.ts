@@ -4,6 +4,7 @@ import { observer } from './calibration-schema.js';
 import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
 import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
+import { layerOptions, weightsOption } from './weight-schema.js';
 
 // A process parses one recipe and one lock: compiling parsers for them would take longer than parsing.
 z.config({ jitless: true });
@@ -21,14 +22,6 @@ const graphs = z
   })
   .describe('Which graphs are built: every AR with every CL, each split into parts.');
 
-const weights = z
-  .strictObject({
-    scheme: z.literal('lpbq').default('lpbq').describe('Low-power blockwise quantization: integer block scales under a scale per output channel.'),
-    bits: oneOf(4).default(4).describe('Bits of a weight code.'),
-    blockSize: oneOf(16, 32, 64).default(32).describe('Input channels that share one block scale.'),
-  })
-  .describe('Weights of the decoder projections.');
-
 const activations = z
   .strictObject({ bits: oneOf(16).default(16).describe('Bits of an activation; asymmetric.'), observer: observer.default({ method: 'minmax' }).describe('What ranges are made of, from all that the calibration text gives: see [observers](techniques/observers.md). Known ranges stay what they are.') })
   .describe('Values between operations; `activations: none` quantizes weights only: activations and the cache stay in floating point, and calibration text is read only if a technique needs it.');
@@ -37,7 +30,8 @@ const quantizeOptions = z
   .strictObject({
     ...techniqueOptions,
     source: quantizeSource.optional(),
-    weights: weights.prefault({}),
+    weights: weightsOption.prefault({}),
+    ...layerOptions,
     lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),
     embedding: z.strictObject({ bits: oneOf(16, 8).default(16).describe('Bits of an embedding code; one scale and zero point for the table.') }).prefault({}).describe('The token embedding.'),
     activations: z.union([z.literal('none'), activations]).prefault({}),

@@ -12,7 +12,7 @@ toolchain: host
 graphs: { ar: [1, 128], parts: 1 }
 optimize: { foldNormGains: false, rotate: { r1: false, r2: false, r3: false } }
 quantize:
-  weights: { scheme: lpbq, bits: 4, blockSize: 32 }
+  weights: { scheme: lpbq, bits: 4 }
   lmHead: { bits: 8 }
   embedding: { bits: 16 }
   activations: { bits: 16 }
@@ -65,7 +65,7 @@ describe('parseRecipe', () => {
     ['quantize: nonne', 'RECIPE_VALUE: quantize must be none or a mapping, not the text "nonne"', '2:1', 'did you mean none?'],
     ['quantize:', 'RECIPE_VALUE: quantize must be none or a mapping, not empty', '2:1', 'or leave quantize out'],
     ['quantize: {weights: {blockSize: 128}}', 'RECIPE_VALUE: quantize.weights.blockSize must be one of 16, 32, 64, not 128', '2:22', 'write one of'],
-    ['quantize: {weights: {bits: "4"}}', 'RECIPE_VALUE: quantize.weights.bits must be 4, not the text "4"', '2:22', 'write 4'],
+    ['quantize: {weights: {bits: "4"}}', 'RECIPE_VALUE: quantize.weights.bits must be one of 4, 8, not the text "4"', '2:22', 'write one of 4, 8'],
     ['quantize: {calibration: {windows: 0}}', 'RECIPE_VALUE: quantize.calibration.windows must be at least 1, not 0', '2:26', 'write at least 1'],
     ['quantize: {activations: none, kvCache: {bits: 8}}', 'RECIPE_VALUE: quantize.kvCache has no meaning with activations: none', '2:31', 'remove kvCache, or remove activations: none'],
     ['quantize: {source: {encodings: ./e}, recipe: fast}', 'RECIPE_VALUE: quantize.recipe has no meaning with source', '2:38', 'remove recipe, or remove source'],

@@ -31,6 +31,7 @@ export const stageError = declareErrors({
   STAGE_CUSTOM_RESULT: 'A custom stage gave something that is no graph with its weights; nothing was kept.',
   STAGE_MAX_MEMORY: 'A stage had more memory than --max-memory allows; it was stopped, and nothing of it was kept.',
   STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
+  PREFLIGHT_SCHEME: 'The toolchain cannot compile the scheme of weights that the recipe asks for.',
   PREFLIGHT_BLOCK_SIZE: 'The toolchain cannot compile the block size that the recipe asks for.',
   PREFLIGHT_GRAPHS: 'A part would hold more graphs than the toolchain takes.',
   PREFLIGHT_PART_SIZE: 'A part would be larger than the toolchain takes.',

@@ -1,6 +1,6 @@
 /** Reads the encodings of a graph back from an earlier stage and its weight files, for toolchains that take them as data. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type Encodings, type Model, type Node, type ParameterEncoding, type Tensor } from '@tundish/graph';
+import { DataType, type Encodings, type Model, type Node, type ParameterEncoding, type Tensor } from '@tundish/graph';
 import { stageError } from './errors.js';
 import { readActivations } from './graph-files.js';
 import type { StageInput } from './stage.js';
@@ -12,17 +12,31 @@ export async function readEncodings(model: Model, input: StageInput): Promise<En
   return activations === undefined && parameters.size === 0 ? undefined : { activations: activations ?? new Map(), parameters };
 }
 
-/** LPBQ and per-channel encodings by the name of the codes' initializer. */
+/** Encodings of LPBQ, of float block scales and of channels by the name of the codes' initializer. */
 function readParameterEncodings({ graph }: Model, input: StageInput): Map<string, ParameterEncoding> {
   const encodings = new Map<string, ParameterEncoding>();
   for (const node of graph.nodes.filter(({ opType }) => opType === 'DequantizeLinear')) {
     const codes = node.input(0);
     const blockSize = node.int('block_size') ?? 0;
     if (codes.tensor === undefined) continue;
-    if (blockSize > 0) encodings.set(codes.name, lpbqOf(node, blockSize, input));
-    else if (node.int('axis') === 0) encodings.set(codes.name, { kind: 'per-channel', dtype: 'int8', axis: 0, scale: floats(bytesOfTensor(node.input(1).tensor, node, input)) });
+    if (blockSize > 0) encodings.set(codes.name, node.input(1).tensor === undefined ? lpbqOf(node, blockSize, input) : perBlockOf(node, blockSize, input));
+    else if (node.int('axis') === 0) encodings.set(codes.name, { kind: 'per-channel', dtype: codeType(codes.tensor), axis: 0, scale: scalesOf(node, input) });
   }
   return encodings;
+}
+
+function perBlockOf(node: Node, blockSize: number, input: StageInput): ParameterEncoding {
+  const codes = node.input(0).tensor as Tensor;
+  return { kind: 'per-block', dtype: codeType(codes), blockSize, channels: codes.dims[0] ?? 0, scale: scalesOf(node, input) };
+}
+
+/** Codes of 4 bits are stored as code + 8. */
+function codeType({ dtype }: Tensor): 'int4' | 'int8' {
+  return dtype === DataType.UINT4 ? 'int4' : 'int8';
+}
+
+function scalesOf(node: Node, input: StageInput): Float32Array {
+  return floats(bytesOfTensor(node.input(1).tensor, node, input));
 }
 
 /** The scale of a block is the product Cast(block scale) * channel scale. */

@@ -51,6 +51,12 @@ describe('with a calibration', () => {
     expect(manifestOf(workspace)).toBe(manifestOf(built));
   });
 
+  test('a scheme of its own for a layer of the last block: that block and the head', async () => {
+    const workspace = copyOf(built);
+    workspace.write('recipe.yaml', QUANTIZED_RECIPE.replace('weights:', 'overrides: [{ layers: model.layers.1.mlp.up_proj, bits: 8 }], weights:'));
+    expect(await quantized(workspace)).toEqual({ cached: 2, total: BLOCKS });
+  });
+
   test('text that no window reads: nothing, and the same bytes', async () => {
     const workspace = copyOf(built);
     workspace.write('calibration.txt', `${readFileSync(workspace.path('calibration.txt'), 'utf8')}a`);

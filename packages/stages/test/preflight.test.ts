@@ -33,7 +33,7 @@ describe('preflight', () => {
 
   test('holds the recipe against the limits of the toolchain, all at once', async () => {
     const lock = await workspace.lock();
-    const { findings, ...rest } = await look(workspace, lock, { adapters: adapters({ partBytes: 1000, graphsPerPart: 1, lpbqBlockSizes: [32, 64] }) });
+    const { findings, ...rest } = await look(workspace, lock, { adapters: adapters({ partBytes: 1000, graphsPerPart: 1, blockSizes: [32, 64] }) });
     expect(codes({ findings, ...rest })).toEqual(['error PREFLIGHT_BLOCK_SIZE', 'error PREFLIGHT_GRAPHS', 'error PREFLIGHT_GRAPHS', 'error PREFLIGHT_PART_SIZE']);
     expect(findings.at(-1)?.problem.fix).toMatch(/^write graphs: \{ parts: \d+ \} or more$/);
   });
@@ -53,6 +53,33 @@ describe('preflight', () => {
     expect(codes(await look(workspace, endless))).toEqual(['error PREFLIGHT_DISK']);
     const wide = { ...lock, stages: { ...lock.stages, quantize: { options: { ...options, calibration: { ...options.calibration, windowLength: 1e6 } } } } };
     expect(codes(await look(workspace, wide))).toContain('error PREFLIGHT_MEMORY');
+  });
+
+  test('holds schemes of weights, of single layers too, against those of the toolchain, each once', async () => {
+    const own = Workspace.make(QUANTIZED_RECIPE.replace('weights:', 'overrides: [{ layers: model.layers.*.*.*_proj, bits: 8 }], weights:'));
+    const lock = await own.lock();
+    const { findings, ...rest } = await look(own, lock, { adapters: adapters({ weightSchemes: ['lpbq'] }) });
+    expect(codes({ findings, ...rest })).toEqual(['error PREFLIGHT_SCHEME']);
+    expect(findings[0]?.problem).toMatchObject({ what: expect.stringMatching(/^quantize\.overrides of model\.layers\.\d\.[\w.]+: scheme per_channel$/) as string, why: 'host compiles lpbq' });
+    expect(codes(await look(own, lock, { adapters: adapters({ weightSchemes: ['lpbq', 'per_channel'] }) }))).toEqual([]);
+    const mixed = await workspace.lock();
+    const options = { ...(mixed.stages.quantize.options as Exclude<Lock['stages']['quantize']['options'], 'none'>), mixedPrecision: { budget: 1.1 } } as Lock['stages']['quantize']['options'];
+    const raising = await look(workspace, { ...mixed, stages: { ...mixed.stages, quantize: { options } } }, { adapters: adapters({ weightSchemes: ['lpbq'] }) });
+    expect(raising.findings[0]?.problem).toMatchObject({ code: 'PREFLIGHT_SCHEME', what: 'quantize.mixedPrecision: scheme per_channel' });
+  });
+
+  test('counts the bytes of each scheme, of single layers and of a budget', async () => {
+    const shapes = await readShapes(workspace.path('checkpoint'), ['config.json', 'model.safetensors']);
+    const lock = await workspace.lock();
+    const options = lock.stages.quantize.options as Exclude<Lock['stages']['quantize']['options'], 'none'>;
+    const bytes = (change: Partial<typeof options>): number => estimateNeeds({ ...lock, stages: { ...lock.stages, quantize: { options: { ...options, ...change } as typeof options } } }, shapes, true).parts.reduce((sum, part) => sum + part, 0);
+    const elements = shapes.blocks.reduce((sum, block) => sum + block, 0);
+    const base = bytes({});
+    expect(bytes({ weights: { scheme: 'per_channel', bits: 8 } }) - base).toBeCloseTo(elements * (1 - 9 / 16), 3);
+    expect(bytes({ weights: { scheme: 'per_block', bits: 4, blockSize: 32 } }) - base).toBeCloseTo(elements * (4 / 32 - 1 / 16), 3);
+    const raised = { 'model.layers.1.mlp.down_proj': { scheme: 'per_channel', bits: 8 } } as const;
+    expect(bytes({ overrides: raised }) - base).toBeCloseTo(shapes.config.hiddenSize * shapes.config.intermediateSize * (1 - 9 / 16), 3);
+    expect(bytes({ mixedPrecision: { budget: 1.5 } }) - base).toBeCloseTo(0.5 * elements * (9 / 16), 3);
   });
 
   test('asks for the matrix that R1 rotates as a whole', async () => {

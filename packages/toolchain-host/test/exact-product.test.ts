@@ -59,6 +59,21 @@ function perChannel(rows: number, columns: number): Weight {
   };
 }
 
+function perChannel4(rows: number, columns: number): Weight {
+  const packed = Uint8Array.from({ length: (rows * columns) / 2 }, () => below(256));
+  const scale = Float32Array.from({ length: rows }, () => 1e-2 + random() / 10);
+  return {
+    add: (graph) => {
+      const inputs = [graph.addInitializer('W', inlineTensor(DataType.UINT4, [rows, columns], packed)), graph.addInitializer('S', floatTensor(scale)), graph.addInitializer('Z', inlineTensor(DataType.UINT4, [rows], new Uint8Array(Math.ceil(rows / 2)).fill(0x88)))];
+      return graph.addNode({ opType: 'DequantizeLinear', inputs, attributes: { axis: int(0) } }).output();
+    },
+    parameters: new Map([['W', { kind: 'per-channel', dtype: 'int4', axis: 0, scale }]]),
+    at: (n, k) => (((packed[(n * columns + k) >> 1] as number) >> (4 * (k & 1))) & 15) - 8,
+    scale: (n) => scale[n] as number,
+    bytes: packed.byteLength + scale.byteLength,
+  };
+}
+
 function linearModel(batch: number, columns: number, weight: Weight): Model {
   return modelOf((graph) => {
     const x = graph.addInput('x', DataType.FLOAT, [1, batch, columns]);
@@ -88,6 +103,7 @@ describe.each<[string, (rows: number, columns: number) => Weight]>([
   ['LPBQ, blocks of 32', (rows, columns) => lpbq(rows, columns, 32)],
   ['LPBQ, blocks of 64', (rows, columns) => lpbq(rows, columns, 64)],
   ['int8 per channel', perChannel],
+  ['4 bits per channel', perChannel4],
 ])('a linear layer, %s', (_, weightOf) => {
   it.each([1, 5, 40])('gives the codes of exact sums for %i rows of activations', async (batch) => {
     const [rows, columns] = [70, 192];
@@ -106,6 +122,17 @@ describe.each<[string, (rows: number, columns: number) => Weight]>([
     expect(got).toEqual(want);
     expect(new Set(got).size).toBeGreaterThan(40);
   });
+});
+
+it.each([64, 96, 48])('4 bits per channel of %i columns, which blocks of 64 may not divide', async (columns) => {
+  const weight = perChannel4(9, columns);
+  const y = uint16(1 / 64, 33_000);
+  const { model } = lowerModel(linearModel(1, columns, weight), encodingsOf({ x: X, y }, weight.parameters), 'g', true);
+  expect(ops(model)).toEqual(['CodeLinear']);
+  const x = codesOf(columns);
+  const got = await run(model, new Map([['x', x]]));
+  const sums = Array.from({ length: 9 }, (_, n) => x.reduce((sum, code, k) => sum + weight.at(n, k) * (code - X.zeroPoint), 0));
+  expect([...got]).toEqual(sums.map((sum, n) => codeOf(sum * (X.scale * weight.scale(n)), y)));
 });
 
 it.each([['uint8', 4, 120, 1 / 50], ['uint8', 1, 128, 1 / 50], ['uint16', 4, 32_768, 1 / 12_800], ['uint16', 1, 32_768, 1 / 12_800], ['uint16', 1, 30_000, 1 / 12_800]] as const)('a cache of %s is multiplied as the codes that it holds, %i rows at once, zero point %i', async (dtype, rows, zeroPoint, scale) => {

@@ -60,6 +60,36 @@ describe('int8 weights per channel', () => {
   });
 });
 
+describe.each([['4 bits, float scales of blocks', 4, 16], ['8 bits, float scales of blocks', 8, 32], ['4 bits, scales of channels', 4, 96]] as const)('%s', (_, bits, block) => {
+  const [rows, columns] = [33, 96];
+  const random = seeded(bits * block);
+  const codes = Int8Array.from({ length: rows * columns }, () => Math.floor((random() - 0.5) * 2 ** bits));
+  const scale = Float32Array.from({ length: (rows * columns) / block }, () => (0.1 + random()) / 2 ** bits);
+  const bytes = bits === 8 ? bytesOf(codes) : Uint8Array.from({ length: codes.length / 2 }, (_code, i) => ((codes[2 * i] as number) + 8) | (((codes[2 * i + 1] as number) + 8) << 4));
+  const channels = block === columns;
+  const dims = channels ? [rows] : [rows, columns / block];
+  const model = linear(rows, columns, (graph) => {
+    const zeroPoint = bits === 8 ? [] : [graph.addInitializer('Z', inlineTensor(DataType.UINT4, dims, new Uint8Array(Math.ceil(scale.length / 2)).fill(0x88)))];
+    const inputs = [graph.addInitializer('W', inlineTensor(bits === 8 ? DataType.INT8 : DataType.UINT4, [rows, columns], bytes)), graph.addInitializer('S', floatTensor(scale, dims)), ...zeroPoint];
+    return graph.addNode({ opType: 'DequantizeLinear', name: 'dequantize', inputs, attributes: channels ? { axis: int(0) } : { axis: int(1), block_size: int(block) } }).output();
+  });
+
+  it('is multiplied over its own bytes, as its values are', async () => {
+    const lowered = weightsOnly(model);
+    expect(ops(lowered).filter((op) => op === 'MatMulNBits')).toHaveLength(bits / 4);
+    expect(ops(lowered)).not.toContain('DequantizeLinear');
+    expect(lowered.graph.initializers.find(({ name }) => name === 'W.bytes')?.tensor).toMatchObject({ data: bytes });
+    const x = Float32Array.from({ length: 3 * columns }, () => random() - 0.5);
+    const got = await runFloat(lowered, new Map([['x', x]]));
+    got.forEach((y, i) => {
+      const [row, n] = [Math.floor(i / rows), i % rows];
+      let sum = 0;
+      for (let k = 0; k < columns; k++) sum += (x[row * columns + k] as number) * (codes[n * columns + k] as number) * (scale[Math.floor((n * columns + k) / block)] as number);
+      expect(Math.abs(y - sum)).toBeLessThan(2e-5);
+    });
+  });
+});
+
 describe('4-bit blockwise weights', () => {
   const [rows, columns, blockSize] = [32, 64, 16];
   const random = seeded(4);

@@ -39,8 +39,10 @@ export interface ToolchainLimits {
   readonly partBytes?: number;
   /** Largest number of graphs in one part. */
   readonly graphsPerPart?: number;
-  /** Block sizes of LPBQ that can be compiled. */
-  readonly lpbqBlockSizes?: readonly number[];
+  /** Schemes of weights that can be compiled. */
+  readonly weightSchemes?: readonly ('lpbq' | 'per_channel' | 'per_block')[];
+  /** Block sizes of weights that can be compiled. */
+  readonly blockSizes?: readonly number[];
 }
 
 /** Element types of a compiled graph's inputs and outputs. */

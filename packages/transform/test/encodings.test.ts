@@ -102,11 +102,13 @@ describe('into single heads', () => {
     const [query, whole] = ['model.layers.0.self_attn.q_proj.weight', 'model.layers.0.self_attn.o_proj.weight'];
     const lpbq: ParameterEncoding = { kind: 'lpbq', dtype: 'int4', blockSize: 8, channelScale, blockScale };
     const channels: ParameterEncoding = { kind: 'per-channel', dtype: 'int8', axis: 0, scale: channelScale };
+    const block: ParameterEncoding = { kind: 'per-block', dtype: 'int8', blockSize: 8, channels: rows, scale: Float32Array.from(blockScale) };
     const carry = (encoding: ParameterEncoding): Encodings => carryEncodings({ activations: new Map(), parameters: new Map([[query, encoding], [whole, encoding]]) }, renames, model).encodings;
     for (let head = 0; head < heads; head++) {
       const [from, to] = [head * headDim, (head + 1) * headDim];
       expect(carry(lpbq).parameters.get(`${query}_sha_${head}`)).toEqual({ ...lpbq, channelScale: channelScale.slice(from, to), blockScale: blockScale.slice(from * blocks, to * blocks) });
       expect(carry(channels).parameters.get(`${query}_sha_${head}`)).toEqual({ ...channels, scale: channelScale.slice(from, to) });
+      expect(carry(block).parameters.get(`${query}_sha_${head}`)).toEqual({ ...block, channels: headDim, scale: block.scale.slice(from * blocks, to * blocks) });
     }
     expect(carry(lpbq).parameters.get(whole)).toEqual(lpbq);
     expect(carry(lpbq).parameters.size).toBe(heads + 1);

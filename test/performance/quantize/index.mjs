@@ -1,6 +1,7 @@
 /** The figures of the quantization core: linear algebra on its own, and named recipes at the sizes of known models (2.5 and 2.3 GB of random checkpoints). */
 import { recordMachine } from '../machine.mjs';
 import { bfloat16Gram, bfloat16Product } from './bfloat16.mjs';
+import { ablation } from './ablation.mjs';
 import { cholesky } from './cholesky.mjs';
 import { gram } from './gram.mjs';
 import { recipeAt, recipeOnBundled } from './recipes.mjs';
@@ -23,6 +24,7 @@ export const measurements = {
   'cholesky 2048': cholesky(2048, { milliseconds: 25 }),
   'cholesky 8192': cholesky(8192),
   // 32,768 tokens of calibration; min-max needs none.
+  ablation,
   'mini-llama lpbq_gptaq': recipeOnBundled('lpbq_gptaq', { seconds: 20 }),
   '1b minmax': recipeAt('llama-3.2-1b', 'minmax', { bars: { seconds: 15, megabytes: 3000 } }),
   '1b lpbq_seqmse': recipeAt('llama-3.2-1b', 'lpbq_seqmse', { bars: { seconds: 360, megabytes: 3000 } }),

@@ -52,6 +52,8 @@ async function makeCheckpoint(shape, folder, layers) {
 function workspaceAt(root, checkpoint) {
   const model = join(root, MODEL);
   return {
+    root,
+    model,
     cache: join(root, '.tundish/cache'),
     out: join(model, 'out'),
     container: join(model, 'artifacts/container'),

@@ -1,6 +1,7 @@
 /** Rules that an encoding keeps or breaks by itself. */
+import type { BlockForm, ChannelForm, LpbqForm } from '../encodings-formats/document.js';
 import { middleOf } from '../encodings-formats/offsets.js';
-import { weightAxes } from '../encodings-formats/weight-axes.js';
+import { type WeightAxes, weightAxes } from '../encodings-formats/weight-axes.js';
 import type { LintRule } from './finding.js';
 import { encodingText, zeroPointsOf } from './view.js';
 
@@ -50,9 +51,16 @@ export const weightShape: LintRule = {
   *check({ parameters, graph }) {
     for (const [name, encoding] of parameters) {
       const axes = weightAxes(graph, name);
-      if (axes === undefined || (encoding.kind !== 'per-channel' && encoding.kind !== 'lpbq')) continue;
-      const found = encoding.kind === 'lpbq' ? encoding.channelScale.length : encoding.scale.length;
+      if (axes === undefined || (encoding.kind !== 'per-channel' && encoding.kind !== 'lpbq' && encoding.kind !== 'per-block')) continue;
+      const found = channelsOf(encoding, axes);
       if (found !== axes.dims[axes.channel]) yield { tensor: name, severity: 'error', what: `has an encoding of ${encodingText(encoding)}; the tensor of shape [${axes.dims}] has ${axes.dims[axes.channel]}`, fix: 'take the encodings that were made for this graph' };
     }
   },
 };
+
+/** Output channels that an encoding has scales for; of float block scales as many as the blocks of the weight leave. */
+function channelsOf(encoding: ChannelForm | BlockForm | LpbqForm, { dims, block }: WeightAxes): number {
+  if (encoding.kind === 'lpbq') return encoding.channelScale.length;
+  if (encoding.kind === 'per-channel') return encoding.scale.length;
+  return (encoding.scale.length * encoding.blockSize) / (block === undefined ? 1 : (dims[block] as number));
+}

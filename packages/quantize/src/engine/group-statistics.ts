@@ -5,7 +5,7 @@ import type { Compute } from '../techniques/weight-matrix.js';
 import { TokenSketch } from './token-sketch.js';
 
 /** Every eighth window decides choices and is never learned from. */
-const HELD_OUT_EVERY = 8;
+export const HELD_OUT_EVERY = 8;
 
 /** What the float model contributes: the inputs of the group, or the `outputs` of its one layer. */
 export type ReferenceKind = { readonly kind: 'none' } | { readonly kind: 'inputs' } | { readonly kind: 'outputs'; readonly outputs: number };
@@ -72,11 +72,11 @@ export class GroupStatistics {
   finish(): GroupMoments {
     const { k, block, reference } = this;
     if (block === k) this.compute.kernels.algebra.mirror(this.#gram, k);
-    const means = [this.#gram, this.#cross].map((sums) => sums?.map((sum) => sum / this.#tokens)) as [Float32Array, Float32Array | undefined];
+    for (const sums of [this.#gram, this.#cross]) if (sums !== undefined) divide(sums, this.#tokens);
     return {
       k,
       reference,
-      train: { tokens: this.#tokens, gram: means[0], ...(means[1] === undefined ? {} : { cross: means[1] }) },
+      train: { tokens: this.#tokens, gram: this.#gram, ...(this.#cross === undefined ? {} : { cross: this.#cross }) },
       judged: { heldOut: this.windows >= HELD_OUT_EVERY, inputs: this.#inputs.rows, ...(this.#outputs === undefined ? {} : { reference: this.#outputs.rows }) },
     };
   }
@@ -91,4 +91,8 @@ export class GroupStatistics {
     if (this.reference.kind === 'inputs' && block !== k) products.accumulateBlocks(this.#cross, reference, x, tokens, k, block, threads);
     else products.accumulateCross(this.#cross, reference, x, tokens, reference.length / tokens, k, threads);
   }
+}
+
+function divide(sums: Float32Array, count: number): void {
+  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) / count;
 }

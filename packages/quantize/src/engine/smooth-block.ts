@@ -1,16 +1,18 @@
 /** Chooses smoothing factors for a decoder block, from the tokens that reach it, and puts them into its weights. */
 import { setImmediate } from 'node:timers/promises';
 import { LINEAR_GROUPS, type LinearGroup, forwardBlock } from '../forward/block-forward.js';
-import { type BlockShape, type BlockWeights, linearDims } from '../forward/block-weights.js';
+import { type BlockShape, type BlockWeights, type LinearRole, linearDims } from '../forward/block-weights.js';
 import { type AwqFactors, awq } from '../techniques/awq/awq.js';
+import { diagonal } from '../techniques/lpbq-grid/lpbq-grid.js';
 import { type Compute, type LayerWeight, dot } from '../techniques/weight-matrix.js';
+import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
 import { foldSmoothing } from './fold-smoothing.js';
 import { type GroupMoments, GroupStatistics } from './group-statistics.js';
 import type { BlockRequest } from './solve-block.js';
 import { nearestValues } from './solve-group.js';
 
-export interface SmoothingRequest extends Pick<BlockRequest, 'context' | 'weights' | 'rope' | 'options' | 'blockSize' | 'windows' | 'quantized' | 'signal'> {
+export interface SmoothingRequest extends Pick<BlockRequest, 'context' | 'weights' | 'rope' | 'options' | 'schemes' | 'windows' | 'quantized' | 'signal'> {
   /** Exponents that are tried. */
   readonly points: number;
 }
@@ -38,8 +40,11 @@ export async function smoothBlock(request: SmoothingRequest): Promise<SmoothedBl
   return { weights: foldSmoothing(request.weights, request.context.shape, of('factors')), exponents: of('exponent') };
 }
 
-async function measure({ context, weights, rope, blockSize, windows, quantized, signal }: SmoothingRequest): Promise<Record<LinearGroup, GroupMoments>> {
-  const statistics = new Map(GROUPS.map((group) => [group, new GroupStatistics(context, linearDims(LINEAR_GROUPS[group][0], context.shape).in, blockSize, { kind: 'none' }, windows)]));
+async function measure({ context, weights, rope, schemes, windows, quantized, signal }: SmoothingRequest): Promise<Record<LinearGroup, GroupMoments>> {
+  const statistics = new Map(GROUPS.map((group) => {
+    const k = linearDims(LINEAR_GROUPS[group][0], context.shape).in;
+    return [group, new GroupStatistics(context, k, commonBlock(LINEAR_GROUPS[group].map((role) => schemes[role]), k), { kind: 'none' }, windows)];
+  }));
   for (const batch of batchesOf(windows, context.windowLength)) {
     await setImmediate();
     signal.throwIfAborted();
@@ -48,18 +53,18 @@ async function measure({ context, weights, rope, blockSize, windows, quantized, 
   return Object.fromEntries([...statistics].map(([group, sums]) => [group, sums.finish()])) as Record<LinearGroup, GroupMoments>;
 }
 
-function smoothGroup({ context, weights, options, points, blockSize, signal }: SmoothingRequest, group: LinearGroup, moments: GroupMoments): Promise<AwqFactors> {
+function smoothGroup({ context, weights, options, points, schemes, signal }: SmoothingRequest, group: LinearGroup, moments: GroupMoments): Promise<AwqFactors> {
   const { shape } = context;
   const { k, train, judged } = moments;
-  const loudness = Float32Array.from({ length: k }, (_, i) => Math.sqrt(train.gram[i * blockSize + (i % blockSize)] as number));
+  const loudness = diagonal(train.gram, k).map(Math.sqrt);
   return awq(LINEAR_GROUPS[group].map((role): LayerWeight => ({ w: weights.linears[role].weight, n: linearDims(role, shape).out, k })), {
     points,
     magnitudes: group === 'o' ? meanOverQueryHeads(loudness, shape) : loudness,
     loss: ({ w, n }) => squaredOutputs(context, w, n, judged.inputs),
-    round: async (weight, factors) => {
+    round: async (weight, factors, layer) => {
       await setImmediate();
       signal.throwIfAborted();
-      return nearestValues({ compute: context, options, blockSize, moments: { ...moments, train: { tokens: train.tokens, gram: dividedBlocks(train.gram, factors) } } }, weight);
+      return nearestValues({ compute: context, options, moments: { ...moments, train: { tokens: train.tokens, gram: dividedBlocks(train.gram, factors) } } }, { weight, scheme: schemes[LINEAR_GROUPS[group][layer] as LinearRole] });
     },
   });
 }

@@ -6,13 +6,15 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReference, needsReferenceInputs, needsWholeGram } from '@tundish/recipe/technique';
+import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, gatedInput, mlpInput } from '../forward/block-forward.js';
-import { type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
+import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../live-activations.js';
-import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { dequantize } from '../techniques/weight-matrix.js';
+import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
-import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
+import { GroupStatistics, HELD_OUT_EVERY, type ReferenceKind, isHeldOut } from './group-statistics.js';
+import { LayerSensitivity } from './layer-sensitivity.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
 export interface BlockRequest {
@@ -22,8 +24,10 @@ export interface BlockRequest {
   readonly names: Readonly<Record<LinearRole, string>>;
   readonly rope: RopeTables;
   readonly options: Technique;
-  readonly blockSize: number;
+  readonly schemes: Readonly<Record<LinearRole, WeightScheme>>;
   readonly windows: number;
+  /** Whether the sensitivity of each layer is measured: as much work as one more pass of the windows. */
+  readonly sensitivity: boolean;
   /** Residual stream that enters: of the quantized model, and of the float model where it is needed. */
   readonly quantized: LiveActivations;
   readonly reference?: LiveActivations;
@@ -67,7 +71,7 @@ class BlockSolver {
     await this.#group('down', (i) => float('gated', i), (i) => float('float-down', i));
     const { down_proj } = this.#ready(LINEAR_GROUPS.down);
     await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
-    return this.#solved as BlockSolution;
+    return this.request.sensitivity ? this.#measured(this.#solved as BlockSolution) : (this.#solved as BlockSolution);
   }
 
   async #runReference(reference: LiveActivations): Promise<void> {
@@ -89,20 +93,30 @@ class BlockSolver {
 
   /** Measures what comes into a group, then solves its layers. */
   async #group(group: LinearGroup, input: (windows: WindowRange) => Float32Array, float: (windows: WindowRange) => Float32Array): Promise<void> {
-    const { context, weights, names, options, blockSize, windows, reference, signal } = this.request;
+    const { context, weights, names, options, schemes, windows, reference, signal } = this.request;
     const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
     const kind: ReferenceKind = reference === undefined || !needsReference(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
-    const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : blockSize, kind, windows);
+    const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
     await this.#windows((i) => statistics.add(i, input(i), kind.kind === 'none' ? undefined : float(i)));
-    const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in } }));
-    const solved = await solveGroup({ compute: context, options, blockSize, layers, moments: statistics.finish(), signal });
+    const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));
+    const solved = await solveGroup({ compute: context, options, layers, moments: statistics.finish(), signal });
     solved.forEach((layer, index) => {
       const role = roles[index] as LinearRole;
       const { bias } = weights.linears[role];
       this.#solved[role] = layer;
-      this.#linears[role] = { weight: dequantize(layer.codes, lpbqGrid(layer.scales, dims.in)), ...(bias === undefined ? {} : { bias }) };
+      this.#linears[role] = { weight: dequantize(layer.codes, layer.scales.grid), ...(bias === undefined ? {} : { bias }) };
     });
+  }
+
+  /** The solution with the sensitivity of each layer in its report. */
+  async #measured(solution: BlockSolution): Promise<BlockSolution> {
+    const { context, weights, rope, quantized, windows } = this.request;
+    const measure = new LayerSensitivity(context, weights, this.#ready(LINEAR_ROLES), rope);
+    await this.#windows(({ first, count }) => {
+      for (let i = first; i < first + count; i++) if (windows < HELD_OUT_EVERY || isHeldOut(i, windows)) measure.add(quantized.window(i));
+    });
+    return Object.fromEntries(LINEAR_ROLES.map((role) => [role, { ...solution[role], report: { ...solution[role].report, sensitivity: measure.of(role) } }])) as BlockSolution;
   }
 
   #ready<Role extends LinearRole>(roles: readonly Role[]): Readonly<Record<Role, Linear>> {

@@ -2,10 +2,11 @@
 import { DataType, bytesOf } from '@tundish/graph';
 import type { Kernels, ScaleGrid } from '@tundish/native';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
-import { type ZeroPointRange, writeLpbq } from '../lpbq/lpbq.js';
+import { writeLpbq } from '../lpbq/lpbq.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import type { WeightFile } from '../weight-file.js';
 import { type WeightSource, rowChunks } from '../weight-source.js';
+import type { ZeroPointRange } from '../zero-points.js';
 import type { GivenGrid } from './given-grid.js';
 
 export interface GivenWeightRequest {

@@ -1,14 +1,16 @@
 /** LPBQ of one projection: int4 codes, an integer 1..16 per block and a float32 per output channel, rounded on the final grid. */
 import { DataType, type ExternalTensor, bytesOf } from '@tundish/graph';
 import type { Kernels, LpbqScales, LpbqWeight } from '@tundish/native';
-import { quantizeError } from '../errors.js';
+import { packNibbles } from '../packed-codes.js';
 import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import type { WeightFile } from '../weight-file.js';
 import { type WeightSource, rowChunks } from '../weight-source.js';
+import type { ZeroPointRange } from '../zero-points.js';
 import { lpbqGrid } from './compress-scales.js';
 
 export interface LpbqOptions {
+  /** Divides the columns. */
   readonly blockSize: number;
   /** Channel scales that a search without data tries; 0: minimum and maximum. */
   readonly factors: number;
@@ -18,7 +20,6 @@ export interface LpbqOptions {
  * Quantizes `source` [out,in] and appends its tensors to `file`.
  *
  * @param zeroPoints file of constant 8s that zero points are ranges of
- * @throws QUANTIZE_BLOCK_SIZE when the block size does not divide `in`
  */
 export async function quantizeLpbq(
   kernels: Kernels,
@@ -29,7 +30,6 @@ export async function quantizeLpbq(
 ): Promise<QuantizedWeight> {
   const { rows, columns } = source;
   const { blockSize, factors } = options;
-  requireBlocks(source.name, columns, blockSize);
   const blocks = columns / blockSize;
   const codes = file.reserve(DataType.UINT4, [rows, columns]);
   const blockScale = new Uint8Array(rows * blocks);
@@ -49,29 +49,12 @@ function searchedPart(kernels: Kernels, w: Float32Array, n: number, k: number, {
   return { ...scales, codes: packNibbles(kernels.solvers.roundToGrid({ w, n, k }, lpbqGrid(scales, k))) };
 }
 
-/** @throws QUANTIZE_BLOCK_SIZE when the block size does not divide the input channels */
-export function requireBlocks(name: string, columns: number, blockSize: number): void {
-  if (columns % blockSize === 0) return;
-  const fitting = [16, 32, 64].filter((size) => columns % size === 0);
-  throw quantizeError('QUANTIZE_BLOCK_SIZE', {
-    what: `${name} has ${columns} input channels, which blocks of ${blockSize} do not divide`,
-    fix: fitting.length === 0 ? 'no block size divides them: build in floating point with `quantize: none`' : `set quantize.weights.blockSize to ${fitting.join(' or ')}`,
-  });
-}
-
 /** Appends a weight [rows, columns] that was solved beforehand. @param codes int8 -8..7 */
 export async function writeLpbq({ channelScale, blockScale }: LpbqScales, codes: Int8Array, file: WeightFile, zeroPoints: ZeroPointRange): Promise<QuantizedWeight> {
   const rows = channelScale.length;
   const [columns, blocks] = [codes.length / rows, blockScale.length / rows];
   const tensor = await file.append(DataType.UINT4, [rows, columns], packNibbles(codes));
   return lpbqWeight(tensor, { channelScale, blockScale }, columns / blocks, file, zeroPoints);
-}
-
-/** Two codes a byte, the first in the low nibble, as code + 8. */
-function packNibbles(codes: Int8Array): Uint8Array {
-  const packed = new Uint8Array(codes.length / 2);
-  for (let i = 0; i < packed.length; i++) packed[i] = ((codes[2 * i] as number) + 8) | (((codes[2 * i + 1] as number) + 8) << 4);
-  return packed;
 }
 
 async function lpbqWeight(codes: ExternalTensor, { channelScale, blockScale }: LpbqScales, blockSize: number, file: WeightFile, zeroPoints: ZeroPointRange): Promise<QuantizedWeight> {
@@ -87,6 +70,3 @@ async function lpbqWeight(codes: ExternalTensor, { channelScale, blockScale }: L
     encoding: { kind: 'lpbq', dtype: 'int4', blockSize, channelScale, blockScale },
   };
 }
-
-/** A range of the constant file that serves as the UINT4 zero point of the given shape. */
-export type ZeroPointRange = (dims: readonly [number, number]) => ExternalTensor;

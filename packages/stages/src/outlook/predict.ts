@@ -47,18 +47,19 @@ const GRAPH_BYTES = 1e6;
 const QUANTIZE_SECONDS_PER_BYTE = 12e-9;
 const COMPILE_SECONDS_PER_BYTE = 8e-9;
 const CALIBRATION_FLOPS = 1e11;
-/** 4-bit codes, block scales and 16-bit embeddings against 16-bit weights. */
-const QUANTIZED_SHARE = 0.35;
+/** Codes of 4 or 8 bits, block scales and 16-bit embeddings against 16-bit weights. */
+const QUANTIZED_SHARE = { 4: 0.35, 8: 0.6 };
 
 function estimated(lock: Lock, { stage }: Unit): Prediction {
   const weights = Object.entries(lock.source.files).reduce((sum, [name, { size }]) => (name.endsWith('.safetensors') ? sum + size : sum), 0);
   const parts = Math.max(1, Object.keys(lock.parts).length);
-  const quantized = lock.stages.quantize.options === 'none' ? weights : weights * QUANTIZED_SHARE;
+  const { options } = lock.stages.quantize;
+  const quantized = options === 'none' ? weights : weights * QUANTIZED_SHARE['source' in options ? 4 : options.weights.bits];
   const basis = 'checkpoint size';
   switch (stage) {
     case 'quantize':
-      if (lock.stages.quantize.options === 'none') break;
-      return { seconds: 1 + weights * QUANTIZE_SECONDS_PER_BYTE + calibrationSeconds(lock, weights), bytes: quantized, peakRssBytes: BASE_RSS + weights * QUANTIZED_SHARE, basis };
+      if (options === 'none') break;
+      return { seconds: 1 + weights * QUANTIZE_SECONDS_PER_BYTE + calibrationSeconds(lock, weights), bytes: quantized, peakRssBytes: BASE_RSS + quantized, basis };
     case 'compile':
       return { seconds: 1 + (quantized / parts) * COMPILE_SECONDS_PER_BYTE, bytes: quantized / parts, peakRssBytes: BASE_RSS + quantized / parts, basis };
     default:
@@ -67,10 +68,11 @@ function estimated(lock: Lock, { stage }: Unit): Prediction {
   return { seconds: 1, bytes: GRAPH_BYTES, peakRssBytes: BASE_RSS, basis };
 }
 
-/** Every token passes once: two operations a weight. */
+/** Every token passes once, or twice where a pass measures layers first: two operations a weight. */
 function calibrationSeconds({ stages }: Lock, weightBytes: number): number {
   const { options } = stages.quantize;
   if (options === 'none' || options.calibration === undefined) return 0;
   const { windows, windowLength } = options.calibration;
-  return (windows * windowLength * weightBytes) / CALIBRATION_FLOPS;
+  const passes = 'mixedPrecision' in options && options.mixedPrecision !== undefined ? 2 : 1;
+  return (passes * windows * windowLength * weightBytes) / CALIBRATION_FLOPS;
 }

@@ -2,6 +2,7 @@
 import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
 import { QUANTIZE_RECIPES, type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
 import { planParts } from '@tundish/transform/plan-parts';
+import { blockBytes } from './scheme-bytes.js';
 import type { ModelShapes } from './shapes.js';
 
 /** Bytes that one stage needs. */
@@ -30,7 +31,7 @@ const CHUNKS = 8 * 4 * 4 * 1024 * 1024;
 /** One ONNX graph of one decoder block, with operations for each head. */
 const GRAPH_OF_BLOCK = 0.1 * MB;
 const FLOAT32 = 4;
-/** Bytes of text that a scale takes in the record of its block and in two encodings files: an integer of a block, a number of a row. */
+/** Bytes of text that a scale takes in the record of its block and in two encodings files: an integer of a block, a number of a row or of a block. */
 const SCALE_TEXT = { block: 9, row: 66 };
 /** Values of one block that are alive at once while every one of them is looked at, in rows of the hidden size, of the MLP, and of the scores. */
 const LIVE = { hidden: 12, intermediate: 4, scores: 5 };
@@ -75,25 +76,26 @@ interface WeightBytes {
 }
 
 /** Before a file made elsewhere is read: the smallest of its usual blocks. */
-const LIKELY_SOURCE = { weights: { bits: 4, blockSize: 16 }, lmHead: { bits: 8 } } as const;
+const LIKELY_SOURCE = { weights: { scheme: 'lpbq', bits: 4, blockSize: 16 }, lmHead: { bits: 8 } } as const;
 
-/** LPBQ: codes of 4 bits and a byte a block; int8 for the head; 8 or 16 bits for the table. In floating point as in the checkpoint. */
+/** Codes and block scales of the schemes; int8 for the head; 8 or 16 bits for the table. In floating point as in the checkpoint. */
 function weightBytes(options: LockStages['quantize']['options'], { embedding, blocks, head, sourceBytes, config }: ModelShapes): WeightBytes {
   if (options === 'none') {
     const stored = embedding + sum(blocks) + head - (config.tieWordEmbeddings ? embedding : 0);
     const width = stored === 0 ? 0 : sourceBytes / stored;
     return { embedding: embedding * width, blocks: blocks.map((elements) => elements * width), head: head * width };
   }
-  const { weights, lmHead, embedding: table } = 'source' in options ? { ...LIKELY_SOURCE, ...options } : options;
-  const width = weights.bits / 8 + 1 / weights.blockSize;
-  return { embedding: embedding * (table.bits / 8), blocks: blocks.map((elements) => elements * width), head: head * (lmHead.bits / 8) };
+  const projections = 'source' in options ? LIKELY_SOURCE : options;
+  return { embedding: embedding * (options.embedding.bits / 8), blocks: blocks.map((elements, layer) => blockBytes(projections, layer, elements, config)), head: head * (projections.lmHead.bits / 8) };
 }
 
 function quantizeNeeds(options: LockStages['quantize']['options'], { config, blocks }: ModelShapes, bytes: WeightBytes): StageNeeds {
   if (options === 'none') return { memory: PROCESS, disk: blocks.length * GRAPH_OF_BLOCK, scratch: 0 };
   const segments = [bytes.embedding, ...bytes.blocks, bytes.head];
   const { hiddenSize, intermediateSize, numAttentionHeads, vocabSize } = config;
-  const scales = sum(blocks) * (SCALE_TEXT.block / ('source' in options ? LIKELY_SOURCE : options).weights.blockSize + SCALE_TEXT.row / hiddenSize) + vocabSize * SCALE_TEXT.row;
+  const { weights } = 'source' in options ? LIKELY_SOURCE : options;
+  const ofBlocks = weights.scheme === 'per_channel' ? 0 : (weights.scheme === 'lpbq' ? SCALE_TEXT.block : SCALE_TEXT.row) / weights.blockSize;
+  const scales = sum(blocks) * (ofBlocks + SCALE_TEXT.row / hiddenSize) + vocabSize * SCALE_TEXT.row;
   const codes = sum(segments) + scales + blocks.length * GRAPH_OF_BLOCK;
   if (options.calibration === undefined) return { memory: PROCESS + CHUNKS, disk: codes, scratch: 0 };
   const { windows, windowLength } = options.calibration;
@@ -105,7 +107,9 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   const observing = observingNeeds(options, config, 2 * Math.max(...segments));
   const solving = solvingNeeds('source' in options ? QUANTIZE_RECIPES.minmax : options.technique, Math.max(...blocks), config);
   const kept = stream * (blocks.length + 1) * solving.streams;
-  return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations + observing, solving.memory), disk: codes + kept, scratch: stream * solving.scratch };
+  // Layers that are raised by data are measured in a pass of their own, whose blocks are kept too.
+  const passes = 'mixedPrecision' in options && options.mixedPrecision !== undefined ? 2 : 1;
+  return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations + observing, solving.memory), disk: (codes + kept) * passes, scratch: stream * solving.scratch };
 }
 
 /** What observers with histograms and the choice of the cache's bits need besides: values of one window, and a second session. */

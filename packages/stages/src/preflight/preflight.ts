@@ -1,7 +1,8 @@
 /** Everything that can be known before any work, in less than a second: from the lock, config.json and headers alone. */
 import { existsSync } from 'node:fs';
 import { type TundishError, formatBytes } from '@tundish/diagnostics';
-import { type Lock, STAGE_NAMES, type StageName } from '@tundish/recipe/lock';
+import { type Lock, type QuantizeOptions, STAGE_NAMES, type StageName } from '@tundish/recipe/lock';
+import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import type { Toolchain } from '@tundish/toolchain';
 import { stageError } from '../errors.js';
 import type { ModelLayout } from '../layout.js';
@@ -63,12 +64,9 @@ export async function estimatesOf(request: Pick<PreflightRequest, 'layout' | 'lo
 }
 
 function limitFindings({ parts, stages }: Lock, toolchain: Toolchain, estimates: Estimates | undefined): Finding[] {
-  const { partBytes, graphsPerPart, lpbqBlockSizes } = toolchain.limits();
-  const findings: Finding[] = [];
+  const { partBytes, graphsPerPart } = toolchain.limits();
   const { options } = stages.quantize;
-  if (options !== 'none' && 'weights' in options && lpbqBlockSizes?.includes(options.weights.blockSize) === false) {
-    findings.push(error(stageError('PREFLIGHT_BLOCK_SIZE', { what: `quantize.weights.blockSize is ${options.weights.blockSize}`, why: `${toolchain.name} compiles block sizes ${lpbqBlockSizes.join(', ')}`, fix: `write quantize: { weights: { blockSize: ${lpbqBlockSizes.at(-1)} } }` })));
-  }
+  const findings: Finding[] = options === 'none' || 'source' in options ? [] : schemeFindings(options, toolchain);
   for (const [name, { cells }] of Object.entries(parts)) {
     if (graphsPerPart === undefined || cells.length <= graphsPerPart) continue;
     findings.push(error(stageError('PREFLIGHT_GRAPHS', { what: `${name} would hold ${cells.length} graphs`, why: `${toolchain.name} takes ${graphsPerPart} at most`, fix: 'name fewer values in graphs.ar or graphs.cl' })));
@@ -83,6 +81,25 @@ function limitFindings({ parts, stages }: Lock, toolchain: Toolchain, estimates:
     })));
   }
   return findings;
+}
+
+/** One finding for each scheme or block size that the toolchain does not compile. */
+function schemeFindings({ weights, overrides = {}, mixedPrecision }: QuantizeOptions, toolchain: Toolchain): Finding[] {
+  const { weightSchemes, blockSizes } = toolchain.limits();
+  const written: readonly (readonly [string, WeightScheme])[] = [
+    ['quantize.weights', weights],
+    ...Object.entries(overrides).map(([name, scheme]) => [`quantize.overrides of ${name}`, scheme] as const),
+    ...(mixedPrecision === undefined ? [] : [['quantize.mixedPrecision', { scheme: 'per_channel', bits: 8 }] as const]),
+  ];
+  const findings = new Map<string, Finding>();
+  for (const [place, scheme] of written) {
+    if (weightSchemes?.includes(scheme.scheme) === false && !findings.has(scheme.scheme)) {
+      findings.set(scheme.scheme, error(stageError('PREFLIGHT_SCHEME', { what: `${place}: scheme ${scheme.scheme}`, why: `${toolchain.name} compiles ${weightSchemes.join(', ')}`, fix: `write scheme: ${weightSchemes[0]}` })));
+    }
+    if (!('blockSize' in scheme) || blockSizes?.includes(scheme.blockSize) !== false || findings.has(`${scheme.blockSize}`)) continue;
+    findings.set(`${scheme.blockSize}`, error(stageError('PREFLIGHT_BLOCK_SIZE', { what: `${place}: blockSize ${scheme.blockSize}`, why: `${toolchain.name} compiles block sizes ${blockSizes.join(', ')}`, fix: `write blockSize: ${blockSizes.at(-1)}` })));
+  }
+  return [...findings.values()];
 }
 
 function memoryFindings({ maxMemory, from = 'load' }: PreflightRequest, { stages }: Estimates, room: MachineRoom): Finding[] {

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, type GivenReport, type QuantizeResult, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
+import { type Calibration, type GivenReport, type QuantizeResult, type WeightOptions, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
 import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
 import { convertArCl } from '@tundish/transform';
@@ -33,6 +33,8 @@ export const ENCODINGS_200 = 'encodings-2.0.0.json';
 const REPORT = 'quantize-report.json';
 /** Of a cache that has no encoding among those made elsewhere. */
 const CACHE_BESIDE_SOURCE = { bits: 8, granularity: 'tensor' } as const;
+/** Of projections whose scales were made elsewhere, in blocks that their file tells. */
+const SOURCE_SCHEME = { scheme: 'lpbq', bits: 4, blockSize: 32 } as const;
 
 export const quantize: Stage<QuantizeOptions> = {
   name: 'quantize',
@@ -58,15 +60,13 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const plan = given?.model.report.missing.length === 0 ? undefined : options.calibration;
   if (plan === undefined && options.calibration !== undefined) context.reporter.warn('the encodings have every activation: the calibration text is not run');
   const calibration = plan === undefined ? undefined : await calibrationOf(context, request, plan, model, adaptation);
-  // Nothing of a technique is read where scales are given.
-  const technique = 'source' in options ? { blockSize: 0, technique: QUANTIZE_RECIPES.minmax } : { blockSize: options.weights.blockSize, technique: options.technique };
   const kernels = loadKernels();
   if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
   const blocks = new BlockPieces(context);
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
-    weights: { ...technique, embeddingBits: options.embedding.bits },
+    weights: weightsOf(options),
     ...(given === undefined ? {} : { given }),
     activations: options.activations !== 'none',
     ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: 'source' in options ? CACHE_BESIDE_SOURCE : options.kvCache } }),
@@ -89,8 +89,16 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const { activations, parameters } = result.encodings;
   return {
     files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result, given?.model.report)],
-    facts: { precision: options.activations === 'none' ? 'w4' : 'w4a16', ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
+    facts: { precision: `w${'source' in options ? SOURCE_SCHEME.bits : options.weights.bits}${options.activations === 'none' ? '' : 'a16'}`, ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
   };
+}
+
+/** Where scales are given, neither a scheme nor a technique is read. */
+function weightsOf(options: Exclude<QuantizeOptions, 'none'>): WeightOptions {
+  const embeddingBits = options.embedding.bits;
+  if ('source' in options) return { schemes: { scheme: SOURCE_SCHEME }, embeddingBits, technique: QUANTIZE_RECIPES.minmax };
+  const { weights: scheme, overrides, mixedPrecision, technique } = options;
+  return { schemes: { scheme, ...(overrides === undefined ? {} : { overrides }) }, embeddingBits, technique, ...(mixedPrecision === undefined ? {} : { mixedPrecision }) };
 }
 
 /** The calibration text through the checkpoint's tokenizer, and the graph that reads one window a pass. */
@@ -105,10 +113,11 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
   };
 }
 
-/** What techniques did to each layer, how many bits each cache got where data decided it, what was taken of a model made elsewhere; no file without any. */
-function reportFile({ layers, caches }: Pick<QuantizeResult, 'layers' | 'caches'>, source: GivenReport | undefined): StageFile[] {
+/** What techniques did to each layer, which were raised, how many bits each cache got where data decided it, what was taken of a model made elsewhere; no file without any. */
+function reportFile({ layers, raised, caches }: Pick<QuantizeResult, 'layers' | 'raised' | 'caches'>, source: GivenReport | undefined): StageFile[] {
   const report = {
     ...(layers.length === 0 ? {} : { layers }),
+    ...(raised === undefined ? {} : { raised }),
     ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }),
     ...(source === undefined ? {} : { source }),
   };

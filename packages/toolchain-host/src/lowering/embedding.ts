@@ -12,7 +12,7 @@ export function lowerGather(site: LoweringSite, node: Node, output: string): Val
   if (dequantize?.opType !== 'DequantizeLinear') return undefined;
   const ids = site.resolve(node.input(1));
   const weight = quantizedWeight(node.input(0), site.parameters);
-  if (weight?.kind === 'blockwise') {
+  if (weight?.kind === 'blockwise' && weight.bits === 4) {
     const table = bytesView(site.graph, weight.name, weight.codes, [weight.rows, weight.columns / 2]);
     const attributes = { gather_axis: int(0), quantize_axis: int(1), block_size: int(weight.blockSize), bits: int(4) };
     const inputs = [table, ids, site.resolve(weight.scale)];

@@ -2,7 +2,7 @@
 import { type Attribute, DataType, type Node, type ParameterEncoding, type PerTensorEncoding, type Value } from '@tundish/graph';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import type { Coded } from './coded.js';
-import { type LoweringSite, bytesView, linearWeight } from './linear.js';
+import { type LoweringSite, bytesView, linearWeight, unitIntegers } from './linear.js';
 import type { BlockwiseWeight, ChannelWeight } from './weight-expression.js';
 
 /** What lowering a product of codes needs of the graph under construction. */
@@ -53,9 +53,10 @@ function productWithWeight(site: ProductSite, node: Node, x: Coded, attributes: 
   return site.graph.addNode({ opType: 'CodeLinear', domain: OPERATOR_DOMAIN, name: node.name, inputs: [x.codes, ...operandsOf(site, weight)], outputs: [output], attributes }).output();
 }
 
+/** A weight that the operator reads, with the scales of its blocks where they are integers under a scale of the channel. */
 type ExactWeight = ChannelWeight | (BlockwiseWeight & { readonly scales: { readonly channel: Value; readonly block: Value } });
 
-/** The weight of `node`, unless it is too wide, or a block has no integer of its own. */
+/** The weight of `node`, unless it is too wide, or blocks have float scales. */
 function exactWeight(site: LoweringSite, node: Node): ExactWeight | undefined {
   const weight = linearWeight(site, node);
   if (weight === undefined || weight.columns > MOST_COLUMNS) return undefined;
@@ -66,8 +67,19 @@ function exactWeight(site: LoweringSite, node: Node): ExactWeight | undefined {
 
 /** Codes and scales as they lie in the files of quantize. */
 function operandsOf(site: ProductSite, weight: ExactWeight): Value[] {
-  if (weight.kind === 'per-channel') return [copied(site, weight.name, weight.codes), site.resolve(weight.scale)];
-  return [bytesView(site.graph, weight.name, weight.codes, [weight.rows, weight.columns / 2]), site.resolve(weight.scales.channel), site.resolve(weight.scales.block)];
+  const { kind, bits, name, codes, rows, columns } = weight;
+  if (kind === 'blockwise') return [packedRows(site, weight), site.resolve(weight.scales.channel), site.resolve(weight.scales.block)];
+  if (bits === 8) return [copied(site, name, codes), site.resolve(weight.scale)];
+  return [packedRows(site, weight), site.resolve(weight.scale), unitIntegers(site.graph, rows, columns / largestBlock(columns))];
+}
+
+function packedRows({ graph }: ProductSite, { name, codes, rows, columns }: BlockwiseWeight | ChannelWeight): Value {
+  return bytesView(graph, name, codes, [rows, columns / 2]);
+}
+
+/** The fewest blocks that the operator takes: of 16, of 32 or of a multiple of 64 columns. */
+function largestBlock(columns: number): number {
+  return columns % 64 === 0 ? columns : columns % 32 === 0 ? 32 : 16;
 }
 
 /** LPBQ writes the scale of a block as Cast(integer) * channel scale. */

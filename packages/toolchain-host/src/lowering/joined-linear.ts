@@ -1,11 +1,11 @@
 /** Products of one input with several blockwise weights become one product: its threads are started once instead of for each. */
 import { type Attribute, type Node, type Value, int64Tensor } from '@tundish/graph';
-import { type LoweringSite, bytesView, linearWeight, product } from './linear.js';
+import { type LoweringSite, linearWeight, packedBytes, product } from './linear.js';
 import type { BlockwiseWeight } from './weight-expression.js';
 
 const int = (value: number): Attribute => ({ type: 'int', value });
 
-/** A product over a blockwise weight, read through Transpose. */
+/** A product over a blockwise weight of 4 bits, read through Transpose. */
 interface Linear {
   readonly node: Node;
   readonly weight: BlockwiseWeight;
@@ -27,7 +27,7 @@ export function joinLinear(site: LoweringSite, node: Node, isAlone: (node: Node)
   const rows = sizes.reduce((sum, size) => sum + size, 0);
   const { blockSize, columns } = first.weight;
   const name = `${group[0]?.node.name}/joined`;
-  const bytes = concat(site, `${name}.bytes`, group.map(({ weight }) => bytesView(site.graph, weight.name, weight.codes, [weight.rows, columns / blockSize, blockSize / 2])));
+  const bytes = concat(site, `${name}.bytes`, group.map(({ weight }) => packedBytes(site.graph, weight)));
   const scale = concat(site, `${name}.scale`, group.map(({ weight }) => site.resolve(weight.scale)));
   const joined = product(site.graph, [site.resolve(node.input(0)), bytes, scale], { rows, columns, blockSize }, name, `${name}_output`);
   const lengths = site.graph.addInitializer(`${name}.rows`, int64Tensor(sizes));
@@ -38,7 +38,7 @@ export function joinLinear(site: LoweringSite, node: Node, isAlone: (node: Node)
 
 function linearOf(site: LoweringSite, node: Node): Linear | undefined {
   const weight = linearWeight(site, node);
-  return weight?.kind === 'blockwise' ? { node, weight } : undefined;
+  return weight?.kind === 'blockwise' && weight.bits === 4 ? { node, weight } : undefined;
 }
 
 function isLike(a: BlockwiseWeight, b: BlockwiseWeight): boolean {

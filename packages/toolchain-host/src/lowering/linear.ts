@@ -27,10 +27,28 @@ export function lowerLinear(site: LoweringSite, node: Node, output: string): Val
   const weight = linearWeight(site, node);
   if (weight === undefined) return undefined;
   const x = site.resolve(node.input(0));
-  if (weight.kind === 'per-channel') return channelProduct(site, x, weight, node.name, output);
-  const { rows, columns, blockSize } = weight;
-  const packed = bytesView(site.graph, weight.name, weight.codes, [rows, columns / blockSize, blockSize / 2]);
-  return product(site.graph, [x, packed, site.resolve(weight.scale)], weight, node.name, output);
+  const blockSize = weight.kind === 'blockwise' ? weight.blockSize : ([128, 64, 32, 16].find((size) => weight.columns % size === 0) as number);
+  const weighed = { ...weight, blockSize, scale: blockScales(site, weight, blockSize) };
+  if (weight.bits === 8) return twoProducts(site, x, weighed, node.name, output);
+  return product(site.graph, [x, packedBytes(site.graph, weighed), weighed.scale], weighed, node.name, output);
+}
+
+/** A quantized weight with one scale a block: `scale` [N, K/blockSize] of the graph under construction. */
+type BlockScaledWeight = Omit<BlockwiseWeight, 'kind'>;
+
+/** Scales of channels are repeated for each block, as a constant expression. */
+function blockScales(site: LoweringSite, weight: BlockwiseWeight | ChannelWeight, blockSize: number): Value {
+  if (weight.kind === 'blockwise') return site.resolve(weight.scale);
+  const { graph } = site;
+  const { name, rows, columns } = weight;
+  const node = constantNodes(graph, name);
+  const column = node('Reshape', 'scale_column', [site.resolve(weight.scale), dims(graph, `${name}.scale_dims`, [rows, 1])]);
+  return node('Expand', 'block_scales', [column, dims(graph, `${name}.block_dims`, [rows, columns / blockSize])]);
+}
+
+/** The bytes of 4-bit codes [N, K/B, B/2]. */
+export function packedBytes(graph: Graph, { name, codes, rows, columns, blockSize }: Pick<BlockwiseWeight, 'name' | 'codes' | 'rows' | 'columns' | 'blockSize'>): Value {
+  return bytesView(graph, name, codes, [rows, columns / blockSize, blockSize / 2]);
 }
 
 /**
@@ -38,27 +56,23 @@ export function lowerLinear(site: LoweringSite, node: Node, output: string): Val
  * (MatMulNBits with 8 bits at level 1 widens the whole matrix on every call.) The planes are constant expressions over the
  * same bytes; compile folds them, so that convert writes no weight.
  */
-function channelProduct(site: LoweringSite, x: Value, weight: ChannelWeight, name: string, output: string): Value {
+function twoProducts(site: LoweringSite, x: Value, weight: BlockScaledWeight, name: string, output: string): Value {
   const { graph } = site;
-  const { rows, columns } = weight;
-  const blockSize = [128, 64, 32, 16].find((size) => columns % size === 0) as number;
+  const { rows, columns, blockSize, scale } = weight;
   const blocks = columns / blockSize;
   const planes = nibblePlanes(graph, weight, [rows, blocks, blockSize / 2]);
   const node = constantNodes(graph, weight.name);
-  const column = node('Reshape', 'scale_column', [site.resolve(weight.scale), dims(graph, `${weight.name}.scale_dims`, [rows, 1])]);
-  const low = node('Expand', 'low_scale', [column, dims(graph, `${weight.name}.block_dims`, [rows, blocks])]);
-  const high = node('Mul', 'high_scale', [low, constant(graph, 'nibble.16f', floatTensor([16], []))]);
+  const high = node('Mul', 'high_scale', [scale, constant(graph, 'nibble.16f', floatTensor([16], []))]);
   const zero = node('Expand', 'low_zero', [byte(graph, 0), dims(graph, `${weight.name}.zero_dims`, [rows, Math.ceil(blocks / 2)])]);
-  const shape = { rows, columns, blockSize };
   const parts = [
-    product(graph, [x, planes.high, high], shape, `${name}/high`, `${output}_high`),
-    product(graph, [x, planes.low, low, zero], shape, `${name}/low`, `${output}_low`),
+    product(graph, [x, planes.high, high], weight, `${name}/high`, `${output}_high`),
+    product(graph, [x, planes.low, scale, zero], weight, `${name}/low`, `${output}_low`),
   ];
   return graph.addNode({ opType: 'Add', name, inputs: parts, outputs: [output] }).output();
 }
 
 /** Low nibbles of two neighbours in one byte, and high nibbles as codes h + 8, both with the even column in the low half. */
-function nibblePlanes(graph: Graph, weight: ChannelWeight, view: readonly number[]): { readonly high: Value; readonly low: Value } {
+function nibblePlanes(graph: Graph, weight: BlockScaledWeight, view: readonly number[]): { readonly high: Value; readonly low: Value } {
   const node = constantNodes(graph, weight.name);
   const pairs = bytesView(graph, weight.name, weight.codes, [weight.rows, weight.columns / 2, 2]);
   const [even, odd] = halves(graph, weight.name, pairs);
@@ -100,6 +114,11 @@ function constantNodes(graph: Graph, prefix: string) {
 /** The same bytes, as a tensor of bytes. */
 export function bytesView(graph: Graph, name: string, tensor: BlockwiseWeight['codes'], view: readonly number[]): Value {
   return constant(graph, `${name}.bytes`, { ...tensor, dtype: DataType.UINT8, dims: view });
+}
+
+/** uint8 1 [N, blocks], one tensor for all weights of this shape: integers of blocks where a channel has one scale. */
+export function unitIntegers(graph: Graph, rows: number, blocks: number): Value {
+  return constant(graph, `integers.${rows}x${blocks}`, inlineTensor(DataType.UINT8, [rows, blocks], new Uint8Array(rows * blocks).fill(1)));
 }
 
 function byte(graph: Graph, value: number): Value {

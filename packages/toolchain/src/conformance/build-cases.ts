@@ -26,9 +26,10 @@ export const BUILD_CASES: readonly Case[] = [
     assert.match(identity.version, /\d/, 'a version names a number');
     assert.deepEqual(await toolchain.identity(), identity);
   }],
-  ['accepts the block size of the suite or says that it has a limit', async ({ toolchain }) => {
-    const { lpbqBlockSizes } = toolchain.limits();
-    assert.ok(lpbqBlockSizes === undefined || lpbqBlockSizes.includes(TINY.blockSize));
+  ['accepts the schemes and the block size of the suite or says that it has limits', async ({ toolchain }) => {
+    const { blockSizes, weightSchemes } = toolchain.limits();
+    for (const scheme of ['lpbq', 'per_channel'] as const) assert.ok(weightSchemes === undefined || weightSchemes.includes(scheme));
+    assert.ok(blockSizes === undefined || blockSizes.includes(TINY.blockSize));
   }],
   ['convert leaves the model of the caller as it was', async (bench) => {
     const model = tinyModel({ ar: 4, cl: 16, part: 1, parts: 1, quantized: true }, bench.weights);

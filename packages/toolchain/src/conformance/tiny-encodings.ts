@@ -2,7 +2,7 @@
 import { DataType, type Encodings, type Graph, type ParameterEncoding, type PerTensorEncoding, type Tensor } from '@tundish/graph';
 import { simulate } from './simulate.js';
 import { type TinyRequest, tinyModel } from './tiny-model.js';
-import { EMBEDDING, TINY, type TinyWeights, layerMatrices, seededRandom } from './tiny-weights.js';
+import { EMBEDDING, TINY, type TinyWeights, channelBits, layerMatrices, seededRandom } from './tiny-weights.js';
 
 /** Additive value of masked positions. */
 const MASKED = -50;
@@ -72,7 +72,9 @@ function parameterEncodings(weights: TinyWeights, bytes: Uint8Array): Map<string
   const parameters = new Map<string, ParameterEncoding>();
   for (let layer = 0; layer < TINY.layers; layer++) {
     for (const [name] of layerMatrices(layer)) {
-      parameters.set(name, { kind: 'lpbq', dtype: 'int4', blockSize: TINY.blockSize, channelScale: floats(`${name}.channel_scale`), blockScale: stored(`${name}.block_scale`) });
+      const bits = channelBits(name);
+      if (bits !== undefined) parameters.set(name, { kind: 'per-channel', dtype: `int${bits}`, axis: 0, scale: floats(`${name}.scale`) });
+      else parameters.set(name, { kind: 'lpbq', dtype: 'int4', blockSize: TINY.blockSize, channelScale: floats(`${name}.channel_scale`), blockScale: stored(`${name}.block_scale`) });
     }
   }
   parameters.set('lm_head.weight', { kind: 'per-channel', dtype: 'int8', axis: 0, scale: floats('lm_head.weight.scale') });

@@ -1,6 +1,6 @@
 /** The decoder that the conformance suite builds: two layers in the adapted form, whole or cut between the layers. */
 import { type Attribute, DataType, Graph, type Model, type Tensor, type Value, floatTensor, inlineTensor, bytesOf, inferShapes, int64Tensor } from '@tundish/graph';
-import { EMBEDDING, TINY, type TinyWeights } from './tiny-weights.js';
+import { EMBEDDING, TINY, type TinyWeights, channelBits } from './tiny-weights.js';
 
 export interface TinyRequest {
   readonly ar: number;
@@ -131,7 +131,8 @@ class TinyBuilder {
   #matrix(name: string): Value {
     const range = (suffix: string): Value => this.#constant(`${name}${suffix}`, this.weights.range(`${name}${suffix}`));
     if (!this.request.quantized) return range('.float');
-    if (name === 'lm_head.weight') return this.#node('DequantizeLinear', `${name}_dequantized`, [range(''), range('.scale')], { axis: int(0) });
+    const bits = channelBits(name);
+    if (bits !== undefined) return this.#node('DequantizeLinear', `${name}_dequantized`, [range(''), range('.scale'), ...(bits === 4 ? [range('.zero_point')] : [])], { axis: int(0) });
     const widened = this.#node('Cast', `${name}_widened`, [range('.block_scale')], { to: int(DataType.FLOAT) });
     const scale = this.#node('Mul', `${name}_scale`, [widened, range('.channel_scale')]);
     return this.#node('DequantizeLinear', `${name}_dequantized`, [range(''), scale, range('.zero_point')], { axis: int(1), block_size: int(TINY.blockSize) });

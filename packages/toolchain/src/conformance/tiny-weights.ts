@@ -25,7 +25,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Names and shapes [out, in] of the blockwise quantized matrices of a layer. */
+/** Names and shapes [out, in] of the quantized matrices of a layer. */
 export function layerMatrices(layer: number): readonly (readonly [string, number, number])[] {
   const { hidden, heads, groups, headDim, inner } = TINY;
   const prefix = `model.layers.${layer}`;
@@ -40,16 +40,22 @@ export function layerMatrices(layer: number): readonly (readonly [string, number
   ];
 }
 
+/** Width of a matrix with one scale a row; undefined for LPBQ, which most have. */
+export function channelBits(name: string): 4 | 8 | undefined {
+  if (name === 'lm_head.weight' || name === 'model.layers.1.mlp.down_proj.weight') return 8;
+  return name === 'model.layers.1.self_attn.v_proj.weight' ? 4 : undefined;
+}
+
 export function tinyWeights(): TinyWeights {
   const file = new WeightFile();
   const random = seededRandom(20);
   for (let layer = 0; layer < TINY.layers; layer++) {
-    for (const [name, rows, columns] of layerMatrices(layer)) addBlockwise(file, random, name, rows, columns);
+    for (const [name, rows, columns] of layerMatrices(layer)) addMatrix(file, random, name, rows, columns);
     for (const norm of ['input_layernorm', 'post_attention_layernorm']) addGain(file, random, `model.layers.${layer}.${norm}.weight`);
   }
   addGain(file, random, 'model.norm.weight');
   addEmbedding(file, random);
-  addHead(file, random);
+  addMatrix(file, random, 'lm_head.weight', TINY.vocab, TINY.hidden);
   return file;
 }
 
@@ -74,6 +80,12 @@ class WeightFile implements TinyWeights {
   }
 }
 
+function addMatrix(file: WeightFile, random: () => number, name: string, rows: number, columns: number): void {
+  const bits = channelBits(name);
+  if (bits === undefined) addBlockwise(file, random, name, rows, columns);
+  else addChannels(file, random, name, rows, columns, bits);
+}
+
 /** Codes + 8 as UINT4, integer block scales, float32 channel scales; and `{name}.float`, fround(code * fround(scales)). */
 function addBlockwise(file: WeightFile, random: () => number, name: string, rows: number, columns: number): void {
   const { blockSize } = TINY;
@@ -86,8 +98,7 @@ function addBlockwise(file: WeightFile, random: () => number, name: string, rows
     const block = row * blocks + Math.floor((i % columns) / blockSize);
     return (code - 8) * Math.fround((blockScale[block] as number) * (channelScale[row] as number));
   });
-  const packed = Uint8Array.from({ length: codes.length / 2 }, (_, i) => (codes[2 * i] as number) | ((codes[2 * i + 1] as number) << 4));
-  file.add(name, DataType.UINT4, [rows, columns], packed);
+  file.add(name, DataType.UINT4, [rows, columns], packed(codes));
   file.add(`${name}.block_scale`, DataType.UINT8, [rows, blocks], blockScale);
   file.add(`${name}.channel_scale`, DataType.FLOAT, [rows, 1], bytesOf(channelScale));
   file.add(`${name}.zero_point`, DataType.UINT4, [rows, blocks], new Uint8Array((rows * blocks) / 2).fill(0x88));
@@ -106,12 +117,21 @@ function addEmbedding(file: WeightFile, random: () => number): void {
   file.add(`${name}.float`, DataType.FLOAT, dims, bytesOf(Float32Array.from(codes, (code) => (code - EMBEDDING.zeroPoint) * EMBEDDING.scale)));
 }
 
-/** int8 codes with one scale a row. */
-function addHead(file: WeightFile, random: () => number): void {
-  const { vocab, hidden } = TINY;
-  const codes = Int8Array.from({ length: vocab * hidden }, () => Math.floor(random() * 256) - 128);
-  const scale = Float32Array.from({ length: vocab }, () => (0.5 + random()) / 600);
-  file.add('lm_head.weight', DataType.INT8, [vocab, hidden], bytesOf(codes));
-  file.add('lm_head.weight.scale', DataType.FLOAT, [vocab], bytesOf(scale));
-  file.add('lm_head.weight.float', DataType.FLOAT, [vocab, hidden], bytesOf(Float32Array.from(codes, (code, i) => code * (scale[Math.floor(i / hidden)] as number))));
+/** Codes with one scale a row, of 4 bits as UINT4, code + 8; and `{name}.float`. */
+function addChannels(file: WeightFile, random: () => number, name: string, rows: number, columns: number, bits: 4 | 8): void {
+  const half = 2 ** (bits - 1);
+  const codes = Int8Array.from({ length: rows * columns }, () => Math.floor(random() * 2 * half) - half);
+  const scale = Float32Array.from({ length: rows }, () => (0.5 + random()) / (4.7 * half));
+  if (bits === 8) file.add(name, DataType.INT8, [rows, columns], bytesOf(codes));
+  else {
+    file.add(name, DataType.UINT4, [rows, columns], packed(Uint8Array.from(codes, (code) => code + half)));
+    file.add(`${name}.zero_point`, DataType.UINT4, [rows], new Uint8Array(rows / 2).fill(0x88));
+  }
+  file.add(`${name}.scale`, DataType.FLOAT, [rows], bytesOf(scale));
+  file.add(`${name}.float`, DataType.FLOAT, [rows, columns], bytesOf(Float32Array.from(codes, (code, i) => code * (scale[Math.floor(i / columns)] as number))));
+}
+
+/** Two unsigned codes a byte, the first in the low half. */
+function packed(codes: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: codes.length / 2 }, (_, i) => (codes[2 * i] as number) | ((codes[2 * i + 1] as number) << 4));
 }

@@ -10,16 +10,17 @@ import { transformError } from '../errors.js';
  */
 export function shareRows(name: string, encoding: ParameterEncoding, index: number, count: number): ParameterEncoding {
   if (encoding.kind === 'per-tensor') return encoding;
-  const channels = encoding.kind === 'lpbq' ? encoding.channelScale : encoding.scale;
-  const rows = channels.length / count;
+  const channels = encoding.kind === 'per-block' ? encoding.channels : encoding.kind === 'lpbq' ? encoding.channelScale.length : encoding.scale.length;
+  const rows = channels / count;
   if (!Number.isInteger(rows)) {
     throw transformError('ENCODINGS_ROWS', {
-      what: `the ${channels.length} channels of ${name} cannot be shared by ${count} heads`,
+      what: `the ${channels} channels of ${name} cannot be shared by ${count} heads`,
       why: 'every head owns the same number of rows of its projection',
     });
   }
   const [from, to] = [index * rows, (index + 1) * rows];
   if (encoding.kind === 'per-channel') return { ...encoding, scale: encoding.scale.slice(from, to) };
-  const blocks = encoding.blockScale.length / channels.length;
+  const blocks = (encoding.kind === 'per-block' ? encoding.scale : encoding.blockScale).length / channels;
+  if (encoding.kind === 'per-block') return { ...encoding, channels: rows, scale: encoding.scale.slice(from * blocks, to * blocks) };
   return { ...encoding, channelScale: encoding.channelScale.slice(from, to), blockScale: encoding.blockScale.slice(from * blocks, to * blocks) };
 }

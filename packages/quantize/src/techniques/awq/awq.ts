@@ -14,9 +14,10 @@ export interface AwqOptions {
   /**
    * Rounds one of the weights [n, k] whose columns have been multiplied by `factors` [k].
    *
+   * @param layer its place among the weights
    * @returns the values of its codes, fp32 [n, k]
    */
-  readonly round: (weight: LayerWeight, factors: Float32Array) => Float32Array | Promise<Float32Array>;
+  readonly round: (weight: LayerWeight, factors: Float32Array, layer: number) => Float32Array | Promise<Float32Array>;
 }
 
 export interface AwqFactors {
@@ -39,7 +40,7 @@ export async function awq(weights: readonly LayerWeight[], { points, magnitudes,
     for (const [i, { w, n, k }] of weights.entries()) {
       const size = sizes[i] as number;
       if (!(size > 0)) continue;
-      const values = await round({ w: timesColumns(w, factors), n, k }, factors);
+      const values = await round({ w: timesColumns(w, factors), n, k }, factors, i);
       sum += loss({ w: errorsOf(values, factors, w), n, k }) / size;
     }
     return sum;

@@ -23,13 +23,14 @@ export function searchLpbqGrid({ kernels, threads }: Compute, { w, n, k }: Layer
   return kernels.solvers.searchLpbq({ w, n, k, block: blockSize, gram: weights, factors: channelFactors(options.factors), threads });
 }
 
-function diagonal(gram: Float32Array, k: number): Float32Array {
+/** The diagonal of a matrix that is there as a whole or in diagonal blocks. */
+export function diagonal(gram: Float32Array, k: number): Float32Array {
   const width = gram.length / k;
   return Float32Array.from({ length: k }, (_, i) => gram[i * width + (i % width)] as number);
 }
 
 /** `count` factors up to 1. */
-function channelFactors(count: number): Float32Array {
+export function channelFactors(count: number): Float32Array {
   const span = 0.4;
   return Float32Array.from({ length: count }, (_, i) => (count === 1 ? 1 : 1 - span + (span * i) / (count - 1)));
 }

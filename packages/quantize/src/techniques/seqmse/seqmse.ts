@@ -1,7 +1,8 @@
 /** SeqMSE of AIMET 2.42: each range shrinks to the part of its min-max range that the layer's output likes best. */
 import { type LpbqScales, type ScaleGrid, candidateScale } from '@tundish/native';
 import { compressScales, lpbqGrid } from '../../lpbq/compress-scales.js';
-import { type Compute, type LayerWeight, dequantize, diagonalBlocks } from '../weight-matrix.js';
+import { leastLoss, minMaxGrid } from '../range-grid/range-grid.js';
+import { type Compute, type LayerWeight, diagonalBlocks, dot } from '../weight-matrix.js';
 
 export interface SeqMseOptions {
   /** Parts of the range that are tried: 1/C, 2/C, ..., 1. */
@@ -18,36 +19,50 @@ export interface BlockSeqMseOptions extends SeqMseOptions {
   readonly start: 'minMax' | 'compressed';
 }
 
-/** LPBQ scales: searched as float scales of blocks, then compressed. Of equal losses the smallest range. */
-export function seqMse({ kernels, threads }: Compute, { w, n, k }: LayerWeight, options: BlockSeqMseOptions): LpbqScales {
-  const { blockSize: block, candidates, gram, cross, start } = options;
-  const minMax = start === 'compressed' ? kernels.solvers.searchLpbq({ w, n, k, block, gram: undefined, factors: new Float32Array(), threads }) : undefined;
-  const { scale } = kernels.solvers.searchCandidates({
-    w, n, k, block, bits: 4, candidates, threads,
-    gram: diagonalBlocks(gram, k, block),
-    ...(cross === undefined ? {} : { linear: blockTargets(w, cross, n, k, block) }),
-    ...(minMax === undefined ? {} : { start: lpbqGrid(minMax, k).scale }),
-  });
-  return compressScales(scale, n);
+/** A grid of float scales, and which part (chosen + 1) / C of its range each scale takes. */
+export interface ChosenGrid {
+  readonly grid: ScaleGrid;
+  readonly chosen: Uint8Array;
 }
 
-/** Scales of whole channels. @returns the grid, and which part (chosen + 1) / C of the range each channel takes */
-export function seqMsePerChannel({ kernels, threads }: Compute, { w, n, k }: LayerWeight, bits: 4 | 8, { candidates, gram }: Omit<SeqMseOptions, 'cross'>): { readonly grid: ScaleGrid; readonly chosen: Uint8Array } {
-  const full = kernels.quantizePerChannel(w, n, k, bits, threads).scale;
-  const chosen = new Uint8Array(n);
-  const scale = new Float32Array(n);
-  const least = new Float64Array(n).fill(Infinity);
-  for (let c = 0; c < candidates; c++) {
-    const grid: ScaleGrid = { scale: full.map((value) => candidateScale(value, c, candidates, bits)), block: k, bits };
-    const errors = dequantize(kernels.solvers.roundToGrid({ w, n, k, threads }, grid), grid).map((value, i) => value - (w[i] as number));
-    kernels.solvers.rowLosses(errors, gram, n, k, threads).forEach((loss, row) => {
-      if (!(loss < (least[row] as number))) return;
-      least[row] = loss;
-      chosen[row] = c;
-      scale[row] = grid.scale[row] as number;
-    });
-  }
+/** LPBQ scales: searched as float scales of blocks, then compressed. Of equal losses the smallest range. */
+export function seqMse(compute: Compute, { w, n, k }: LayerWeight, { blockSize: block, start, ...options }: BlockSeqMseOptions): LpbqScales {
+  const { kernels, threads } = compute;
+  const minMax = start === 'compressed' ? kernels.solvers.searchLpbq({ w, n, k, block, gram: undefined, factors: new Float32Array(), threads }) : undefined;
+  const { grid } = seqMsePerBlock(compute, { w, n, k }, { ...options, block, bits: 4, ...(minMax === undefined ? {} : { full: lpbqGrid(minMax, k).scale }) });
+  return compressScales(grid.scale, n);
+}
+
+/** Float scales of blocks. @param options `full`: scales of the full ranges, fp32 [n, k / block]; those of min-max without it */
+export function seqMsePerBlock({ kernels, threads }: Compute, { w, n, k }: LayerWeight, options: SeqMseOptions & { readonly block: number; readonly bits: 4 | 8; readonly full?: Float32Array }): ChosenGrid {
+  const { block, bits, candidates, gram, cross, full } = options;
+  const { scale, chosen } = kernels.solvers.searchCandidates({
+    w, n, k, block, bits, candidates, threads,
+    gram: diagonalBlocks(gram, k, block),
+    ...(cross === undefined ? {} : { linear: blockTargets(w, cross, n, k, block) }),
+    ...(full === undefined ? {} : { start: full }),
+  });
+  return { grid: { scale, block, bits }, chosen };
+}
+
+/** Scales of whole channels. */
+export function seqMsePerChannel(compute: Compute, weight: LayerWeight, bits: 4 | 8, { candidates, gram, cross }: SeqMseOptions): ChosenGrid {
+  const { n, k } = weight;
+  const full = minMaxGrid(compute, weight, { bits, block: k }).scale;
+  const slope = cross === undefined ? undefined : referenceSlope(compute, weight, cross, gram);
+  const scales = Array.from({ length: candidates }, (_, c) => () => full.map((value) => candidateScale(value, c, candidates, bits)));
+  const { scale, chosen } = leastLoss(compute, weight, { bits, block: k }, scales, (e) => {
+    const losses = compute.kernels.solvers.rowLosses(e, gram, n, k, compute.threads);
+    return slope === undefined ? losses : losses.map((loss, row) => loss - 2 * dot(e.subarray(row * k, (row + 1) * k), slope.subarray(row * k, (row + 1) * k)));
+  });
   return { grid: { scale, block: k, bits }, chosen };
+}
+
+/** W (Xf'X - X'X), fp32 [n, k]: what an error gains by leaning toward what the float inputs give. */
+function referenceSlope({ kernels, threads }: Compute, { w, n, k }: LayerWeight, cross: Float32Array, gram: Float32Array): Float32Array {
+  const slope = new Float32Array(n * k);
+  kernels.algebra.multiplyInto(slope, w, cross.map((value, i) => value - (gram[i] as number)), { m: n, n: k, k }, threads);
+  return slope;
 }
 
 /** Per block, what the float inputs make of the weight, seen from the quantized inputs: w_j (Xf'X)_jj, fp32 [n, k]. */
