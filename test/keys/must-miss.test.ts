@@ -89,7 +89,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'optimize.rotate.r2': [(text) => `${text}optimize: { rotate: { r2: true } }\n`, ['optimize', ...FROM_QUANTIZE]],
   'optimize.rotate.r3': [(text) => `${text}optimize: { rotate: { r3: true } }\n`, ['optimize', ...FROM_QUANTIZE]],
   quantize: [(text) => text.replace(/quantize: .*/, 'quantize: none'), FROM_QUANTIZE],
-  'quantize.recipe': [replaced('quantize: {', 'quantize: { recipe: fast,'), FROM_QUANTIZE],
+  'quantize.recipe': [replaced('recipe: minmax', 'recipe: fast'), FROM_QUANTIZE],
   'quantize.smoothing': [replaced('quantize: {', 'quantize: { smoothing: { method: awq, points: 3 },'), FROM_QUANTIZE],
   'quantize.scales': [replaced('quantize: {', 'quantize: { scales: { search: grid, weighting: none },'), FROM_QUANTIZE],
   'quantize.rounding': [replaced('quantize: {', 'quantize: { rounding: { method: gptq },'), FROM_QUANTIZE],
@@ -97,6 +97,9 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'quantize.refine': [replaced('quantize: {', 'quantize: { refine: { method: signround, iterations: 1 },'), FROM_QUANTIZE],
   'quantize.polish': [replaced('quantize: {', 'quantize: { polish: 1,'), FROM_QUANTIZE],
   'quantize.products': [replaced('quantize: {', 'quantize: { polish: 1, products: bfloat16,'), FROM_QUANTIZE],
+  'quantize.source.encodings': 'has a row of its own: it stands in place of other options',
+  'quantize.source.onnx': 'has a row of its own: it stands beside encodings',
+  'quantize.source.names': 'has a row of its own: it stands beside encodings',
   'quantize.weights.scheme': [replaced('quantize: {', 'quantize: { weights: { scheme: per_channel },'), FROM_QUANTIZE],
   'quantize.weights.bits': [replaced('quantize: {', 'quantize: { weights: { scheme: per_channel, bits: 8 },'), FROM_QUANTIZE],
   'quantize.weights.blockSize': [replaced('quantize: {', 'quantize: { weights: { blockSize: 16 },'), FROM_QUANTIZE],
@@ -161,6 +164,31 @@ describe('recipe options', () => {
     model.remove();
     return found;
   });
+  /** A build whose encodings were made elsewhere: those of the base. */
+  const sourced = async (): Promise<Model> => {
+    const model = base.copy();
+    copyFileSync(model.blob('quantize', 'encodings-1.0.0.json'), model.path('own.encodings'));
+    model.edit('recipe.yaml', (text) => text.replace(/quantize: .*/, 'quantize: { source: { encodings: ./own.encodings } }'));
+    expect(await model.build('quantize')).toEqual(['quantize']);
+    return model;
+  };
+  const SOURCES: readonly (readonly [what: string, change: (model: Model) => void])[] = [
+    ['quantize.source.encodings: a byte of the file', (model) => appendFileSync(model.path('own.encodings'), '\n')],
+    ['quantize.source.names', (model) => model.edit('recipe.yaml', replaced('own.encodings', 'own.encodings, names: { logits: logits }'))],
+    ['quantize.source.onnx', (model) => {
+      copyFileSync(model.blob('load', 'graph.onnx'), model.path('checkpoint/own.onnx'));
+      model.edit('recipe.yaml', replaced('own.encodings', 'own.encodings, onnx: ./checkpoint/own.onnx'));
+    }],
+  ];
+  for (const [what, change] of SOURCES) {
+    row('must miss', `option ${what}`, async () => {
+      const model = await sourced();
+      change(model);
+      const found = expectRan(await model.build('quantize'), ['quantize']);
+      model.remove();
+      return found;
+    });
+  }
   row('must miss', 'option import.dtype, of a GGUF file', async () => {
     const model = Model.make(installation, { recipe: 'checkpoint: ./tiny.gguf\ngraphs: { ar: [1], cl: [32] }\nquantize: none\n' });
     copyFileSync(join(REPOSITORY, 'test/fixtures/gguf/tiny-llama.gguf'), model.path('tiny.gguf'));

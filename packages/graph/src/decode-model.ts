@@ -20,12 +20,14 @@ export interface DecodeOptions {
   readonly path?: string;
   /** Folder that holds the external data files; when given, every external range is held against them. */
   readonly checkExternal?: string;
+  /** Leaves shapes as they are declared, for graphs whose operators need not be known. */
+  readonly declaredShapes?: boolean;
   /** Hears about what was repaired: unsorted nodes, node names that were not unique. */
   readonly reporter?: Reporter;
 }
 
 /**
- * The model in `bytes`, with all shapes that can be inferred. Inline tensors alias `bytes`.
+ * The model in `bytes`, with all shapes that can be inferred (`declaredShapes`: those that the file declares). Inline tensors alias `bytes`.
  *
  * @throws ONNX_MALFORMED, ONNX_INVALID, ONNX_UNSUPPORTED, ONNX_EXTERNAL_DATA, GRAPH_CYCLE, GRAPH_OP, GRAPH_SHAPE_CONFLICT
  */
@@ -34,7 +36,7 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Mod
     checkWire(bytes);
     const proto = fromBinary(ModelProtoSchema, bytes);
     const model = readModel(proto, options.reporter ?? silentReporter);
-    inferShapes(model);
+    if (options.declaredShapes !== true) inferShapes(model);
     if (options.checkExternal !== undefined) checkExternalFiles(model, options.checkExternal);
     return model;
   });

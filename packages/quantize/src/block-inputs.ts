@@ -24,6 +24,8 @@ export interface BlockInputsRequest {
   readonly reference?: string;
   /** How ranges are chosen; absent where none are measured. */
   readonly ranges?: RangeOptions;
+  /** sha256 of the files that scales and weights were given in, which stand in place of a technique. */
+  readonly given?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
@@ -33,23 +35,24 @@ export interface BlockInputsRequest {
  * @throws QUANTIZE_WEIGHTS_CUT, QUANTIZE_UNKNOWN_PARAMETER, the reason of the signal
  */
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
-  const { segment, calibration, activations, reference, ranges } = request;
+  const { segment, calibration, activations, reference, ranges, given } = request;
   return {
-    options: { ...weightOptions(segment, request.weights), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
+    options: { ...weightOptions(segment, request.weights, given !== undefined), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),
       ...(calibration === undefined ? {} : feedDigests(segment, calibration)),
       ...(activations === undefined ? {} : { activations }),
       ...(reference === undefined ? {} : { reference }),
+      ...Object.fromEntries(Object.entries(given ?? {}).map(([name, digest]) => [`given/${name}`, digest])),
     },
   };
 }
 
 /** The options that a role in this block reads; the scheme of each of its own projections, and of no other. */
-function weightOptions(segment: Segment, { schemes, embeddingBits, technique, mixedPrecision }: WeightOptions): BlockInputs['options'] {
+function weightOptions(segment: Segment, { schemes, embeddingBits, technique, mixedPrecision }: WeightOptions, given: boolean): BlockInputs['options'] {
   const parameters = findParameters(segment.model.graph);
-  const projections = segment.output === 'logits' ? [] : parameters.filter(({ role }) => role === 'projection');
+  const projections = given || segment.output === 'logits' ? [] : parameters.filter(({ role }) => role === 'projection');
   return {
     ...(parameters.some(({ role }) => role === 'embedding') ? { embeddingBits } : {}),
     ...(projections.length === 0 ? {} : { schemes: Object.fromEntries(projections.map(({ name }) => [name, { ...schemeOf(schemes, name) }])), technique: { ...technique }, ...(mixedPrecision === undefined ? {} : { sensitivity: true }) }),

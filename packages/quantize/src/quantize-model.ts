@@ -15,11 +15,14 @@ import { type BlockRanges, type BlockResult, type BlockWeight, readBlockRecord, 
 import { assignEncodings } from './calibration/assign.js';
 import type { CacheDecision } from './calibration/cache-bits.js';
 import { settleCaches } from './calibration/cache-encodings.js';
-import { type Range, requireFinite } from './calibration/encoding-rules.js';
+import { type Range, representedRange, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
 import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
+import { requireCoverage } from './given/coverage.js';
+import { givenFor } from './given/given-for.js';
+import type { GivenModel } from './given/given-model.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
 import type { MeasuredLayer, RaisedLayer } from './mixed-precision/choose-layers.js';
@@ -31,7 +34,7 @@ import type { QuantizedWeight } from './quantized-weight.js';
 import { type Segment, type SegmentPlan, segmentAt, segmentCount } from './segments.js';
 import { WeightFile } from './weight-file.js';
 import { requireLayers } from './weight-scheme.js';
-import { TensorFiles } from './weight-source.js';
+import { TensorFiles, vectorSource } from './weight-source.js';
 import { ZERO_POINTS, writeZeroPoints, zeroPointRange } from './zero-points.js';
 
 export interface QuantizeRequest {
@@ -42,7 +45,9 @@ export interface QuantizeRequest {
   readonly kernels: Kernels;
   /** Absent where neither techniques nor ranges need text. */
   readonly calibration?: Calibration;
-  /** Whether activations and the cache are quantized too, which needs a calibration; else they stay in floating point. */
+  /** Scales that were made elsewhere: each takes the place of what a technique or the text would give. */
+  readonly given?: GivenScales;
+  /** Whether activations and the cache are quantized too, which needs a calibration or given scales; else they stay in floating point. */
   readonly activations: boolean;
   /** How their ranges and the cache's are chosen; minimum and maximum, and 8 bits, when absent. */
   readonly ranges?: RangeOptions;
@@ -59,6 +64,14 @@ export interface QuantizeRequest {
 
 const DEFAULT_RANGES: RangeOptions = { observer: { method: 'minmax' }, cache: { bits: 8, granularity: 'tensor' } };
 const NOTHING_SEEN: BlockRanges = { ranges: {}, caches: {} };
+
+export interface GivenScales {
+  readonly model: GivenModel;
+  /** sha256 of all that it was read from, by name. */
+  readonly digests: Readonly<Record<string, string>>;
+  /** Factor on cos and sin (yarn). */
+  readonly attentionScaling: number;
+}
 
 /** How activation ranges are measured. */
 export interface Calibration {
@@ -89,9 +102,10 @@ export interface QuantizeResult {
  *
  * A block that the cache has is read, not made; both ways give the same bytes.
  *
- * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING, QUANTIZE_UNKNOWN_LAYER
+ * @throws QUANTIZE_NOT_FINITE, QUANTIZE_BLOCK_SIZE, QUANTIZE_RANGE_NOT_FINITE, QUANTIZE_SMOOTHING, QUANTIZE_UNKNOWN_LAYER, QUANTIZE_SOURCE_COVERAGE
  */
 export async function quantizeModel(request: QuantizeRequest): Promise<QuantizeResult> {
+  requireCoverage(request);
   const { weights: { technique, schemes, mixedPrecision }, plan } = request;
   if (technique.smoothing.method !== 'none') requireFoldable(findParameters(request.model.graph));
   requireLayers(request.model.graph, schemes);
@@ -165,7 +179,7 @@ class Walk {
   }
 
   async finish(): Promise<QuantizeResult> {
-    const { calibration, folder, activations: measured } = this.request;
+    const { calibration, given, folder, activations: measured } = this.request;
     await writeZeroPoints(folder, this.#quantized.values());
     this.#files.set(ZERO_POINTS, join(folder, ZERO_POINTS));
     const quantized = cloneModel(this.request.model);
@@ -173,19 +187,22 @@ class Walk {
     // Rotations were part of the expressions that are gone.
     const model = { ...quantized, opsetImports: usedOpsets(quantized) };
     const weightsOnly = { model, encodings: { activations: new Map<string, PerTensorEncoding>(), parameters: this.#parameters }, files: this.#files, layers: this.#layers, caches: this.#cacheDecisions };
-    if (calibration === undefined || !measured) return weightsOnly;
-    const { attentionScaling } = calibration.inputs;
-    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges: this.#ranges, caches: this.#caches, attentionScaling, fixed: this.#fixed });
+    const attentionScaling = given?.attentionScaling ?? calibration?.inputs.attentionScaling;
+    if (attentionScaling === undefined || !measured) return weightsOnly;
+    // Rules look at ranges: those that a grid holds, where the grid is given.
+    const ranges = new Map([...this.#ranges, ...[...(given?.model.activations ?? [])].map(([name, encoding]) => [name, representedRange(encoding)] as const)]);
+    const { activations, maskValue } = assignEncodings({ graph: model.graph, ranges, caches: this.#caches, attentionScaling, fixed: this.#fixed, ...(given === undefined ? {} : { given: given.model.activations }) });
     return { ...weightsOnly, encodings: { activations, parameters: this.#parameters }, maskValue };
   }
 
   #inputs(segment: Segment): BlockInputs {
-    const { weights, resolve, calibration, activations, ranges = DEFAULT_RANGES, signal } = this.request;
+    const { weights, resolve, calibration, given, activations, ranges = DEFAULT_RANGES, signal } = this.request;
     const before = calibration === undefined ? undefined : this.#before;
     return blockInputs({
       segment, weights, resolve, signal,
       ...(activations ? { ranges } : {}),
       ...(calibration === undefined ? {} : { calibration: calibration.inputs }),
+      ...(given === undefined ? {} : { given: given.digests }),
       ...(before === undefined ? {} : { activations: before.files.sha256(activationsName(before.name)) }),
       ...(before === undefined || segment.output === 'logits' || !needsReference(weights.technique) ? {} : { reference: before.files.sha256(referenceName(before.name)) }),
     });
@@ -217,7 +234,9 @@ class Walk {
   }
 
   async #quantizeWeights(segment: Segment, path: string, solved: SolvedSegment | undefined): Promise<Pick<BlockResult, 'weights' | 'fixed'>> {
+    const given = this.request.given?.model;
     const files = new TensorFiles(this.request.resolve);
+    const stored = new TensorFiles((location) => given?.resolve(location) ?? location);
     const file = await WeightFile.create(weightsName(segment.name), path);
     const weights: BlockWeight[] = [];
     const fixed: Record<string, PerTensorEncoding> = {};
@@ -226,14 +245,18 @@ class Walk {
       for (const parameter of findParameters(segment.model.graph)) {
         this.request.signal.throwIfAborted();
         const layer = parameter.role === 'projection' ? solved?.layers.get(parameter.name) : undefined;
-        const values = parameter.role === 'projection' ? undefined : solved?.folded.get(parameter.name);
-        const weight = await quantizeParameter({ kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange, ...(layer === undefined ? {} : { solved: layer }), ...(values === undefined ? {} : { values }) });
+        const folded = parameter.role === 'projection' ? undefined : solved?.folded.get(parameter.name);
+        const weight = await quantizeParameter({
+          kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange,
+          ...(layer === undefined ? {} : { solved: layer }), ...(folded === undefined ? {} : { source: vectorSource(parameter.name, folded) }), ...givenFor(given, quantizedKey(parameter), stored),
+        });
         weights.push({ key: quantizedKey(parameter), name: parameter.role === 'projection' && head ? 'lm_head.weight' : parameter.name, weight });
         if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) fixed[node.output().name] = weight.encoding;
       }
     } finally {
-      this.#bytesRead += files.bytesRead;
+      this.#bytesRead += files.bytesRead + stored.bytesRead;
       files.close();
+      stored.close();
       await file.close();
     }
     return { weights, fixed };

@@ -4,6 +4,8 @@ import type { Kernels } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import type { SolvedLayer } from './engine/solve-group.js';
 import { quantizeFloatScales, quantizePerChannel8, writeFloatScales } from './float-scales/float-scales.js';
+import type { GivenGrid } from './given/given-grid.js';
+import { quantizeGiven } from './given/quantize-given.js';
 import { quantizeLpbq, writeLpbq } from './lpbq/lpbq.js';
 import type { MixedPrecision } from './mixed-precision/choose-layers.js';
 import type { Parameter } from './parameters.js';
@@ -37,15 +39,18 @@ export interface ParameterRequest {
   readonly zeroPoints: ZeroPointRange;
   /** Codes and scales of the projection, where they were solved with its inputs. */
   readonly solved?: SolvedLayer;
-  /** Of a vector, in place of those that the graph gives it. */
-  readonly values?: Float32Array;
+  /** Where its numbers are, when they are not those of the checkpoint. */
+  readonly source?: WeightSource;
+  /** The grid that was made for it elsewhere. */
+  readonly grid?: GivenGrid;
 }
 
 /** Quantizes one parameter and appends it to the segment's weight file. */
 export async function quantizeParameter(request: ParameterRequest): Promise<QuantizedWeight> {
-  const { kernels, options, parameter, files, file, values } = request;
-  const source = values === undefined ? weightSource(parameter.name, parameter.root, files) : { name: parameter.name, rows: 1, columns: values.length, read: () => values };
+  const { kernels, options, parameter, files, file } = request;
+  const source = request.source ?? weightSource(parameter.name, parameter.root, files);
   const dims = (parameter.root.shape ?? []).map(Number);
+  if (request.grid !== undefined) return quantizeGiven({ kernels, source, grid: request.grid, dims, file, zeroPoints: request.zeroPoints });
   switch (parameter.role) {
     case 'projection':
       if (request.head) return quantizePerChannel8(kernels, source, file, request.zeroPoints);

@@ -91,10 +91,15 @@ export function weightSource(name: string, root: Value, files: TensorFiles): Wei
     columns,
     read: (from, to) => {
       const values = evaluate(from, to);
-      if (!isFinite(values)) throw notFinite(name, root, files);
+      if (!allFinite(values)) throw notFinite(name, root, files);
       return values;
     },
   };
+}
+
+/** Values that are in memory, as a vector. */
+export function vectorSource(name: string, values: Float32Array): WeightSource {
+  return { name, rows: 1, columns: values.length, read: () => values };
 }
 
 function matrixOf({ shape }: Value): { readonly rows: number; readonly columns: number } {
@@ -118,7 +123,7 @@ export function rowChunks(rows: number, columns: number): { readonly from: numbe
   return Array.from({ length: Math.ceil(rows / step) }, (_, i) => ({ from: i * step, to: Math.min(rows, (i + 1) * step) }));
 }
 
-function isFinite(values: Float32Array): boolean {
+export function allFinite(values: Float32Array): boolean {
   // NaN and infinity are the only floats that a product with 0 does not bring to 0, and sums keep them.
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += (values[i] as number) * 0;

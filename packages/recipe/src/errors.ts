@@ -25,6 +25,7 @@ export const recipeError = declareErrors({
   RECIPE_LAYER: 'A pattern of layer names matches none of the model',
   RECIPE_CALIBRATION_MISSING: 'A quantized build has no calibration text',
   RECIPE_SMOOTHING: 'The recipe smooths a model whose residual stream it rotates',
+  RECIPE_SOURCE_MISSING: 'A file of a model that was quantized elsewhere is not there',
   RECIPE_LOCK_JSON: 'The lock file is not JSON',
   RECIPE_LOCK_SCHEMA: 'The lock file was written by another version of Tundish',
   RECIPE_LOCK_INVALID: 'The lock file does not have the expected form',

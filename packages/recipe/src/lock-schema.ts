@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { observer } from './calibration-schema.js';
 import { CUSTOM_AFTER, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS } from './known-values.js';
 import { LOCK_SCHEMA } from './lock.js';
+import { quantizeSourceLock } from './quantize-source.js';
 import { techniqueLock } from './technique-schema.js';
 import { weightSchemeLock } from './weight-schema.js';
 
@@ -35,6 +36,14 @@ export const quantizeLock = weightsLock.extend({
   calibration: calibrationLock,
 });
 
+// Scales that were made elsewhere; with a calibration where it measures activations that they leave out.
+export const sourceLock = z.strictObject({
+  source: quantizeSourceLock,
+  embedding: bits.extend({ bits: z.literal([8, 16]) }),
+  activations: z.union([z.literal('none'), bits.extend({ bits: z.literal(16), observer })]),
+  calibration: calibrationLock.optional(),
+});
+
 export const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
 
 const stage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options });
@@ -62,7 +71,7 @@ export const lockSchema = z.strictObject({
   stages: z.strictObject({
     load: stage(empty),
     optimize: stage(z.strictObject({ foldNormGains: z.boolean(), rotate: z.strictObject({ r1: z.boolean(), r2: z.boolean(), r3: z.boolean() }).optional() })),
-    quantize: stage(z.union([z.literal('none'), weightsOnlyLock, quantizeLock])),
+    quantize: stage(z.union([z.literal('none'), sourceLock, weightsOnlyLock, quantizeLock])),
     arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
     transform: stage(z.strictObject({ mha2sha: z.boolean() })),
     convert: toolStage(empty),

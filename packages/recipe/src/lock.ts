@@ -2,7 +2,7 @@
 import { canonicalJson, leafDifferences, leavesOf } from '@tundish/store';
 import type { LeafDifference } from '@tundish/store';
 import type { z } from 'zod';
-import type { customLock, importLock, lockSchema, quantizeLock, weightsOnlyLock } from './lock-schema.js';
+import type { customLock, importLock, lockSchema, quantizeLock, sourceLock, weightsOnlyLock } from './lock-schema.js';
 
 export type { CheckpointReference } from './source-reference.js';
 
@@ -14,7 +14,9 @@ export type Lock = z.infer<typeof lockSchema>;
 /** What the lock says of each stage: `Lock['stages']`. */
 export type LockStages = Lock['stages'];
 export type StageName = keyof LockStages;
-/** Options of a quantized build; a floating-point build has `'none'` in their place. */
+/** Options of a build whose scales were made elsewhere. */
+export type SourceOptions = z.infer<typeof sourceLock>;
+/** Options of a build with techniques; a floating-point build has `'none'` in their place. */
 export type QuantizeOptions = z.infer<typeof weightsOnlyLock> | z.infer<typeof quantizeLock>;
 /**
  * A stage of the user's own, by its name in `Lock.custom`. `reads` is the stage whose result it takes: `after`, or the custom

@@ -31,6 +31,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   const { graphs } = given;
   checkGraphs(given, document, path);
   checkWeightsOnly(given, document, path);
+  checkSource(given, document, path);
   checkProducts(given, document, path);
   checkEvaluate(given, document, path);
   checkImport(given, document, path);
@@ -96,6 +97,30 @@ function checkProducts({ quantize }: Recipe, document: YamlDocument, path: strin
     evidence: { path, ...document.locate(['quantize', 'products']) },
     fix: 'remove products, or take a recipe that learns from text, for example lpbq_gptaq',
   });
+}
+
+/** What is read beside `quantize.source`; everything else there chooses how weights and scales are made. */
+const BESIDE_SOURCE: readonly string[] = ['source', 'embedding', 'activations', 'calibration'];
+
+/** Scales that were made elsewhere are not made again, and weights of an ONNX file are taken as they are. */
+function checkSource({ quantize, optimize, stages }: Recipe, document: YamlDocument, path: string): void {
+  if (quantize === 'none' || quantize.source === undefined) return;
+  const refuse = (key: KeyPath, what: string, why: string, fix: string): TundishError => recipeError('RECIPE_VALUE', { what: `${key.join('.').replace(/\.(\d+)$/, '[$1]')} ${what}`, why, evidence: { path, ...document.locate(key) }, fix });
+  const written = (document.value as { readonly quantize: object }).quantize;
+  const technique = Object.keys(written).find((key) => !BESIDE_SOURCE.includes(key));
+  if (technique !== undefined) throw refuse(['quantize', technique], 'has no meaning with source', 'the scales of the source are taken as they are, and nothing is quantized again', `remove ${technique}, or remove source`);
+  if (quantize.activations !== 'none' && 'calibration' in written && quantize.calibration.text === undefined) {
+    throw refuse(['quantize', 'calibration'], 'names no text', 'with source only a text that is named is read, to measure what the encodings leave out', 'write quantize.calibration.text: PATH, or remove calibration');
+  }
+  if (quantize.activations !== 'none' && quantize.calibration.text === undefined && 'observer' in ((written as { readonly activations?: object }).activations ?? {})) {
+    throw refuse(['quantize', 'activations', 'observer'], 'observes nothing', 'with source only a text that is named is read, to measure what the encodings leave out', 'write quantize.calibration.text: PATH, or remove observer');
+  }
+  if (quantize.source.onnx === undefined) return;
+  const { foldNormGains, rotate: { r1, r2 } } = optimize;
+  const rewrite: KeyPath | undefined = foldNormGains ? ['optimize', 'foldNormGains'] : r1 ? ['optimize', 'rotate', 'r1'] : r2 ? ['optimize', 'rotate', 'r2'] : undefined;
+  const stage = stages.findIndex(({ after }) => after === 'load' || after === 'optimize');
+  const key = rewrite ?? (stage >= 0 ? ['stages', stage] : undefined);
+  if (key !== undefined) throw refuse(key, 'has no meaning with quantize.source.onnx', 'the weights of the ONNX file are taken as they are, so that no rewrite of those of the checkpoint is seen', 'remove it, or remove quantize.source.onnx');
 }
 
 /** A protocol other than `mini` says itself how long a window is. */

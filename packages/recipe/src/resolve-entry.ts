@@ -4,6 +4,7 @@ export { recipeFileOf } from './recipe-file.js';
 export type { PlainRecipe, RecipeFile } from './recipe-file.js';
 export { resolveRecipe } from './resolve.js';
 export type { CustomStagePin, ResolveRequest } from './resolve.js';
+export type { QuantizeSourcePins } from './quantize-source.js';
 export type { Recipe } from './schema.js';
 export { calibrationText, parseCheckpointReference } from './source-reference.js';
 export type { CheckpointReference } from './source-reference.js';

@@ -3,14 +3,15 @@ import type { BlobRef } from '@tundish/store';
 import { recipeError } from './errors.js';
 import type { KeyPath } from './key-position.js';
 import { LOCK_SCHEMA } from './lock.js';
-import type { CustomStageLock, Lock, LockSource, LockStages, QuantizeOptions } from './lock.js';
+import type { CustomStageLock, Lock, LockSource, LockStages, QuantizeOptions, SourceOptions } from './lock.js';
 import { planCells, planParts } from './plan.js';
 import type { GraphPlan } from './plan.js';
 import type { RecipeFile } from './recipe-file.js';
+import type { QuantizeSourcePins } from './quantize-source.js';
 import { DEFAULT_CL, PREFERS_SINGLE_HEADS, type TextFormat } from './known-values.js';
 import { resolveWeights } from './resolve-weights.js';
 import type { QuantizeRecipe, Recipe } from './schema.js';
-import { calibrationText, evaluationText, textFormat } from './source-reference.js';
+import { calibrationText, evaluationText, readsCalibration, textFormat } from './source-reference.js';
 import { needsInputs, resolveTechnique } from './technique.js';
 
 /** A stage of the user's own, as its module describes itself. */
@@ -24,6 +25,8 @@ export interface ResolveRequest {
   readonly source: LockSource;
   /** Digest of the file at `calibrationText(recipe)`; absent for a floating-point build. */
   readonly calibration?: BlobRef;
+  /** Of the files that `quantize.source` names; absent when one of them is not there. */
+  readonly quantizeSource?: QuantizeSourcePins;
   readonly maxPositionEmbeddings: number;
   /** Decoder blocks of the model. */
   readonly layers: number;
@@ -34,7 +37,7 @@ export interface ResolveRequest {
 }
 
 /**
- * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING, RECIPE_SCHEME, RECIPE_LAYER with the line of the recipe
+ * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING, RECIPE_SCHEME, RECIPE_LAYER, RECIPE_SOURCE_MISSING with the line of the recipe
  */
 export function resolveRecipe(request: ResolveRequest): Lock {
   const { recipe } = request.file;
@@ -133,9 +136,10 @@ function defaultCl(request: ResolveRequest): readonly number[] {
   });
 }
 
-function resolveQuantize(request: ResolveRequest): QuantizeOptions | 'none' {
+function resolveQuantize(request: ResolveRequest): QuantizeOptions | SourceOptions | 'none' {
   const { quantize } = request.file.recipe;
   if (quantize === 'none') return 'none';
+  if (quantize.source !== undefined) return resolveSource(request, quantize, quantize.source);
   const { lmHead, embedding, activations, kvCache } = quantize;
   const technique = resolveTechnique(quantize);
   if (technique.smoothing.method !== 'none' && request.file.recipe.optimize.rotate.r1) {
@@ -164,6 +168,29 @@ function checkedCache({ file }: ResolveRequest, kvCache: QuantizeRecipe['kvCache
 
 function singleHeads({ transform, toolchain }: Recipe): boolean {
   return transform.mha2sha ?? PREFERS_SINGLE_HEADS[toolchain];
+}
+
+function resolveSource(request: ResolveRequest, quantize: QuantizeRecipe, { encodings, onnx, names }: NonNullable<QuantizeRecipe['source']>): SourceOptions {
+  const { embedding, activations } = quantize;
+  const pins = request.quantizeSource;
+  if (pins === undefined || (onnx !== undefined && pins.onnx === undefined)) {
+    throw recipeError('RECIPE_SOURCE_MISSING', {
+      what: `${pins === undefined ? encodings : onnx} was not found`,
+      why: 'quantize.source names it, relative to the recipe',
+      evidence: evidenceOf(request.file, ['quantize', 'source', pins === undefined ? 'encodings' : 'onnx']),
+      fix: 'put the file there, or correct the path',
+    });
+  }
+  return {
+    source: {
+      encodings: { ...pins.encodings, path: encodings },
+      ...(onnx === undefined || pins.onnx === undefined ? {} : { onnx: { ...pins.onnx, path: onnx } }),
+      ...(names === undefined || Object.keys(names).length === 0 ? {} : { names }),
+    },
+    embedding,
+    activations,
+    ...(readsCalibration(quantize) ? { calibration: resolveCalibration(request, quantize) } : {}),
+  };
 }
 
 function resolveCalibration(request: ResolveRequest, { calibration: { windows, windowLength, format } }: QuantizeRecipe): NonNullable<QuantizeOptions['calibration']> {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { observer } from './calibration-schema.js';
 import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
 import { layerOptions, weightsOption } from './weight-schema.js';
 
@@ -28,6 +29,7 @@ const activations = z
 const quantizeOptions = z
   .strictObject({
     ...techniqueOptions,
+    source: quantizeSource.optional(),
     weights: weightsOption.prefault({}),
     ...layerOptions,
     lmHead: z.strictObject({ bits: oneOf(8).default(8).describe('Bits of an lm_head code; one scale per vocabulary row.') }).prefault({}).describe('The output projection.'),

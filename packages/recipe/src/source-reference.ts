@@ -20,11 +20,13 @@ export function parseCheckpointReference(checkpoint: string): CheckpointReferenc
 /** Path of the calibration text, relative to the recipe; undefined when nothing reads it, or when nothing says where it is. */
 export function calibrationText(recipe: Recipe): string | undefined {
   if (recipe.quantize === 'none' || !readsCalibration(recipe.quantize)) return undefined;
-  return recipe.quantize.calibration.text ?? besideWeights(recipe, 'calibration.txt');
+  const { calibration, source } = recipe.quantize;
+  return source === undefined ? (calibration.text ?? besideWeights(recipe, 'calibration.txt')) : calibration.text;
 }
 
-/** Whether a build with these options reads calibration text: for the ranges of activations, or for a technique. */
+/** Whether a build with these options reads calibration text: for the ranges of activations, or for a technique. Scales made elsewhere need one only where it is named. */
 export function readsCalibration(quantize: QuantizeRecipe): boolean {
+  if (quantize.source !== undefined) return quantize.activations !== 'none' && quantize.calibration.text !== undefined;
   return quantize.activations !== 'none' || needsInputs(resolveTechnique(quantize));
 }
 

@@ -178,6 +178,29 @@ describe('resolveRecipe', () => {
   });
 });
 
+describe('a model that was quantized elsewhere', () => {
+  const given = 'quantize: { source: { encodings: ./e.json, onnx: ./m.onnx, names: { theirs: ours } }';
+  const quantizeSource = { encodings: pin('e'), onnx: { ...pin('m'), data: { 'm.data': pin('d') } } };
+
+  it('is pinned with all its files, and reads no text that nobody named', () => {
+    const lock = resolve(`${given} }`, { quantizeSource });
+    expect(lock.stages.quantize.options).toEqual({
+      source: { encodings: { ...pin('e'), path: './e.json' }, onnx: { ...pin('m'), path: './m.onnx', data: { 'm.data': pin('d') } }, names: { theirs: 'ours' } },
+      embedding: { bits: 16 },
+      activations: { bits: 16, observer: { method: 'minmax' } },
+    });
+    expect(parseLock(encodeLock(lock), 'recipe.lock.json')).toEqual(lock);
+    expect(calibrationText(parse(`checkpoint: ./c\n${given} }`).recipe)).toBeUndefined();
+    expect(resolve(`${given}, calibration: { text: ./t.txt, windows: 4 } }`, { quantizeSource }).stages.quantize.options).toMatchObject({ calibration: { text: './t.txt', windows: 4 } });
+  });
+
+  it('whose files are not there is refused with the line that names them', () => {
+    expect(() => resolve(`${given} }`)).toThrow('RECIPE_SOURCE_MISSING: ./e.json was not found');
+    expect(() => resolve(`${given} }`, { quantizeSource: { encodings: pin('e') } })).toThrow('RECIPE_SOURCE_MISSING: ./m.onnx was not found');
+    expect(() => resolve(`${given} }`)).toThrow('recipe.yaml:2:23');
+  });
+});
+
 describe('schemes of weights', () => {
   const options = (quantize: string) => resolve(`quantize: { ${quantize} }`, { layers: 12 }).stages.quantize.options;
 
@@ -237,6 +260,7 @@ describe('a recipe under another chain', () => {
   it.each(Object.keys(QUANTIZE_RECIPES) as QuantizeRecipeName[])('is what a recipe with %s says, whatever it said of techniques', (chain) => {
     const plain = (given: string): Lock['stages']['quantize']['options'] => resolve(`quantize: { recipe: ${chain}, ${given} }`).stages.quantize.options;
     expect(quantizeOf('', chain)).toEqual(plain('lmHead: { bits: 8 }'));
+    expect(quantizeOf('quantize: { source: { encodings: ./e.json } }', chain)).toEqual(plain('lmHead: { bits: 8 }'));
     // A name that brings a scheme takes the place of another one too.
     const kept = `${chain.startsWith('spinquant') ? '' : 'weights: { blockSize: 64 }, '}overrides: [{ layers: model.layers.*.mlp.up_proj, bits: 8 }], calibration: { windows: 7 }`;
     expect(quantizeOf(`quantize: { recipe: gptaq, smoothing: { method: awq }, scales: { search: minmax }, rounding: { method: nearest }, correction: 0.5, polish: 9, refine: { method: signround }, ${kept} }`, chain)).toEqual(plain(kept));

@@ -50,10 +50,21 @@ function toolOf(stage: string, { name, version, machine, operators }: ToolchainI
   return { name, version, ...(stage === 'compile' ? { machine } : {}), ...(operators === '' ? {} : { operators }) };
 }
 
-/** A text counts by the digest that stands beside its path: where it lies changes nothing. */
+type Named = Readonly<Record<string, unknown>>;
+
+/** A file counts by the digest that stands beside its path: where it lies changes nothing. */
 function withoutPlaces(options: object): object {
-  const { calibration } = options as { readonly calibration?: Readonly<Record<string, unknown>> };
-  return calibration === undefined ? options : { ...options, calibration: Object.fromEntries(Object.entries(calibration).filter(([name]) => name !== 'text')) };
+  const { calibration, source } = options as { readonly calibration?: Named; readonly source?: Readonly<Record<string, Named>> };
+  return {
+    ...options,
+    ...(calibration === undefined ? {} : { calibration: without(calibration, 'text') }),
+    // A file has its path beside its digest; names have none.
+    ...(source === undefined ? {} : { source: Object.fromEntries(Object.entries(source).map(([key, value]) => [key, key === 'names' ? value : without(value, 'path')])) }),
+  };
+}
+
+function without(named: Named, name: string): Named {
+  return Object.fromEntries(Object.entries(named).filter(([other]) => other !== name));
 }
 
 export function upstreamDigests(inputs: ReadonlyMap<string, StageInput>): Record<string, string> {

@@ -14,6 +14,7 @@ import { resolveCustomStages } from './custom/resolve-custom-stages.js';
 import { stageError } from './errors.js';
 import { type ModelLayout, modelLayout } from './layout.js';
 import { locateSource } from './locate-source.js';
+import { digestIfThere, pinQuantizeSource } from './pin-quantize-source.js';
 import { type RememberedRecipeRequest, rememberedRecipe } from './remembered-recipe.js';
 
 export interface ResolveLockRequest {
@@ -53,11 +54,13 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const { config } = await readModelConfig(join(located.folder, 'config.json'), MODEL_TYPES);
   const text = calibrationText(file.recipe);
   const calibration = text === undefined ? undefined : await digestIfThere(digests, resolve(layout.root, text), request.signal);
+  const quantizeSource = await pinQuantizeSource({ recipe: file.recipe, root: layout.root, cacheRoot: request.cacheRoot, digests, remember, ...(request.signal === undefined ? {} : { signal: request.signal }) });
   const lock = resolveRecipe({
     file,
     model: layout.model,
     source: await pinSource(located.folder, located.source, digests, request),
     ...(calibration === undefined ? {} : { calibration }),
+    ...(quantizeSource === undefined ? {} : { quantizeSource }),
     maxPositionEmbeddings: config.maxPositionEmbeddings,
     layers: config.numHiddenLayers,
     toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
@@ -103,15 +106,4 @@ async function pinSource(folder: string, origin: LockOrigin, digests: FileDigest
   let next = 0;
   for await (const ref of digests.each(names.map((name) => join(folder, name)), reporter, signal)) files[names[next++] as string] = ref;
   return { ...origin, files };
-}
-
-/** A missing text is the recipe's error to report, with the line that names it. */
-async function digestIfThere(digests: FileDigests, path: string, signal: AbortSignal | undefined): Promise<BlobRef | undefined> {
-  try {
-    return await digests.digest(path, signal);
-  } catch (error) {
-    const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
-    if (cause?.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -28,7 +28,7 @@ function distance(actual: Float32Array, expected: Float32Array): number {
   return norm(actual.map((value, i) => value - (expected[i] as number))) / norm(expected);
 }
 
-const withOption = (option: string): string => QUANTIZED_RECIPE.replace('quantize: {', `quantize: { ${option},`);
+const withOption = (option: string): string => QUANTIZED_RECIPE.replace('recipe: minmax', `recipe: minmax, ${option}`);
 
 const SINGLE_HEADS = 'transform: { mha2sha: true }\n';
 /** What a recipe says, and what it says behind the quantize section. */
@@ -45,16 +45,16 @@ const CHOICES: readonly (readonly [quantize: string, more?: string])[] = [
 describe('a model', async () => {
   const workspace = Workspace.make(FLOAT_RECIPE);
   const expected = await logitsOf(workspace, FLOAT_RECIPE);
-  const plain = await logitsOf(workspace, withOption('recipe: minmax'));
+  const plain = await logitsOf(workspace, QUANTIZED_RECIPE);
 
   test.each(CHOICES)('with %s %s is one of its own, as near to the float model as with minimum and maximum and 8 bits', async (quantize, more = '') => {
-    const found = await logitsOf(workspace, `${withOption(`recipe: minmax, ${quantize}`)}${more}`);
+    const found = await logitsOf(workspace, `${withOption(quantize)}${more}`);
     expect(distance(found, plain)).toBeGreaterThan(1e-5);
     expect(distance(found, expected)).toBeLessThan(1.2 * distance(plain, expected));
   });
 
   test('whose cache needs no more than 8 bits gets no more, and the report says so', async () => {
-    const found = await logitsOf(workspace, withOption('recipe: minmax, kvCache: { bits: auto }'));
+    const found = await logitsOf(workspace, withOption('kvCache: { bits: auto }'));
     expect(found).toEqual(plain);
     const run = (await workspace.build('quantize')).get('quantize');
     expect(run?.manifest?.outputs.map(({ name }) => name)).toContain('quantize-report.json');

@@ -25,19 +25,19 @@ interface Weight {
   readonly bytes: number;
 }
 
-function lpbq(rows: number, columns: number, blockSize: number): Weight {
+function lpbq(rows: number, columns: number, blockSize: number, name = 'W'): Weight {
   const blocks = columns / blockSize;
   const packed = Uint8Array.from({ length: (rows * columns) / 2 }, () => below(256));
   const blockScale = Uint8Array.from({ length: rows * blocks }, () => 1 + below(16));
   const channelScale = Float32Array.from({ length: rows }, () => 1e-3 + random() / 100);
   return {
     add: (graph) => {
-      const widened = graph.addNode({ opType: 'Cast', inputs: [graph.addInitializer('B', inlineTensor(DataType.UINT8, [rows, blocks], blockScale))], attributes: { to: int(DataType.FLOAT) } }).output();
-      const scale = graph.addNode({ opType: 'Mul', inputs: [widened, graph.addInitializer('C', floatTensor(channelScale, [rows, 1]))] }).output();
-      const inputs = [graph.addInitializer('W', inlineTensor(DataType.UINT4, [rows, columns], packed)), scale, graph.addInitializer('Z', inlineTensor(DataType.UINT4, [rows, blocks], new Uint8Array((rows * blocks) / 2).fill(0x88)))];
+      const widened = graph.addNode({ opType: 'Cast', inputs: [graph.addInitializer(`${name}.B`, inlineTensor(DataType.UINT8, [rows, blocks], blockScale))], attributes: { to: int(DataType.FLOAT) } }).output();
+      const scale = graph.addNode({ opType: 'Mul', inputs: [widened, graph.addInitializer(`${name}.C`, floatTensor(channelScale, [rows, 1]))] }).output();
+      const inputs = [graph.addInitializer(name, inlineTensor(DataType.UINT4, [rows, columns], packed)), scale, graph.addInitializer(`${name}.Z`, inlineTensor(DataType.UINT4, [rows, blocks], new Uint8Array((rows * blocks) / 2).fill(0x88)))];
       return graph.addNode({ opType: 'DequantizeLinear', inputs, attributes: { axis: int(1), block_size: int(blockSize) } }).output();
     },
-    parameters: new Map([['W', { kind: 'lpbq', dtype: 'int4', blockSize, channelScale, blockScale }]]),
+    parameters: new Map([[name, { kind: 'lpbq', dtype: 'int4', blockSize, channelScale, blockScale }]]),
     at: (n, k) => ((((packed[(n * columns + k) >> 1] as number) >> (4 * (k & 1))) & 15) - 8) * (blockScale[n * blocks + Math.floor(k / blockSize)] as number),
     scale: (n) => channelScale[n] as number,
     bytes: packed.byteLength + blockScale.byteLength + channelScale.byteLength,
@@ -173,6 +173,26 @@ describe('what stays with ONNX Runtime', () => {
     expect(lowered(encodingsOf({ x: X, y: { ...uint16(1 / 2, 128), dtype: 'uint8' } }, weight.parameters), true)).toContain('MatMulNBits');
     expect(lowered(encodingsOf({ x: X, y: uint16(1 / 64) }), true)).toContain('MatMulNBits');
   });
+});
+
+it('products of one input are joined only with those that are no operators of our own either', async () => {
+  const [batch, rows, columns] = [3, 32, 64];
+  const outputs = ['a', 'b', 'c', 'd'] as const;
+  const weights = outputs.map((name) => lpbq(rows, columns, 32, `W${name}`));
+  const source = modelOf((graph) => {
+    const x = graph.addInput('x', DataType.FLOAT, [1, batch, columns]);
+    for (const [i, name] of outputs.entries()) {
+      const transposed = graph.addNode({ opType: 'Transpose', inputs: [(weights[i] as Weight).add(graph)], attributes: { perm: { type: 'ints', value: [1, 0] } } }).output();
+      const product = graph.addNode({ opType: 'MatMul', name, inputs: [x, transposed], outputs: [name] }).output();
+      graph.outputs.push(graph.addNode({ opType: 'Sigmoid', inputs: [product], outputs: [name === 'a' ? 'y' : `sigmoid_${name}`] }).output());
+    }
+  });
+  const byte = { ...uint16(1 / 2, 128), dtype: 'uint8' } as const;
+  const sigmoids = Object.fromEntries(source.graph.outputs.map(({ name }) => [name, uint16(1 / 65_535, 0)]));
+  const { model } = lowerModel(source, encodingsOf({ x: X, a: uint16(1 / 64), b: uint16(1 / 64), c: byte, d: byte, ...sigmoids }, new Map(weights.flatMap(({ parameters }) => [...parameters]))), 'g', true);
+  const count = (opType: string): number => ops(model).filter((op) => op === opType).length;
+  expect(['CodeLinear', 'MatMulNBits', 'Split'].map(count)).toEqual([2, 1, 1]);
+  expect(new Set(await run(model, new Map([['x', codesOf(batch * columns)]]))).size).toBeGreaterThan(20);
 });
 
 describe('a compiled part', async () => {

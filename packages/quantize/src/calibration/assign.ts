@@ -16,6 +16,8 @@ export interface AssignRequest {
   readonly attentionScaling: number;
   /** Encodings known beforehand: the embedding output has that of its table. */
   readonly fixed: ReadonlyMap<string, PerTensorEncoding>;
+  /** Encodings that were made elsewhere, for the values that they are of; those that a Concat joins are equal. */
+  readonly given?: ReadonlyMap<string, PerTensorEncoding>;
 }
 
 export interface Assignment {
@@ -36,7 +38,7 @@ export function assignEncodings(request: AssignRequest): Assignment {
   const encodings = new Map<string, PerTensorEncoding>(request.fixed);
   for (const value of activationValues(graph)) {
     if (encodings.has(value.name)) continue;
-    encodings.set(value.name, encodingOf(request, value, encodings, maskValue));
+    encodings.set(value.name, request.given?.get(value.name) ?? encodingOf(request, value, encodings, maskValue));
     tieConcat(request, value, encodings);
   }
   return { activations: encodings, maskValue };

@@ -59,6 +59,11 @@ function withZero(range: Range, steps: number): { readonly low: number; readonly
   return { low, high, isNarrow: fround(fround(high - low) / steps) < SMALLEST_SCALE };
 }
 
+/** The reals of the first and the last code of an unsigned grid. */
+export function representedRange({ dtype, scale, zeroPoint }: PerTensorEncoding): Range {
+  return { min: fround(-zeroPoint * scale), max: fround(((dtype === 'uint8' ? 255 : UINT16_STEPS) - zeroPoint) * scale) };
+}
+
 /** The encoding of activations. */
 export function asymmetricUint16(range: Range): PerTensorEncoding {
   return asymmetricUnsigned(range, 16);

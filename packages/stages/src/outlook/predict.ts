@@ -54,7 +54,7 @@ function estimated(lock: Lock, { stage }: Unit): Prediction {
   const weights = Object.entries(lock.source.files).reduce((sum, [name, { size }]) => (name.endsWith('.safetensors') ? sum + size : sum), 0);
   const parts = Math.max(1, Object.keys(lock.parts).length);
   const { options } = lock.stages.quantize;
-  const quantized = options === 'none' ? weights : weights * QUANTIZED_SHARE[options.weights.bits];
+  const quantized = options === 'none' ? weights : weights * QUANTIZED_SHARE['source' in options ? 4 : options.weights.bits];
   const basis = 'checkpoint size';
   switch (stage) {
     case 'quantize':
@@ -73,6 +73,6 @@ function calibrationSeconds({ stages }: Lock, weightBytes: number): number {
   const { options } = stages.quantize;
   if (options === 'none' || options.calibration === undefined) return 0;
   const { windows, windowLength } = options.calibration;
-  const passes = options.mixedPrecision === undefined ? 1 : 2;
+  const passes = 'mixedPrecision' in options && options.mixedPrecision !== undefined ? 2 : 1;
   return (passes * windows * windowLength * weightBytes) / CALIBRATION_FLOPS;
 }

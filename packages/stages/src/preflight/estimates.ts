@@ -1,6 +1,6 @@
 /** What each stage will need of memory and disk, from shapes and options alone: upper estimates, which docs/commands.md calls declared. */
 import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
-import { type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
+import { QUANTIZE_RECIPES, type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
 import { planParts } from '@tundish/transform/plan-parts';
 import { blockBytes } from './scheme-bytes.js';
 import type { ModelShapes } from './shapes.js';
@@ -75,6 +75,9 @@ interface WeightBytes {
   readonly head: number;
 }
 
+/** Before a file made elsewhere is read: the smallest of its usual blocks. */
+const LIKELY_SOURCE = { weights: { scheme: 'lpbq', bits: 4, blockSize: 16 }, lmHead: { bits: 8 } } as const;
+
 /** Codes and block scales of the schemes; int8 for the head; 8 or 16 bits for the table. In floating point as in the checkpoint. */
 function weightBytes(options: LockStages['quantize']['options'], { embedding, blocks, head, sourceBytes, config }: ModelShapes): WeightBytes {
   if (options === 'none') {
@@ -82,15 +85,15 @@ function weightBytes(options: LockStages['quantize']['options'], { embedding, bl
     const width = stored === 0 ? 0 : sourceBytes / stored;
     return { embedding: embedding * width, blocks: blocks.map((elements) => elements * width), head: head * width };
   }
-  const { lmHead, embedding: table } = options;
-  return { embedding: embedding * (table.bits / 8), blocks: blocks.map((elements, layer) => blockBytes(options, layer, elements, config)), head: head * (lmHead.bits / 8) };
+  const projections = 'source' in options ? LIKELY_SOURCE : options;
+  return { embedding: embedding * (options.embedding.bits / 8), blocks: blocks.map((elements, layer) => blockBytes(projections, layer, elements, config)), head: head * (projections.lmHead.bits / 8) };
 }
 
 function quantizeNeeds(options: LockStages['quantize']['options'], { config, blocks }: ModelShapes, bytes: WeightBytes): StageNeeds {
   if (options === 'none') return { memory: PROCESS, disk: blocks.length * GRAPH_OF_BLOCK, scratch: 0 };
   const segments = [bytes.embedding, ...bytes.blocks, bytes.head];
   const { hiddenSize, intermediateSize, numAttentionHeads, vocabSize } = config;
-  const { weights } = options;
+  const { weights } = 'source' in options ? LIKELY_SOURCE : options;
   const ofBlocks = weights.scheme === 'per_channel' ? 0 : (weights.scheme === 'lpbq' ? SCALE_TEXT.block : SCALE_TEXT.row) / weights.blockSize;
   const scales = sum(blocks) * (ofBlocks + SCALE_TEXT.row / hiddenSize) + vocabSize * SCALE_TEXT.row;
   const codes = sum(segments) + scales + blocks.length * GRAPH_OF_BLOCK;
@@ -102,10 +105,10 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   // What leaves the embedding and each block is kept for the block behind it.
   const stream = windows * windowLength * hiddenSize * FLOAT32;
   const observing = observingNeeds(options, config, 2 * Math.max(...segments));
-  const solving = solvingNeeds(options.technique, Math.max(...blocks), config);
+  const solving = solvingNeeds('source' in options ? QUANTIZE_RECIPES.minmax : options.technique, Math.max(...blocks), config);
   const kept = stream * (blocks.length + 1) * solving.streams;
   // Layers that are raised by data are measured in a pass of their own, whose blocks are kept too.
-  const passes = options.mixedPrecision === undefined ? 1 : 2;
+  const passes = 'mixedPrecision' in options && options.mixedPrecision !== undefined ? 2 : 1;
   return { memory: PROCESS + ENGINE + CHUNKS + Math.max(2 * Math.max(...segments) + activations + observing, solving.memory), disk: (codes + kept) * passes, scratch: stream * solving.scratch };
 }
 

@@ -66,7 +66,7 @@ export async function estimatesOf(request: Pick<PreflightRequest, 'layout' | 'lo
 function limitFindings({ parts, stages }: Lock, toolchain: Toolchain, estimates: Estimates | undefined): Finding[] {
   const { partBytes, graphsPerPart } = toolchain.limits();
   const { options } = stages.quantize;
-  const findings: Finding[] = options === 'none' ? [] : schemeFindings(options, toolchain);
+  const findings: Finding[] = options === 'none' || 'source' in options ? [] : schemeFindings(options, toolchain);
   for (const [name, { cells }] of Object.entries(parts)) {
     if (graphsPerPart === undefined || cells.length <= graphsPerPart) continue;
     findings.push(error(stageError('PREFLIGHT_GRAPHS', { what: `${name} would hold ${cells.length} graphs`, why: `${toolchain.name} takes ${graphsPerPart} at most`, fix: 'name fewer values in graphs.ar or graphs.cl' })));

@@ -6,12 +6,13 @@ import { pipeline } from 'node:stream/promises';
 import type { Adaptation } from '@tundish/architectures';
 import { type Encodings, type Model, externalLocations } from '@tundish/graph';
 import { loadKernels } from '@tundish/native';
-import { type Calibration, type QuantizeResult, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
+import { type Calibration, type GivenReport, type QuantizeResult, type WeightOptions, documentOf, quantizeModel, writeEncodings } from '@tundish/quantize';
 import type { LockStages } from '@tundish/recipe/lock';
+import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
 import { convertArCl } from '@tundish/transform';
 import { checkEncodings } from '../check-encodings.js';
 import { stageError } from '../errors.js';
-import { activationsFile, externalsOf, graphFile, readGraph, readJson } from '../graph-files.js';
+import { activationsFile, externalsOf, graphFile, jsonFile, readGraph, readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
 import type { ModelFacts } from '../load/stage.js';
 import { ropeTables } from '../rope-tables.js';
@@ -19,6 +20,7 @@ import { ADAPTATION_FILE, MODEL_FILE } from '../stage-files.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageRequest, type StageResult } from '../stage.js';
 import { BlockPieces } from './block-pieces.js';
 import { type WindowPlan, calibrationWindows } from './calibration-windows.js';
+import { givenScales } from './given-scales.js';
 
 /** The quantize section of the lock; `'none'` builds in floating point. */
 export type QuantizeOptions = LockStages['quantize']['options'];
@@ -29,6 +31,10 @@ type CalibrationPlan = WindowPlan & { readonly text: string };
 export const ENCODINGS_100 = 'encodings-1.0.0.json';
 export const ENCODINGS_200 = 'encodings-2.0.0.json';
 const REPORT = 'quantize-report.json';
+/** Of a cache that has no encoding among those made elsewhere. */
+const CACHE_BESIDE_SOURCE = { bits: 8, granularity: 'tensor' } as const;
+/** Of projections whose scales were made elsewhere, in blocks that their file tells. */
+const SOURCE_SCHEME = { scheme: 'lpbq', bits: 4, blockSize: 32 } as const;
 
 export const quantize: Stage<QuantizeOptions> = {
   name: 'quantize',
@@ -50,16 +56,20 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   const input = requireInput(request, 'optimize');
   const adaptation = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const model = await readGraph(input);
-  const calibration = options.calibration === undefined ? undefined : await calibrationOf(context, request, options.calibration, model, adaptation);
+  const given = 'source' in options ? await givenScales(context, request, options, model) : undefined;
+  const plan = given?.model.report.missing.length === 0 ? undefined : options.calibration;
+  if (plan === undefined && options.calibration !== undefined) context.reporter.warn('the encodings have every activation: the calibration text is not run');
+  const calibration = plan === undefined ? undefined : await calibrationOf(context, request, plan, model, adaptation);
   const kernels = loadKernels();
   if (kernels.reason !== undefined) context.reporter.warn(`kernels in TypeScript, several times slower: ${kernels.reason}`);
   const blocks = new BlockPieces(context);
   const result = await quantizeModel({
     model,
     plan: { boundaries: [adaptation.embedding, ...adaptation.layers.map(({ hiddenOut }) => hiddenOut)] },
-    weights: { schemes: { scheme: options.weights, ...(options.overrides === undefined ? {} : { overrides: options.overrides }) }, embeddingBits: options.embedding.bits, technique: options.technique, ...(options.mixedPrecision === undefined ? {} : { mixedPrecision: options.mixedPrecision }) },
+    weights: weightsOf(options),
+    ...(given === undefined ? {} : { given }),
     activations: options.activations !== 'none',
-    ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: options.kvCache } }),
+    ...(options.activations === 'none' ? {} : { ranges: { observer: options.activations.observer, cache: 'source' in options ? CACHE_BESIDE_SOURCE : options.kvCache } }),
     kernels,
     ...(calibration === undefined ? {} : { calibration }),
     resolve: (location) => input.resolve(location),
@@ -78,9 +88,17 @@ async function quantizeBlocks(context: StageContext, request: StageRequest<Quant
   });
   const { activations, parameters } = result.encodings;
   return {
-    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result)],
-    facts: { precision: `w${options.weights.bits}${options.activations === 'none' ? '' : 'a16'}`, ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
+    files: [graphFile(result.model), ...(options.activations === 'none' ? [] : [activationsFile(activations)]), ...weights, ...(await encodingsFiles(context.scratch, result.encodings)), ...reportFile(result, given?.model.report)],
+    facts: { precision: `w${'source' in options ? SOURCE_SCHEME.bits : options.weights.bits}${options.activations === 'none' ? '' : 'a16'}`, ...(result.maskValue === undefined ? {} : { maskValue: result.maskValue }), activations: activations.size, parameters: parameters.size },
   };
+}
+
+/** Where scales are given, neither a scheme nor a technique is read. */
+function weightsOf(options: Exclude<QuantizeOptions, 'none'>): WeightOptions {
+  const embeddingBits = options.embedding.bits;
+  if ('source' in options) return { schemes: { scheme: SOURCE_SCHEME }, embeddingBits, technique: QUANTIZE_RECIPES.minmax };
+  const { weights: scheme, overrides, mixedPrecision, technique } = options;
+  return { schemes: { scheme, ...(overrides === undefined ? {} : { overrides }) }, embeddingBits, technique, ...(mixedPrecision === undefined ? {} : { mixedPrecision }) };
 }
 
 /** The calibration text through the checkpoint's tokenizer, and the graph that reads one window a pass. */
@@ -95,11 +113,15 @@ async function calibrationOf(context: StageContext, request: StageRequest<Quanti
   };
 }
 
-/** What techniques did to each layer, which layers were raised, and how many bits each cache got where data decided it; no file without any. */
-function reportFile({ layers, raised, caches }: Pick<QuantizeResult, 'layers' | 'raised' | 'caches'>): StageFile[] {
-  if (layers.length === 0 && caches.size === 0) return [];
-  const report = { ...(layers.length === 0 ? {} : { layers }), ...(raised === undefined ? {} : { raised }), ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }) };
-  return [{ name: REPORT, mediaType: MEDIA.json, bytes: new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`) }];
+/** What techniques did to each layer, which were raised, how many bits each cache got where data decided it, what was taken of a model made elsewhere; no file without any. */
+function reportFile({ layers, raised, caches }: Pick<QuantizeResult, 'layers' | 'raised' | 'caches'>, source: GivenReport | undefined): StageFile[] {
+  const report = {
+    ...(layers.length === 0 ? {} : { layers }),
+    ...(raised === undefined ? {} : { raised }),
+    ...(caches.size === 0 ? {} : { caches: [...caches].map(([name, decision]) => ({ name, ...decision })) }),
+    ...(source === undefined ? {} : { source }),
+  };
+  return Object.keys(report).length === 0 ? [] : [jsonFile(REPORT, report)];
 }
 
 async function encodingsFiles(folder: string, encodings: Encodings): Promise<StageFile[]> {

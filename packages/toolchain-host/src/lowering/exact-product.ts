@@ -22,9 +22,9 @@ const float = (value: number): Attribute => ({ type: 'float', value });
  * uint8 or uint16, as a cache has them. Undefined for every other node, and where the output is not on a grid of 16 bits.
  */
 export function lowerExactProduct(site: ProductSite, node: Node, output: string): Coded | undefined {
-  const x = node.opType === 'MatMul' ? site.codedOf(node.input(0)) : undefined;
-  const encoding = site.encodingOf(node.output());
-  if (x?.encoding.dtype !== 'uint16' || encoding?.dtype !== 'uint16') return undefined;
+  const around = codesAround(site, node);
+  if (around === undefined) return undefined;
+  const { x, encoding } = around;
   const grids = { x_scale: float(x.encoding.scale), x_zero: int(x.encoding.zeroPoint), y_scale: float(encoding.scale), y_zero: int(encoding.zeroPoint) };
   const codes = productWithWeight(site, node, x, grids, output) ?? productOfCodes(site, node, x, grids, output);
   if (codes === undefined) return undefined;
@@ -33,23 +33,44 @@ export function lowerExactProduct(site: ProductSite, node: Node, output: string)
   return { codes, encoding };
 }
 
+/** Whether `lowerExactProduct` makes an operator of this node for the sake of its weight. */
+export function isExactLinear(site: ProductSite, node: Node): boolean {
+  return codesAround(site, node) !== undefined && exactWeight(site, node) !== undefined;
+}
+
+/** The codes that come in and the grid that goes out, both of 16 bits. */
+function codesAround(site: ProductSite, node: Node): { readonly x: Coded; readonly encoding: PerTensorEncoding } | undefined {
+  const x = node.opType === 'MatMul' ? site.codedOf(node.input(0)) : undefined;
+  const encoding = site.encodingOf(node.output());
+  return x?.encoding.dtype === 'uint16' && encoding?.dtype === 'uint16' ? { x, encoding } : undefined;
+}
+
 type Grids = Readonly<Record<string, Attribute>>;
 
 function productWithWeight(site: ProductSite, node: Node, x: Coded, attributes: Grids, output: string): Value | undefined {
-  const weight = linearWeight(site, node);
-  const operands = weight === undefined || weight.columns > MOST_COLUMNS ? undefined : operandsOf(site, weight);
-  if (operands === undefined) return undefined;
-  return site.graph.addNode({ opType: 'CodeLinear', domain: OPERATOR_DOMAIN, name: node.name, inputs: [x.codes, ...operands], outputs: [output], attributes }).output();
+  const weight = exactWeight(site, node);
+  if (weight === undefined) return undefined;
+  return site.graph.addNode({ opType: 'CodeLinear', domain: OPERATOR_DOMAIN, name: node.name, inputs: [x.codes, ...operandsOf(site, weight)], outputs: [output], attributes }).output();
 }
 
-/** Codes and scales as they lie in the files of quantize; undefined where blocks have float scales. */
-function operandsOf(site: ProductSite, weight: BlockwiseWeight | ChannelWeight): Value[] | undefined {
-  const { kind, bits, name, codes, rows, columns } = weight;
-  if (kind === 'per-channel' && bits === 8) return [copied(site, name, codes), site.resolve(weight.scale)];
-  if (kind === 'per-channel') return [packedRows(site, weight), site.resolve(weight.scale), unitIntegers(site.graph, rows, columns / largestBlock(columns))];
+/** A weight that the operator reads, with the scales of its blocks where they are integers under a scale of the channel. */
+type ExactWeight = ChannelWeight | (BlockwiseWeight & { readonly scales: { readonly channel: Value; readonly block: Value } });
+
+/** The weight of `node`, unless it is too wide, or blocks have float scales. */
+function exactWeight(site: LoweringSite, node: Node): ExactWeight | undefined {
+  const weight = linearWeight(site, node);
+  if (weight === undefined || weight.columns > MOST_COLUMNS) return undefined;
+  if (weight.kind === 'per-channel') return weight;
   const scales = blockIntegers(weight, site.parameters.get(weight.name));
-  if (scales === undefined) return undefined;
-  return [packedRows(site, weight), site.resolve(scales.channel), site.resolve(scales.block)];
+  return scales === undefined ? undefined : { ...weight, scales };
+}
+
+/** Codes and scales as they lie in the files of quantize. */
+function operandsOf(site: ProductSite, weight: ExactWeight): Value[] {
+  const { kind, bits, name, codes, rows, columns } = weight;
+  if (kind === 'blockwise') return [packedRows(site, weight), site.resolve(weight.scales.channel), site.resolve(weight.scales.block)];
+  if (bits === 8) return [copied(site, name, codes), site.resolve(weight.scale)];
+  return [packedRows(site, weight), site.resolve(weight.scale), unitIntegers(site.graph, rows, columns / largestBlock(columns))];
 }
 
 function packedRows({ graph }: ProductSite, { name, codes, rows, columns }: BlockwiseWeight | ChannelWeight): Value {

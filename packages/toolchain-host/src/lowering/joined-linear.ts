@@ -15,12 +15,12 @@ interface Linear {
  * The outputs of `node` and of the products beside it that can be computed with it, by node; undefined when there are no
  * others. Every column is summed as it would be alone.
  *
- * @param stays whether an output must keep its own name, as outputs of the graph do
+ * @param isAlone whether a product is lowered by itself, as one is whose output is of the graph
  */
-export function joinLinear(site: LoweringSite, node: Node, stays: (output: Value) => boolean): ReadonlyMap<Node, Value> | undefined {
+export function joinLinear(site: LoweringSite, node: Node, isAlone: (node: Node) => boolean): ReadonlyMap<Node, Value> | undefined {
   const first = linearOf(site, node);
-  if (first === undefined || stays(node.output())) return undefined;
-  const readers = node.input(0).consumers.filter((reader) => reader.input(0) === node.input(0) && !stays(reader.output()));
+  if (first === undefined || isAlone(node)) return undefined;
+  const readers = node.input(0).consumers.filter((reader) => reader.input(0) === node.input(0) && !isAlone(reader));
   const group = readers.map((reader) => linearOf(site, reader)).filter((linear) => linear !== undefined && isLike(linear.weight, first.weight)) as Linear[];
   if (group.length < 2) return undefined;
   const sizes = group.map(({ weight }) => weight.rows);

@@ -11,7 +11,7 @@ import { cutCache, headsAsCut, joinCache } from './cache-heads.js';
 import { inheritedEncoding } from './carried-encoding.js';
 import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
-import { lowerExactProduct } from './exact-product.js';
+import { isExactLinear, lowerExactProduct } from './exact-product.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
 import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
@@ -209,7 +209,8 @@ class Lowering {
 
   /** The output of a product that is computed together with others of the same input. */
   #joinedLinear(node: Node): Value | undefined {
-    if (!this.#joined.has(node)) joinLinear(this, node, (output) => this.source.outputs.includes(output))?.forEach((output, linear) => this.#joined.set(linear, output));
+    const isAlone = (linear: Node): boolean => this.source.outputs.includes(linear.output()) || (this.#products && isExactLinear(this, linear));
+    if (!this.#joined.has(node)) joinLinear(this, node, isAlone)?.forEach((output, linear) => this.#joined.set(linear, output));
     return this.#joined.get(node);
   }
 

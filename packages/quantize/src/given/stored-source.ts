@@ -1,0 +1,72 @@
+/** Rows of a weight as an ONNX file stores it: `[out, in]`, `[in, out]` for a MatMul, `[out, in, 1, 1]` for a 1x1 Conv. */
+import { printable } from '@tundish/diagnostics';
+import { DataType, type Graph, type Tensor, type Value, dataTypeName, decodeBfloat16, decodeFloat16, elementCount, sliceRows } from '@tundish/graph';
+import { weightAxes } from '../encodings-formats/weight-axes.js';
+import { quantizeError } from '../errors.js';
+import { type TensorFiles, type WeightSource, allFinite } from '../weight-source.js';
+
+export interface StoredSourceRequest {
+  /** In the pipeline. */
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly graph: Graph;
+  readonly value: Value;
+}
+
+/** How the rows of a weight are read; made once, so that one of another shape is refused before any is read. */
+export interface StoredLayout extends Omit<StoredSourceRequest, 'graph'> {
+  readonly isTransposed: boolean;
+}
+
+/** @throws QUANTIZE_SOURCE_WEIGHT for a weight of another shape, or one that no operator tells the axes of */
+export function storedLayout({ name, rows, columns, graph, value }: StoredSourceRequest): StoredLayout {
+  const dims = value.tensor?.dims ?? [];
+  const wide = dims.filter((dim) => dim !== 1);
+  if (rows === 1 && wide.length <= 1 && dims.reduce((count, dim) => count * dim, 1) === columns) return { name, rows, columns, value, isTransposed: false };
+  const axes = weightAxes(graph, value.name);
+  const [channel, block] = [axes?.channel ?? -1, axes?.block ?? -1];
+  const fits = dims[channel] === rows && dims[block] === columns && dims.every((dim, axis) => axis === channel || axis === block || dim === 1);
+  if (fits) return { name, rows, columns, value, isTransposed: channel > block };
+  throw quantizeError('QUANTIZE_SOURCE_WEIGHT', {
+    what: `${printable(value.name)} of the ONNX file is ${value.dtype === undefined ? '' : dataTypeName(value.dtype)} [${dims}]; ${printable(name)} is [${rows}, ${columns}]`,
+    why: axes === undefined && dims.length > 1 ? 'no MatMul, Gemm, Conv or Gather reads it, which would tell its axes' : 'it was made for a model of other dimensions',
+    fix: 'take the ONNX file of this model, or name the right tensor in quantize.source.names',
+  });
+}
+
+/** @throws from `read`: QUANTIZE_NOT_FINITE, QUANTIZE_WEIGHTS_CUT */
+export function storedSource({ name, rows, columns, value, isTransposed }: StoredLayout, files: TensorFiles): WeightSource {
+  const tensor = value.tensor as Tensor;
+  const flat: Tensor = { ...tensor, dims: [rows * columns] };
+  const elements = (from: number, to: number): Float32Array => floatsOf(sliceRows(flat, from, to), files);
+  const read = isTransposed ? (from: number, to: number) => gathered(elements, rows, columns, from, to) : (from: number, to: number) => elements(from * columns, to * columns);
+  return {
+    name,
+    rows,
+    columns,
+    read: (from, to) => {
+      const values = read(from, to);
+      if (allFinite(values)) return values;
+      throw quantizeError('QUANTIZE_NOT_FINITE', { what: `${printable(value.name)} of the ONNX file, which is ${printable(name)}, holds NaN or infinity`, fix: 'export the model again where it was quantized' });
+    },
+  };
+}
+
+/** Rows of the transposed: one stretch of each stored row, so that no more than the result is in memory. */
+function gathered(elements: (from: number, to: number) => Float32Array, rows: number, columns: number, from: number, to: number): Float32Array {
+  const result = new Float32Array((to - from) * columns);
+  for (let column = 0; column < columns; column++) {
+    elements(column * rows + from, column * rows + to).forEach((element, row) => (result[row * columns + column] = element));
+  }
+  return result;
+}
+
+function floatsOf(tensor: Tensor, files: TensorFiles): Float32Array {
+  const bytes = files.read(tensor);
+  const count = elementCount(tensor.dims);
+  if (tensor.dtype === DataType.BFLOAT16) return decodeBfloat16(bytes, count);
+  if (tensor.dtype === DataType.FLOAT16) return decodeFloat16(bytes, count);
+  // A copy: the bytes may begin anywhere in a buffer.
+  return new Float32Array(new Uint8Array(bytes).buffer);
+}
