@@ -9,7 +9,7 @@ export * from './encodings.js';
 export { openGivenModel } from './given/given-model.js';
 export type { GivenModel, GivenModelRequest, GivenReport } from './given/given-model.js';
 export { quantizeModel } from './quantize-model.js';
-export type { Calibration, GivenScales, QuantizeRequest, QuantizeResult } from './quantize-model.js';
+export type { Calibration, GivenScales, QuantizeRequest, QuantizeResult } from './quantize-request.js';
 export type { WeightOptions } from './quantize-parameter.js';
 export type { SegmentPlan } from './segments.js';
 export type { MixedPrecision, RaisedLayer } from './mixed-precision/choose-layers.js';

@@ -3,12 +3,9 @@
  * block. Only one block's weights and one window of the token stream are in memory.
  */
 import { join } from 'node:path';
-import type { Reporter } from '@tundish/diagnostics';
-import { type Encodings, type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
-import type { Kernels } from '@tundish/native';
+import { type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
 import type { RangeOptions } from '@tundish/recipe/calibration';
 import { needsInputs, needsReference } from '@tundish/recipe/technique';
-import type { FileResolver, ReferenceExecutor } from '@tundish/toolchain';
 import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, recordName, referenceName, uncached, weightsName } from './block-cache.js';
 import { blockInputs } from './block-inputs.js';
 import { type BlockRanges, type BlockResult, type BlockWeight, readBlockRecord, writeBlockRecord } from './block-record.js';
@@ -17,85 +14,28 @@ import type { CacheDecision } from './calibration/cache-bits.js';
 import { settleCaches } from './calibration/cache-encodings.js';
 import { type Range, representedRange, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
-import { type CalibrationInputs, windowFeeds } from './calibration/windows.js';
+import { windowFeeds } from './calibration/windows.js';
 import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
 import { requireCoverage } from './given/coverage.js';
 import { givenFor } from './given/given-for.js';
-import type { GivenModel } from './given/given-model.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
-import type { MeasuredLayer, RaisedLayer } from './mixed-precision/choose-layers.js';
+import type { MeasuredLayer } from './mixed-precision/choose-layers.js';
 import { raiseLayers } from './mixed-precision/raise-layers.js';
 import { findParameters } from './parameters.js';
+import type { Calibration, QuantizeRequest, QuantizeResult } from './quantize-request.js';
 import { type SolvedSegment, solveSegment } from './solve-segment.js';
-import { type WeightOptions, quantizeParameter } from './quantize-parameter.js';
+import { quantizeParameter } from './quantize-parameter.js';
 import type { QuantizedWeight } from './quantized-weight.js';
-import { type Segment, type SegmentPlan, segmentAt, segmentCount } from './segments.js';
+import { type Segment, segmentAt, segmentCount } from './segments.js';
 import { WeightFile } from './weight-file.js';
 import { requireLayers } from './weight-scheme.js';
 import { TensorFiles, vectorSource } from './weight-source.js';
 import { ZERO_POINTS, writeZeroPoints, zeroPointRange } from './zero-points.js';
 
-export interface QuantizeRequest {
-  /** The adapted graph at any AR and CL; its quantized twin is the result. */
-  readonly model: Model;
-  readonly plan: SegmentPlan;
-  readonly weights: WeightOptions;
-  readonly kernels: Kernels;
-  /** Absent where neither techniques nor ranges need text. */
-  readonly calibration?: Calibration;
-  /** Scales that were made elsewhere: each takes the place of what a technique or the text would give. */
-  readonly given?: GivenScales;
-  /** Whether activations and the cache are quantized too, which needs a calibration or given scales; else they stay in floating point. */
-  readonly activations: boolean;
-  /** How their ranges and the cache's are chosen; minimum and maximum, and 8 bits, when absent. */
-  readonly ranges?: RangeOptions;
-  /** Resolves the files of `model`. */
-  readonly resolve: FileResolver;
-  /** Existing folder that receives the files that belong to no block; those of blocks too, when there is no cache. */
-  readonly folder: string;
-  /** Keeps the result of each block, so that a walk that ended early goes on where it stopped. */
-  readonly blocks?: BlockCache;
-  readonly threads: number;
-  readonly signal: AbortSignal;
-  readonly reporter: Reporter;
-}
-
 const DEFAULT_RANGES: RangeOptions = { observer: { method: 'minmax' }, cache: { bits: 8, granularity: 'tensor' } };
 const NOTHING_SEEN: BlockRanges = { ranges: {}, caches: {} };
-
-export interface GivenScales {
-  readonly model: GivenModel;
-  /** sha256 of all that it was read from, by name. */
-  readonly digests: Readonly<Record<string, string>>;
-  /** Factor on cos and sin (yarn). */
-  readonly attentionScaling: number;
-}
-
-/** How activation ranges are measured. */
-export interface Calibration {
-  /** The adapted graph at AR = window length, CL = AR + 1 (one masked past position). */
-  readonly model: Model;
-  readonly inputs: CalibrationInputs;
-  readonly executor: ReferenceExecutor;
-}
-
-export interface QuantizeResult {
-  readonly model: Model;
-  /** Without activations when only weights were quantized. */
-  readonly encodings: Encodings;
-  /** Weight files by location, in graph order. */
-  readonly files: ReadonlyMap<string, string>;
-  /** Additive value of masked positions that the encodings of activations are made for. */
-  readonly maskValue?: number;
-  /** What techniques did to each layer, in graph order; empty where scales are minimum and maximum. */
-  readonly layers: readonly LayerReport[];
-  /** Bits of the cache by block, in graph order, where they were decided from data. */
-  readonly caches: ReadonlyMap<string, CacheDecision>;
-  /** The layers that got more bits because data ask for it; absent where that was not asked for. */
-  readonly raised?: readonly RaisedLayer[];
-}
 
 /**
  * Quantizes weights, then, with a calibration, measures activations with the quantized weights in place (as AIMET does after its techniques).

@@ -1,7 +1,7 @@
 /** Refuses a build in which an activation would stay in floating point unseen. */
 import { printable } from '@tundish/diagnostics';
 import { quantizeError } from '../errors.js';
-import type { QuantizeRequest } from '../quantize-model.js';
+import type { QuantizeRequest } from '../quantize-request.js';
 
 /** How many values a message names. */
 const SHOWN = 5;

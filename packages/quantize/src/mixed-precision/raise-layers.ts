@@ -1,7 +1,7 @@
 /** Raises layers by data: a walk over the blocks measures them, and those that are chosen get schemes of their own. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { QuantizeRequest } from '../quantize-model.js';
+import type { QuantizeRequest } from '../quantize-request.js';
 import { type MeasuredLayer, type MixedPrecision, RAISED, type RaisedLayer, chooseLayers } from './choose-layers.js';
 
 export interface RaisedRequest {
