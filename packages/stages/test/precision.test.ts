@@ -1,31 +1,13 @@
 /** Models that are built with each observer and each precision of the cache run to the end, and compute nearly what the float model does. */
-import { openContainer } from '@tundish/runtime';
-import { toolchainNamed } from '../../cli/src/toolchains.js';
 import { describe, expect, test } from 'vitest';
-import { materializeContainer } from '../src/index.js';
+import { containerLogits, distance } from './container-logits.js';
 import { FLOAT_RECIPE, QUANTIZED_RECIPE, Workspace } from './workspace.js';
 
-const TOKENS = Int32Array.from([1, 5, 9, 2, 7, 30, 12, 3, 44, 6]);
-
-/** Logits of TOKENS by the container of `recipe`. */
+/** Logits by the container of `recipe`. */
 async function logitsOf(workspace: Workspace, recipe: string): Promise<Float32Array> {
   workspace.write('recipe.yaml', recipe);
   await workspace.build('package');
-  const { folder } = await materializeContainer({ workspaceRoot: workspace.root, modelRoot: workspace.model, cacheRoot: workspace.cacheRoot });
-  const session = await openContainer(folder, { toolchain: toolchainNamed, threads: 1 });
-  try {
-    const rows: Float32Array[] = [];
-    for await (const row of session.engine.score(TOKENS)) rows.push(row.slice());
-    return Float32Array.from(rows.flatMap((row) => [...row]));
-  } finally {
-    await session.close();
-  }
-}
-
-/** Norm of the difference relative to the norm of what is expected. */
-function distance(actual: Float32Array, expected: Float32Array): number {
-  const norm = (x: Float32Array): number => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
-  return norm(actual.map((value, i) => value - (expected[i] as number))) / norm(expected);
+  return containerLogits(workspace);
 }
 
 const withOption = (option: string): string => QUANTIZED_RECIPE.replace('recipe: minmax', `recipe: minmax, ${option}`);

@@ -1,41 +1,24 @@
 /** Each scheme of weights is built to a container, with single heads, and computes what the codes stand for; what cannot be built is said before. */
-import { openContainer } from '@tundish/runtime';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { toolchainNamed } from '../../cli/src/toolchains.js';
-import { materializeContainer } from '../src/index.js';
+import { containerLogits, distance } from './container-logits.js';
 import { FLOAT_RECIPE, QUANTIZED_RECIPE, Workspace, ran } from './workspace.js';
 
-const TOKENS = Int32Array.from([1, 5, 9, 2, 7, 30, 12, 3, 44, 6]);
 const workspace = Workspace.make(FLOAT_RECIPE);
 
 async function built(weights: string, transform: string): Promise<{ readonly logits: Float32Array; readonly precision: unknown; readonly stages: readonly string[] }> {
   workspace.write('recipe.yaml', `${QUANTIZED_RECIPE.replace('weights: { scheme: lpbq, bits: 4, blockSize: 16 }', weights).replace(/, calibration: .*/, /activations: none/.test(weights) ? ' }' : ', calibration: { text: ./calibration.txt, windows: 2, windowLength: 8 } }')}${transform}`);
-  return containerLogits();
+  return packaged();
 }
 
-async function containerLogits(): Promise<{ readonly logits: Float32Array; readonly precision: unknown; readonly stages: readonly string[] }> {
+async function packaged(): Promise<{ readonly logits: Float32Array; readonly precision: unknown; readonly stages: readonly string[] }> {
   const runs = await workspace.build('package');
-  const { folder } = await materializeContainer({ workspaceRoot: workspace.root, modelRoot: workspace.model, cacheRoot: workspace.cacheRoot });
-  const session = await openContainer(folder, { toolchain: toolchainNamed, threads: 1 });
-  try {
-    const rows: Float32Array[] = [];
-    for await (const row of session.engine.score(TOKENS)) rows.push(row.slice());
-    return { logits: Float32Array.from(rows.flatMap((row) => [...row])), precision: runs.get('quantize')?.manifest.facts['precision'], stages: ran(runs) };
-  } finally {
-    await session.close();
-  }
-}
-
-/** Norm of the difference relative to the norm of what is expected. */
-function distance(actual: Float32Array, expected: Float32Array): number {
-  const norm = (x: Float32Array): number => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
-  return norm(actual.map((value, i) => value - (expected[i] as number))) / norm(expected);
+  return { logits: await containerLogits(workspace), precision: runs.get('quantize')?.manifest.facts['precision'], stages: ran(runs) };
 }
 
 describe('a container', () => {
   let float: Float32Array;
   beforeAll(async () => {
-    float = (await containerLogits()).logits;
+    float = (await packaged()).logits;
   });
 
   test.each([
