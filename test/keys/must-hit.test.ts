@@ -21,6 +21,14 @@ quantize:
   embedding: { bits: 16 }
   lmHead: { bits: 8 }
   weights: { blockSize: 32, bits: 4, scheme: lpbq }
+  overrides: []
+  refine: { method: none }
+  polish: 0
+  correction: 0
+  rounding: { method: nearest }
+  scales: { search: minmax }
+  smoothing: { method: none }
+  recipe: minmax
 optimize: { foldNormGains: false, rotate: { r1: false, r2: false, r3: false } }
 graphs: { parts: 1, cl: [64], ar: [16] }
 toolchain: host
