@@ -67,7 +67,7 @@ describe.each(['llama-bias-fp32', 'llama-headdim-bf16'])('%s', (name) => {
   });
 
   test.each(['adascale', 'signround'] as const)('%s at the end: a block nearer to the float one in held-out tokens, equal bytes on 1 and 2 threads', async (method) => {
-    const technique: Technique = { ...QUANTIZE_RECIPES.minmax, refine: { method, iterations: 6, tokens: LENGTH } };
+    const technique: Technique = { ...QUANTIZE_RECIPES.minmax, refine: { method, iterations: 48, tokens: LENGTH } };
     const refined = await walk(adapted, technique);
     expect(refined.digest).not.toBe(minMax.digest);
     expect((await walk(adapted, technique, { threads: 1 })).digest).toBe(refined.digest);
