@@ -1,7 +1,7 @@
 /** Argument checks in front of raw steps of learned weights, for the addon and the TypeScript reference alike. */
 import { check, checkLength, threadCount } from './argument-checks.js';
 import { checkBits, checkBlock, checkGrid, checkMatrix } from './checked-solvers.js';
-import type { AdaScaleLayer, RawReconstruction, Reconstruction } from './reconstruction.js';
+import type { AdaScaleLayer, RawReconstruction, Reconstruction, SignRoundLayer } from './reconstruction.js';
 
 const { fround } = Math;
 
@@ -33,19 +33,17 @@ export function checkedReconstruction(raw: RawReconstruction): Reconstruction {
       const root = fround(Math.sqrt(1 - power(0.999, rates.step)));
       raw.adaScaleStep(w, n, k, scale, block, bits, range, beta, gamma, s2, s3, gradient, fround(rates.range / part), fround(rates.weight / part), root, new Float32Array(scale.length), threadCount(kernel, threads));
     },
-    signRoundValues({ w, n, k, grid, v, threads }, out) {
+    signRoundValues(layer, out) {
       const kernel = 'signRoundValues';
-      checkMatrix(kernel, { w, n, k });
-      checkGrid(kernel, grid, n, k);
-      checkLength(kernel, 'v', v.length, n * k);
+      checkSignRound(kernel, layer);
+      const { w, n, k, grid, v, threads } = layer;
       checkLength(kernel, 'out', out.length, n * k);
       raw.signRoundValues(w, n, k, grid.scale, grid.block, grid.bits, v, out, threadCount(kernel, threads));
     },
-    signRoundStep({ w, n, k, grid, v, threads }, gradient, rate) {
+    signRoundStep(layer, gradient, rate) {
       const kernel = 'signRoundStep';
-      checkMatrix(kernel, { w, n, k });
-      checkGrid(kernel, grid, n, k);
-      checkLength(kernel, 'v', v.length, n * k);
+      checkSignRound(kernel, layer);
+      const { w, n, k, grid, v, threads } = layer;
       checkLength(kernel, 'gradient', gradient.length, n * k);
       raw.signRoundStep(w, n, k, grid.scale, grid.block, grid.bits, gradient, fround(rate), v, threadCount(kernel, threads));
     },
@@ -63,6 +61,12 @@ function checkAdaScale(kernel: string, layer: AdaScaleLayer): void {
   checkLength(kernel, 'gamma', gamma.length, 3 * count);
   checkLength(kernel, 's2', s2.length, 3 * n * k);
   checkLength(kernel, 's3', s3.length, 3 * n);
+}
+
+function checkSignRound(kernel: string, { w, n, k, grid, v }: SignRoundLayer): void {
+  checkMatrix(kernel, { w, n, k });
+  checkGrid(kernel, grid, n, k);
+  checkLength(kernel, 'v', v.length, n * k);
 }
 
 /** By products alone: how ** rounds is left to the JavaScript engine. */

@@ -1,13 +1,13 @@
 // From JavaScript arguments to the steps of a decoder block: checks lengths, splits the work between threads.
 #include "calls.h"
 
-#include <cstring>
 #include <vector>
 
 #include "../arguments.h"
 #include "../bound_call.h"
 #include "../parallel.h"
 #include "../products/scratch.h"
+#include "../variants.h"
 
 namespace tundish {
 namespace {
@@ -94,13 +94,12 @@ void causal_attention(const Napi::CallbackInfo& info, const DecoderTable& table)
 
 }  // namespace
 
-const DecoderTable& decoder_table(const char* isa) {
+const DecoderTable& decoder_table(const char* family) {
 #if defined(__x86_64__)
-  for (const DecoderTable* table : {&avx512_decoder, &avx2_decoder}) {
-    if (std::strcmp(isa, table->isa) == 0) return *table;
-  }
-#endif
+  return table_of(family, portable_decoder, avx2_decoder, avx512_decoder);
+#else
   return portable_decoder;
+#endif
 }
 
 Napi::Object bind_decoder(Napi::Env env, const DecoderTable& table) {

@@ -55,6 +55,6 @@ extern const DecoderTable avx512_decoder;
 #endif
 
 // The steps as compiled for the kernels of that name.
-const DecoderTable& decoder_table(const char* isa);
+const DecoderTable& decoder_table(const char* family);
 
 }  // namespace tundish

@@ -12,18 +12,6 @@ namespace {
 
 typedef uint32_t Words __attribute__((vector_size(TUNDISH_WIDTH * 4)));
 
-inline uint32_t bits_of(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-inline float float_of(uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 // The bits of an fp32 number, or of a vector of them -> those of the nearest bfloat16 with 16 zeros behind it.
 // Without comparisons, whose results are not the same in the two.
 template <typename Bits>
@@ -62,7 +50,7 @@ inline Vector pair_row(const float* from) {
 // A pair of steps of `width` columns.
 template <size_t width>
 inline void pair_columns(const float* __restrict even, const float* __restrict odd, float* __restrict to) {
-  for (size_t i = 0; i < width; i++) to[i] = float_of(pair_up(bits_of(even[i]), bits_of(odd[i])));
+  for (size_t i = 0; i < width; i++) to[i] = float_of_bits(pair_up(bits_of_float(even[i]), bits_of_float(odd[i])));
 }
 
 inline __m512bh as_pairs(Vector words) { return reinterpret_cast<__m512bh>(words); }
@@ -97,8 +85,8 @@ inline Vector pair_row(const float* from) {
 // A pair of steps of `width` columns.
 template <size_t width>
 inline void pair_columns(const float* __restrict even, const float* __restrict odd, float* __restrict to) {
-  for (size_t i = 0; i < width; i++) to[i] = float_of(narrow(bits_of(odd[i])));
-  for (size_t i = 0; i < width; i++) to[width + i] = float_of(narrow(bits_of(even[i])));
+  for (size_t i = 0; i < width; i++) to[i] = float_of_bits(narrow(bits_of_float(odd[i])));
+  for (size_t i = 0; i < width; i++) to[width + i] = float_of_bits(narrow(bits_of_float(even[i])));
 }
 
 inline void advance_pairs(Chains& chain, const float* a, const float* b, size_t words) { advance(chain, a, b, words); }

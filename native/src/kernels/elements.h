@@ -5,18 +5,6 @@
 
 namespace {
 
-inline float float_of_bits(uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-inline uint32_t bits_of_float(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
 void widen_bf16(const uint16_t* __restrict bits, size_t count, float* __restrict out) {
   for (size_t i = 0; i < count; i++) out[i] = float_of_bits(static_cast<uint32_t>(bits[i]) << 16);
 }

@@ -21,6 +21,18 @@ inline Vector load(const float* at) { return *reinterpret_cast<const UnalignedVe
 inline void store(float* at, Vector value) { *reinterpret_cast<UnalignedVector*>(at) = value; }
 inline Vector broadcast(float value) { return value - Vector{}; }
 
+inline float float_of_bits(uint32_t bits) {
+  float value;
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline uint32_t bits_of_float(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 // a * b + c with one rounding in every lane.
 inline Vector fused(Vector a, Vector b, Vector c) {
 #if TUNDISH_WIDTH == 16

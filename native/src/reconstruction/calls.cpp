@@ -1,11 +1,10 @@
 // From JavaScript arguments to the steps of learned weights: checks lengths, splits rows between threads.
 #include "calls.h"
 
-#include <cstring>
-
 #include "../arguments.h"
 #include "../bound_call.h"
 #include "../parallel.h"
+#include "../variants.h"
 
 namespace tundish {
 namespace {
@@ -74,13 +73,12 @@ void sign_round_step(const Napi::CallbackInfo& info, const ReconstructionTable& 
 
 }  // namespace
 
-const ReconstructionTable& reconstruction_table(const char* isa) {
+const ReconstructionTable& reconstruction_table(const char* family) {
 #if defined(__x86_64__)
-  for (const ReconstructionTable* table : {&avx512_reconstruction, &avx2_reconstruction}) {
-    if (std::strcmp(isa, table->isa) == 0) return *table;
-  }
-#endif
+  return table_of(family, portable_reconstruction, avx2_reconstruction, avx512_reconstruction);
+#else
   return portable_reconstruction;
+#endif
 }
 
 Napi::Object bind_reconstruction(Napi::Env env, const ReconstructionTable& table) {

@@ -58,6 +58,6 @@ extern const ReconstructionTable avx512_reconstruction;
 #endif
 
 // The steps as compiled for the kernels of that name.
-const ReconstructionTable& reconstruction_table(const char* isa);
+const ReconstructionTable& reconstruction_table(const char* family);
 
 }  // namespace tundish

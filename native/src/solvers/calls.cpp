@@ -2,7 +2,6 @@
 #include "calls.h"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "../bound_call.h"
 #include "../parallel.h"
 #include "../products/scratch.h"
+#include "../variants.h"
 
 namespace tundish {
 namespace {
@@ -108,13 +108,12 @@ void search_candidates(const Napi::CallbackInfo& info, const SolverTable& table)
 
 }  // namespace
 
-const SolverTable& solver_table(const char* isa) {
+const SolverTable& solver_table(const char* family) {
 #if defined(__x86_64__)
-  for (const SolverTable* table : {&avx512_solvers, &avx2_solvers}) {
-    if (std::strcmp(isa, table->kernels->isa) == 0) return *table;
-  }
-#endif
+  return table_of(family, portable_solvers, avx2_solvers, avx512_solvers);
+#else
   return portable_solvers;
+#endif
 }
 
 Napi::Object bind_solvers(Napi::Env env, const SolverTable& table) {

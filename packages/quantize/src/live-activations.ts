@@ -44,7 +44,7 @@ export class LiveActivations {
 export class LiveActivationsWriter {
   readonly #file: number;
 
-  constructor(path: string) {
+  constructor(readonly path: string) {
     this.#file = openSync(path, 'wx');
   }
 

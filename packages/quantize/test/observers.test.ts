@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { HistogramObserver, type TargetGrid, asymmetricUnsigned, mergeHistograms, minMaxRange, mseRange, percentileRange, rangeObserver, sqnrRange, symmetricUnsigned, unite } from '@tundish/quantize/observers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { symmetricCache } from '../src/calibration/encoding-rules.js';
+import { roundHalfEven, symmetricCache } from '../src/calibration/encoding-rules.js';
 import { floats, goldenTensors } from './golden-tensors.js';
 
 interface Golden {
@@ -120,7 +120,7 @@ describe('what each is for', () => {
   /** Mean squared error of the values on the grid of a range. */
   const error = ({ min, max }: { min: number; max: number }): number => {
     const { scale, zeroPoint } = asymmetricUnsigned({ min, max }, 8);
-    return values.reduce((sum, x) => sum + (x - (Math.min(Math.max(Math.round(x / scale) + zeroPoint, 0), 255) - zeroPoint) * scale) ** 2, 0) / values.length;
+    return values.reduce((sum, x) => sum + (x - (Math.min(Math.max(roundHalfEven(x / scale) + zeroPoint, 0), 255) - zeroPoint) * scale) ** 2, 0) / values.length;
   };
 
   test('a percentile leaves the outlier out, SQNR and MSE weigh it', () => {
@@ -143,8 +143,8 @@ describe('a cache of 16 bits', () => {
       const { min, max } = minMaxRange(values);
       const { scale, zeroPoint, dtype, symmetric } = symmetricCache({ min, max }, 16);
       expect([zeroPoint, dtype, symmetric]).toEqual([32768, 'uint16', true]);
-      expect(Math.round(Math.max(max, 0) / scale)).toBeLessThanOrEqual(0x7f7f);
-      expect(Math.round(Math.min(min, 0) / scale)).toBeGreaterThanOrEqual(-0x8000);
+      expect(roundHalfEven(Math.max(max, 0) / scale)).toBeLessThanOrEqual(0x7f7f);
+      expect(roundHalfEven(Math.min(min, 0) / scale)).toBeGreaterThanOrEqual(-0x8000);
     }));
     expect(symmetricCache({ min: 0, max: 0x7f7f }, 16).scale).toBe(1);
     expect(symmetricCache({ min: -0x8000, max: 1 }, 16).scale).toBe(1);

@@ -11,7 +11,7 @@ import { polish } from '../src/techniques/polish/polish.js';
 import { minMaxGrid, searchRangeGrid } from '../src/techniques/range-grid/range-grid.js';
 import { seqMse, seqMsePerBlock, seqMsePerChannel } from '../src/techniques/seqmse/seqmse.js';
 import { bestPart, correctionOf, residualProducts } from '../src/techniques/target-correction/target-correction.js';
-import { type Compute, dequantize, timesSymmetric } from '../src/techniques/weight-matrix.js';
+import { type Compute, dequantize, timesSquare } from '../src/techniques/weight-matrix.js';
 import { type LayerProblem, crossOf, floats, goldenTensors, layerProblem } from './golden-tensors.js';
 
 const compute: Compute = { kernels: loadKernels(), threads: 2 };
@@ -155,7 +155,7 @@ describe('searches and refinements', () => {
   it('SeqMSE of channels toward what float inputs give is better at that than without them', () => {
     const shifted = x.map((value, i) => value * 0.9 + 0.1 * (x[(i + 1) % x.length] as number));
     const [own, cross] = [crossOf(shifted, shifted, tokens, k), crossOf(x, shifted, tokens, k)];
-    const target = timesSymmetric(compute, w, cross, n, k);
+    const target = timesSquare(compute, w, cross, n, k);
     const cost = (grid: { scale: Float32Array; block: number; bits: number }): number => {
       const q = dequantize(solvers.roundToGrid({ w, n, k }, grid), grid);
       return solvers.rowLosses(q, own, n, k).reduce((sum, loss) => sum + loss, 0) - 2 * q.reduce((sum, value, i) => sum + value * (target[i] as number), 0);
@@ -177,7 +177,7 @@ describe('searches and refinements', () => {
   it('the whole correction without damping leaves no gradient, and held-out tokens of the same kind take nearly all of it', () => {
     const shifted = x.map((value, i) => value * 0.9 + 0.1 * (x[(i + 1) % x.length] as number));
     const own = crossOf(shifted, shifted, tokens, k);
-    const reference = timesSymmetric(compute, w, crossOf(x, shifted, tokens, k), n, k);
+    const reference = timesSquare(compute, w, crossOf(x, shifted, tokens, k), n, k);
     const factor = factorGram(compute, own, stepOrder(own, k, true), 1e-6);
     if (factor === undefined) throw new Error('no factor');
     const correction = correctionOf(compute, { w, n, k }, factor, { gram: own, reference });

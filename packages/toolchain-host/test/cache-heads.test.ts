@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { DataType, type Model, type PerTensorEncoding } from '@tundish/graph';
 import { hostReference, hostToolchain } from '../src/index.js';
 import { lowerModel } from '../src/lowering/lower-graph.js';
-import { context, encodingsOf, modelOf, uint16 } from './small-graph.js';
+import { context, encodingsOf, modelOf, roundHalfEven, uint16 } from './small-graph.js';
 
 const axis = { axis: { type: 'int', value: 0 } } as const;
 const HEADS = [0, 1] as const;
@@ -41,10 +41,10 @@ describe('a cache that is cut into heads', () => {
       const real = (m: number, k: number): number => (((q[h] as Uint16Array)[m * 4 + k] as number) - grid.zeroPoint) * grid.scale;
       const products = Array.from({ length: 6 }, (_, i) => {
         const sum = [0, 1, 2, 3].reduce((total, k) => total + real(Math.floor(i / 3), k) * ((past[h * 12 + k * 3 + (i % 3)] as number) - 128) * (scales[h] as number), 0);
-        return Math.min(65_535, Math.max(0, Math.round(sum / y.scale) + y.zeroPoint));
+        return Math.min(65_535, Math.max(0, roundHalfEven(sum / y.scale) + y.zeroPoint));
       });
       expect([...(found.get(`y${h}`) as Uint16Array)]).toEqual(products);
-      const keys = Array.from({ length: 8 }, (_, i) => Math.min(255, Math.max(0, Math.round(real(i % 2, Math.floor(i / 2)) / (scales[h] as number)) + 128)));
+      const keys = Array.from({ length: 8 }, (_, i) => Math.min(255, Math.max(0, roundHalfEven(real(i % 2, Math.floor(i / 2)) / (scales[h] as number)) + 128)));
       expect([...(found.get('past_key_0_out') as Uint8Array).slice(h * 8, h * 8 + 8)]).toEqual(keys);
     }
   });

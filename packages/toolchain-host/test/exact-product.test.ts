@@ -8,7 +8,7 @@ import { DataType, type Encodings, Graph, type Model, type PerTensorEncoding, ty
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { hostReference, hostToolchain } from '../src/index.js';
 import { lowerModel } from '../src/lowering/lower-graph.js';
-import { compileModels, encodingsOf, modelOf, placed, seeded, temporaryFolder, uint16 } from './small-graph.js';
+import { compileModels, encodingsOf, modelOf, placed, roundHalfEven, seeded, temporaryFolder, uint16 } from './small-graph.js';
 
 ensureAddon();
 const int = (value: number) => ({ type: 'int', value }) as const;
@@ -87,10 +87,7 @@ const codesOf = (length: number): Uint16Array => Uint16Array.from({ length }, ()
 
 /** saturate(roundHalfEven(fround(fround(real) / scale)) + zeroPoint). */
 function codeOf(real: number, { scale, zeroPoint }: PerTensorEncoding): number {
-  const steps = Math.fround(Math.fround(real) / scale);
-  const floor = Math.floor(steps);
-  const even = steps - floor === 0.5 ? floor + (floor & 1) : Math.floor(steps + 0.5);
-  return Math.min(65_535, Math.max(0, even + zeroPoint));
+  return Math.min(65_535, Math.max(0, roundHalfEven(Math.fround(Math.fround(real) / scale)) + zeroPoint));
 }
 
 async function run(model: Model, feeds: Map<string, Uint16Array | Uint8Array>): Promise<Uint16Array> {

@@ -32,6 +32,12 @@ export function context(): ToolchainContext {
 
 export const uint16 = (scale: number, zeroPoint = 32768): PerTensorEncoding => ({ kind: 'per-tensor', dtype: 'uint16', scale: Math.fround(scale), zeroPoint, symmetric: false });
 
+/** Ties go to the even integer. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  return x - floor === 0.5 ? floor + (floor & 1) : Math.floor(x + 0.5);
+}
+
 export function encodingsOf(activations: Record<string, PerTensorEncoding>, parameters: Encodings['parameters'] = new Map()): Encodings {
   return { activations: new Map(Object.entries(activations)), parameters };
 }

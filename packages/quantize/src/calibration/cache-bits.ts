@@ -1,6 +1,6 @@
 /** Decides how many bits the cache of a layer needs, by what 8 bits do to its attention on windows that nothing was learned from. */
 import { type Graph, type InlineTensor, type Model, type PerTensorEncoding, type Value, cloneModel, floatTensor } from '@tundish/graph';
-import { isHeldOut } from '../engine/group-statistics.js';
+import { judgingWindows } from '../engine/held-out.js';
 import type { ObserveRequest } from './observe.js';
 
 /**
@@ -27,13 +27,12 @@ export async function decideCacheBits(request: CacheRequest, caches: ReadonlyMap
   const { segment, executor, resolve, threads, parameters, windows, signal } = request;
   const outputs = attentionOutputs(segment.graph).map(({ name }) => name);
   const options = { resolve, threads, ...(parameters === undefined ? {} : { parameters }) };
-  const some = Array.from({ length: windows }, (_, i) => i).filter((i) => isHeldOut(i, windows));
   const exact = await executor.open({ ...options, model: withOutputs(segment, outputs) });
   try {
     const coded = await executor.open({ ...options, model: withCodedCaches(withOutputs(segment, outputs), caches) });
     try {
       let [difference, size] = [0, 0];
-      for (const index of some.length > 0 ? some : Array.from({ length: windows }, (_, i) => i)) {
+      for (const index of judgingWindows(windows)) {
         signal.throwIfAborted();
         const feeds = request.feeds(index);
         const [expected, found] = [await exact.run(feeds, outputs), await coded.run(feeds, outputs)];

@@ -2,10 +2,8 @@
 import type { Products } from '@tundish/native';
 import type { WindowRange } from '../live-activations.js';
 import type { Compute } from '../techniques/weight-matrix.js';
+import { anyHeldOut, isHeldOut } from './held-out.js';
 import { TokenSketch } from './token-sketch.js';
-
-/** Every eighth window decides choices and is never learned from. */
-export const HELD_OUT_EVERY = 8;
 
 /** What the float model contributes: the inputs of the group, or the `outputs` of its one layer. */
 export type ReferenceKind = { readonly kind: 'none' } | { readonly kind: 'inputs' } | { readonly kind: 'outputs'; readonly outputs: number };
@@ -36,11 +34,6 @@ export interface GroupMoments {
   readonly judged: JudgedTokens;
 }
 
-/** Whether window `index` of `count` is held out. */
-export function isHeldOut(index: number, count: number): boolean {
-  return count >= HELD_OUT_EVERY && index % HELD_OUT_EVERY === HELD_OUT_EVERY - 1;
-}
-
 export class GroupStatistics {
   readonly #gram: Float32Array;
   readonly #cross: Float32Array | undefined;
@@ -63,7 +56,7 @@ export class GroupStatistics {
       while (to < count && isHeldOut(first + to, this.windows) === heldOut) to++;
       const [own, float] = [x, reference].map((all) => all?.subarray((from * all.length) / count, (to * all.length) / count)) as [Float32Array, Float32Array | undefined];
       if (!heldOut) this.#learn(own, float);
-      if (!heldOut && this.windows >= HELD_OUT_EVERY) continue;
+      if (!heldOut && anyHeldOut(this.windows)) continue;
       this.#inputs.add(own);
       if (float !== undefined) this.#outputs?.add(float);
     }
@@ -77,7 +70,7 @@ export class GroupStatistics {
       k,
       reference,
       train: { tokens: this.#tokens, gram: this.#gram, ...(this.#cross === undefined ? {} : { cross: this.#cross }) },
-      judged: { heldOut: this.windows >= HELD_OUT_EVERY, inputs: this.#inputs.rows, ...(this.#outputs === undefined ? {} : { reference: this.#outputs.rows }) },
+      judged: { heldOut: anyHeldOut(this.windows), inputs: this.#inputs.rows, ...(this.#outputs === undefined ? {} : { reference: this.#outputs.rows }) },
     };
   }
 

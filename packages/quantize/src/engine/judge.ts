@@ -1,6 +1,6 @@
 /** What codes cost in the output of a layer, on the tokens that choices are judged by. */
 import type { ScaleGrid } from '@tundish/native';
-import { type Compute, type LayerWeight, dequantize, dot } from '../techniques/weight-matrix.js';
+import { type Compute, type LayerWeight, dequantize, dot, outputsOf } from '../techniques/weight-matrix.js';
 import type { GroupMoments } from './group-statistics.js';
 
 export interface CodeError {
@@ -38,11 +38,7 @@ export class Judge {
   }
 
   #outputs(w: Float32Array, inputs: Float32Array): Float32Array {
-    const { compute: { kernels, threads }, weight: { n, k } } = this;
-    const rows = inputs.length / k;
-    const outputs = new Float32Array(rows * n);
-    kernels.algebra.multiplyInto(outputs, inputs, w, { m: rows, n, k, transposeB: true }, threads);
-    return outputs;
+    return outputsOf(this.compute, { ...this.weight, w }, inputs);
   }
 }
 

@@ -6,7 +6,7 @@ import { type AdaScaleGrid, adaScale } from '../techniques/adascale/adascale.js'
 import { type BlockTask, type FoldedWeight, blockLoss } from '../techniques/reconstruction/reconstruct-block.js';
 import { type SignRoundStart, signRound } from '../techniques/signround/signround.js';
 import { type Compute, dequantize } from '../techniques/weight-matrix.js';
-import { isHeldOut } from './group-statistics.js';
+import { isHeldOut } from './held-out.js';
 import type { SolvedLayer } from './solve-group.js';
 
 type Layers = Readonly<Record<LinearRole, SolvedLayer>>;

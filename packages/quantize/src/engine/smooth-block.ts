@@ -4,7 +4,7 @@ import { LINEAR_GROUPS, type LinearGroup, forwardBlock } from '../forward/block-
 import { type BlockShape, type BlockWeights, type LinearRole, linearDims } from '../forward/block-weights.js';
 import { type AwqFactors, awq } from '../techniques/awq/awq.js';
 import { diagonal } from '../techniques/lpbq-grid/lpbq-grid.js';
-import { type Compute, type LayerWeight, dot } from '../techniques/weight-matrix.js';
+import { type LayerWeight, dot, outputsOf } from '../techniques/weight-matrix.js';
 import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
 import { foldSmoothing } from './fold-smoothing.js';
@@ -60,7 +60,10 @@ function smoothGroup({ context, weights, options, points, schemes, signal }: Smo
   return awq(LINEAR_GROUPS[group].map((role): LayerWeight => ({ w: weights.linears[role].weight, n: linearDims(role, shape).out, k })), {
     points,
     magnitudes: group === 'o' ? meanOverQueryHeads(loudness, shape) : loudness,
-    loss: ({ w, n }) => squaredOutputs(context, w, n, judged.inputs),
+    loss: (e) => {
+      const outputs = outputsOf(context, e, judged.inputs);
+      return dot(outputs, outputs);
+    },
     round: async (weight, factors, layer) => {
       await setImmediate();
       signal.throwIfAborted();
@@ -87,12 +90,4 @@ function dividedBlocks(blocks: Float32Array, factors: Float32Array): Float32Arra
     const row = Math.floor(i / size);
     return value / ((factors[row] as number) * (factors[row - (row % size) + (i % size)] as number));
   });
-}
-
-/** |e X|² on tokens [rows, k]. @param e fp32 [n, k] */
-function squaredOutputs({ kernels, threads }: Compute, e: Float32Array, n: number, inputs: Float32Array): number {
-  const k = e.length / n;
-  const outputs = new Float32Array((inputs.length / k) * n);
-  kernels.algebra.multiplyInto(outputs, inputs, e, { m: inputs.length / k, n, k, transposeB: true }, threads);
-  return dot(outputs, outputs);
 }

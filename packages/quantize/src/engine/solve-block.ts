@@ -13,7 +13,8 @@ import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../liv
 import { dequantize } from '../techniques/weight-matrix.js';
 import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
-import { GroupStatistics, HELD_OUT_EVERY, type ReferenceKind, isHeldOut } from './group-statistics.js';
+import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
+import { judgingWindows } from './held-out.js';
 import { LayerSensitivity } from './layer-sensitivity.js';
 import { refineBlock } from './refine-block.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
@@ -80,11 +81,12 @@ class BlockSolver {
 
   /** What learning makes of the layers together; undefined where the recipe has no such link. */
   async #refine(solution: BlockSolution): Promise<BlockSolution | undefined> {
-    const { context: { kernels, shape, threads }, weights, rope, options: { refine }, windows, quantized, signal } = this.request;
+    const { context: { kernels, shape, threads }, weights, rope, options: { refine }, windows, quantized, referenceOut, signal } = this.request;
     if (refine.method === 'none') return undefined;
-    const target = (index: number): Float32Array => this.scratch.read('float-out', { first: index, count: 1 });
+    const targets = new LiveActivations((referenceOut as LiveActivationsWriter).path, windows);
     // Gradients are those of products in fp32.
-    const refined = await refineBlock({ context: { kernels, shape, threads }, weights, rope, windows, input: (i) => quantized.window(i), target, signal }, solution, refine);
+    const task = { context: { kernels, shape, threads }, weights, rope, windows, input: (i: number) => quantized.window(i), target: (i: number) => targets.window(i), signal };
+    const refined = await refineBlock(task, solution, refine).finally(() => targets.close());
     for (const role of LINEAR_ROLES) this.#linears[role] = linearOf(refined[role], weights.linears[role]);
     return refined;
   }
@@ -92,7 +94,6 @@ class BlockSolver {
   async #runReference(reference: LiveActivations): Promise<void> {
     const { context, weights: { linears, attentionGain, mlpGain }, rope, referenceOut, options } = this.request;
     const [attended, middle, down] = ['float-attended', 'float-middle', 'float-down'].map((name) => this.scratch.writer(name)) as [LiveActivationsWriter, LiveActivationsWriter, LiveActivationsWriter];
-    const out = options.refine.method === 'none' ? undefined : this.scratch.writer('float-out');
     await this.#windows((i) => {
       const x = reference.windows(i);
       const a = attend(context, attentionInput(context, x, attentionGain), linears, rope);
@@ -102,7 +103,6 @@ class BlockSolver {
       middle.append(m);
       const y = blockOutput(context, m, g, linears.down_proj);
       referenceOut?.append(y);
-      out?.append(y);
       down.append(needsReferenceInputs(options) ? g : withoutResidual(y, m, linears.down_proj.bias));
     });
     this.scratch.finish();
@@ -127,11 +127,13 @@ class BlockSolver {
 
   /** The solution with the sensitivity of each layer in its report. */
   async #measured(solution: BlockSolution): Promise<BlockSolution> {
-    const { context, weights, rope, quantized, windows } = this.request;
+    const { context, weights, rope, quantized, windows, signal } = this.request;
     const measure = new LayerSensitivity(context, weights, this.#ready(LINEAR_ROLES), rope);
-    await this.#windows(({ first, count }) => {
-      for (let i = first; i < first + count; i++) if (windows < HELD_OUT_EVERY || isHeldOut(i, windows)) measure.add(quantized.window(i));
-    });
+    for (const index of judgingWindows(windows)) {
+      await setImmediate();
+      signal.throwIfAborted();
+      measure.add(quantized.window(index));
+    }
     return Object.fromEntries(LINEAR_ROLES.map((role) => [role, { ...solution[role], report: { ...solution[role].report, sensitivity: measure.of(role) } }])) as BlockSolution;
   }
 

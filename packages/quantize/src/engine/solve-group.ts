@@ -8,7 +8,7 @@ import { type GramFactor, factorGram, solveDamped, stepOrder } from '../techniqu
 import { gptq } from '../techniques/gptq/gptq.js';
 import { polish } from '../techniques/polish/polish.js';
 import { residualProducts } from '../techniques/target-correction/target-correction.js';
-import { type Compute, type LayerWeight, dequantize, timesSymmetric } from '../techniques/weight-matrix.js';
+import { type Compute, type LayerWeight, dequantize, difference, timesSquare } from '../techniques/weight-matrix.js';
 import { type FoundScales, findScales } from './find-scales.js';
 import type { GroupMoments } from './group-statistics.js';
 import { Judge } from './judge.js';
@@ -116,11 +116,7 @@ function correctedTarget({ compute, options, moments }: GroupRequest, weight: La
 function residualOf(compute: Compute, { reference, train: { gram, cross } }: GroupMoments, weight: LayerWeight): Float32Array {
   const { w, n, k } = weight;
   if (reference.kind === 'outputs') return residualProducts(compute, weight, { gram, reference: cross as Float32Array });
-  return timesSymmetric(compute, w, difference(cross as Float32Array, gram), n, k);
-}
-
-function difference(a: Float32Array, b: Float32Array): Float32Array {
-  return a.map((value, i) => value - (b[i] as number));
+  return timesSquare(compute, w, difference(cross as Float32Array, gram), n, k);
 }
 
 /** What rounding to nearest makes of a layer on the scales that the chain finds for it: fp32 [n, k]. */

@@ -35,11 +35,24 @@ export function diagonalBlocks(gram: Float32Array, k: number, block: number): Fl
   return blocks;
 }
 
-/** a [n, k] times the symmetric b [k, k]. */
-export function timesSymmetric({ kernels, threads }: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
+/** a [n, k] times b [k, k]. */
+export function timesSquare({ kernels, threads }: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
   const out = new Float32Array(n * k);
   kernels.algebra.multiplyInto(out, a, b, { m: n, n: k, k }, threads);
   return out;
+}
+
+/** What a weight fp32 [n, k] makes of inputs [rows, k]: fp32 [rows, n]. */
+export function outputsOf({ kernels, threads }: Compute, { w, n, k }: LayerWeight, inputs: Float32Array): Float32Array {
+  const rows = inputs.length / k;
+  const outputs = new Float32Array(rows * n);
+  kernels.algebra.multiplyInto(outputs, inputs, w, { m: rows, n, k, transposeB: true }, threads);
+  return outputs;
+}
+
+/** a - b, element by element. */
+export function difference(a: Float32Array, b: Float32Array): Float32Array {
+  return a.map((value, i) => value - (b[i] as number));
 }
 
 /** Sum of products in float64, ascending. */

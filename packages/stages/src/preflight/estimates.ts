@@ -128,10 +128,9 @@ function solvingNeeds(technique: Technique, block: number, { hiddenSize, interme
   const widest = Math.max(hiddenSize, intermediateSize);
   // Smoothed weights are there beside the checkpoint's.
   const copies = technique.smoothing.method === 'none' ? 3 : 4;
-  // A refinement holds values, their gradient and the best of a block, with its parameters; and the float model's output.
-  const isRefined = technique.refine.method !== 'none';
-  const learned = technique.refine.method === 'adascale' ? 6 : isRefined ? 5 : 0;
-  return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize + (isRefined ? 1 : 0) };
+  // A refinement holds values, their gradient and the best of a block, with its parameters.
+  const learned = { none: 0, signround: 5, adascale: 6 }[technique.refine.method];
+  return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize };
 }
 
 /** The largest matrix that R1 rotates along its outputs is there as a whole: as stored, widened, rotated, and one that awaits collection. */

@@ -2,7 +2,7 @@
 import { type LpbqScales, type ScaleGrid, candidateScale } from '@tundish/native';
 import { compressScales, lpbqGrid } from '../../lpbq/compress-scales.js';
 import { leastLoss, minMaxGrid } from '../range-grid/range-grid.js';
-import { type Compute, type LayerWeight, diagonalBlocks, dot } from '../weight-matrix.js';
+import { type Compute, type LayerWeight, diagonalBlocks, difference, dot, timesSquare } from '../weight-matrix.js';
 
 export interface SeqMseOptions {
   /** Parts of the range that are tried: 1/C, 2/C, ..., 1. */
@@ -49,20 +49,14 @@ export function seqMsePerBlock({ kernels, threads }: Compute, { w, n, k }: Layer
 export function seqMsePerChannel(compute: Compute, weight: LayerWeight, bits: 4 | 8, { candidates, gram, cross }: SeqMseOptions): ChosenGrid {
   const { n, k } = weight;
   const full = minMaxGrid(compute, weight, { bits, block: k }).scale;
-  const slope = cross === undefined ? undefined : referenceSlope(compute, weight, cross, gram);
+  // W (Xf'X - X'X): what an error gains by leaning toward what the float inputs give.
+  const slope = cross === undefined ? undefined : timesSquare(compute, weight.w, difference(cross, gram), n, k);
   const scales = Array.from({ length: candidates }, (_, c) => () => full.map((value) => candidateScale(value, c, candidates, bits)));
   const { scale, chosen } = leastLoss(compute, weight, { bits, block: k }, scales, (e) => {
     const losses = compute.kernels.solvers.rowLosses(e, gram, n, k, compute.threads);
     return slope === undefined ? losses : losses.map((loss, row) => loss - 2 * dot(e.subarray(row * k, (row + 1) * k), slope.subarray(row * k, (row + 1) * k)));
   });
   return { grid: { scale, block: k, bits }, chosen };
-}
-
-/** W (Xf'X - X'X), fp32 [n, k]: what an error gains by leaning toward what the float inputs give. */
-function referenceSlope({ kernels, threads }: Compute, { w, n, k }: LayerWeight, cross: Float32Array, gram: Float32Array): Float32Array {
-  const slope = new Float32Array(n * k);
-  kernels.algebra.multiplyInto(slope, w, cross.map((value, i) => value - (gram[i] as number)), { m: n, n: k, k }, threads);
-  return slope;
 }
 
 /** Per block, what the float inputs make of the weight, seen from the quantized inputs: w_j (Xf'X)_jj, fp32 [n, k]. */
