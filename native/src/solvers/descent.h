@@ -81,7 +81,9 @@ void descend(const tundish::DescentProblem& problem, size_t row_begin, size_t ro
         const size_t to = from + kSteps < k ? from + kSteps : k;
         for (size_t lane = 0; lane < lanes; lane += kWidth) descend_steps(problem, panel, from, to, lane);
         const float* gram = problem.gram + from * k;
-        multiply_panel(kernels, gram, k, panel.change, from, to - from, lanes, panel.gradient, true, panel.scratch);
+        // In the last sweep nobody asks again for the gradient of a column that has been passed.
+        const size_t passed = sweep + 1 < problem.sweeps ? from : 0;
+        multiply_panel(kernels, gram, k, panel.change, passed, to - from, lanes, panel.gradient, true, panel.scratch);
         multiply_panel(kernels, gram + to, k, panel.change, k - to, to - from, lanes, panel.gradient + to * kPanelRows, true, panel.scratch);
       }
     }

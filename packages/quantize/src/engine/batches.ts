@@ -2,7 +2,7 @@
 import type { WindowRange } from '../live-activations.js';
 
 /** Tokens that run through a linear layer at once: enough that its weights are packed seldom, few enough for memory. */
-const BATCH_TOKENS = 2048;
+const BATCH_TOKENS = 4096;
 
 /** All windows, as many at once as make a batch. */
 export function batchesOf(windows: number, windowLength: number): WindowRange[] {

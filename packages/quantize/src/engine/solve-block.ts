@@ -1,15 +1,14 @@
 /**
  * Quantizes a decoder block group by group: the inputs that the quantized model gives are measured, the layers that read
- * them are solved, and the tokens go on through the quantized layers. The float model runs beside it where techniques ask.
+ * them are solved, and the tokens go on through the quantized layers. The float model runs beside it, group by group, where
+ * techniques ask: so only its residual stream waits on disk, and its widest values never do.
  */
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReferenceInputs, needsReferenceMoments, needsWholeGram } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput } from '../forward/block-forward.js';
+import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, applyLinear, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
-import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../live-activations.js';
+import { LiveActivations, type LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 import { dequantize } from '../techniques/weight-matrix.js';
 import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
@@ -17,6 +16,7 @@ import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
 import { judgingWindows } from './held-out.js';
 import { LayerSensitivity } from './layer-sensitivity.js';
 import { refineBlock } from './refine-block.js';
+import { ScratchStreams } from './scratch-streams.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
 export interface BlockRequest {
@@ -44,7 +44,7 @@ export type BlockSolution = Readonly<Record<LinearRole, SolvedLayer>>;
 
 /** @throws the reason of `signal`, between two batches or layers */
 export async function solveBlock(request: BlockRequest): Promise<BlockSolution> {
-  const scratch = new Scratch(request.folder, request.windows);
+  const scratch = new ScratchStreams(request.folder, request.windows);
   try {
     return await new BlockSolver(request, scratch).solve();
   } finally {
@@ -57,25 +57,37 @@ class BlockSolver {
   readonly #linears: Partial<Record<LinearRole, Linear>> = {};
   readonly #solved: Partial<Record<LinearRole, SolvedLayer>> = {};
 
-  constructor(private readonly request: BlockRequest, private readonly scratch: Scratch) {}
+  constructor(private readonly request: BlockRequest, private readonly scratch: ScratchStreams) {}
 
   async solve(): Promise<BlockSolution> {
-    const { context, weights: { attentionGain, mlpGain }, quantized, quantizedOut, reference } = this.request;
-    if (reference !== undefined) await this.#runReference(reference);
-    const float = (name: string, windows: WindowRange): Float32Array => this.scratch.read(name, windows);
+    const { context, weights: { linears, attentionGain, mlpGain }, rope, quantized, quantizedOut, options } = this.request;
+    const { scratch } = this;
+    const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i);
 
-    await this.#group('qkv', (i) => attentionInput(context, quantized.windows(i), attentionGain), (i) => attentionInput(context, (reference as LiveActivations).windows(i), attentionGain));
-    await this.#each('attended', (i) => attend(context, attentionInput(context, quantized.windows(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), this.request.rope));
-    await this.#group('o', (i) => float('attended', i), (i) => float('float-attended', i));
-    await this.#each('middle', (i) => afterAttention(context, quantized.windows(i), float('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj));
-    await this.#group('gate_up', (i) => mlpInput(context, float('middle', i), mlpGain), (i) => mlpInput(context, float('float-middle', i), mlpGain));
-    await this.#each('gated', (i) => gatedInput(context, mlpInput(context, float('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up)));
-    await this.#group('down', (i) => float('gated', i), (i) => float('float-down', i));
+    await this.#group('qkv', (i) => attentionInput(context, quantized.windows(i), attentionGain), (i) => attentionInput(context, floatIn(i), attentionGain));
+    await this.#group('o', (i) => scratch.keep('attended', attend(context, attentionInput(context, quantized.windows(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
+      const x = floatIn(i);
+      const attended = attend(context, attentionInput(context, x, attentionGain), linears, rope);
+      scratch.keep('float-middle', afterAttention(context, x, attended, linears.o_proj));
+      return attended;
+    });
+    const middle = (i: WindowRange): Float32Array => afterAttention(context, quantized.windows(i), scratch.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
+    await this.#group('gate_up', (i) => mlpInput(context, scratch.keep('middle', middle(i)), mlpGain), (i) => mlpInput(context, scratch.read('float-middle', i), mlpGain));
+    await this.#group('down', (i) => scratch.keep('gated', gatedInput(context, mlpInput(context, scratch.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
+      const x = scratch.read('float-middle', i);
+      const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
+      const { weight, bias } = linears.down_proj;
+      const down = applyLinear(context, gated, 'down_proj', { weight });
+      const y = down.slice();
+      for (const part of [bias, x]) if (part !== undefined) context.kernels.decoder.add(y, part, context.threads);
+      this.request.referenceOut?.append(y);
+      return needsReferenceInputs(options) ? gated : down;
+    });
     const solution = this.#solved as BlockSolution;
     const refined = await this.#refine(solution);
     const { down_proj } = this.#ready(LINEAR_GROUPS.down);
-    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, float('middle', i), float('gated', i), down_proj)));
-    else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, quantized.windows(i), this.request.rope)));
+    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, scratch.read('middle', i), scratch.read('gated', i), down_proj)));
+    else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, quantized.windows(i), rope)));
     return this.request.sensitivity ? this.#measured(refined ?? solution) : (refined ?? solution);
   }
 
@@ -91,31 +103,22 @@ class BlockSolver {
     return refined;
   }
 
-  async #runReference(reference: LiveActivations): Promise<void> {
-    const { context, weights: { linears, attentionGain, mlpGain }, rope, referenceOut, options } = this.request;
-    const [attended, middle, down] = ['float-attended', 'float-middle', 'float-down'].map((name) => this.scratch.writer(name)) as [LiveActivationsWriter, LiveActivationsWriter, LiveActivationsWriter];
-    await this.#windows((i) => {
-      const x = reference.windows(i);
-      const a = attend(context, attentionInput(context, x, attentionGain), linears, rope);
-      const m = afterAttention(context, x, a, linears.o_proj);
-      const g = gatedInput(context, mlpInput(context, m, mlpGain), linears);
-      attended.append(a);
-      middle.append(m);
-      const y = blockOutput(context, m, g, linears.down_proj);
-      referenceOut?.append(y);
-      down.append(needsReferenceInputs(options) ? g : withoutResidual(y, m, linears.down_proj.bias));
-    });
-    this.scratch.finish();
-  }
-
-  /** Measures what comes into a group, then solves its layers. */
+  /**
+   * Measures what comes into a group, then solves its layers.
+   *
+   * @param input of the group in the quantized model @param float what the float model has there; its stream goes on with it,
+   * so it is computed wherever that model runs
+   */
   async #group(group: LinearGroup, input: (windows: WindowRange) => Float32Array, float: (windows: WindowRange) => Float32Array): Promise<void> {
     const { context, weights, names, options, schemes, windows, reference, signal } = this.request;
     const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
     const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
     const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
-    await this.#windows((i) => statistics.add(i, input(i), kind.kind === 'none' ? undefined : float(i)));
+    await this.#windows((i) => {
+      const beside = reference === undefined ? undefined : float(i);
+      statistics.add(i, input(i), kind.kind === 'none' ? undefined : beside);
+    });
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));
     const solved = await solveGroup({ compute: context, options, layers, moments: statistics.finish(), signal });
     solved.forEach((layer, index) => {
@@ -141,13 +144,7 @@ class BlockSolver {
     return Object.fromEntries(roles.map((role) => [role, this.#linears[role]])) as Record<Role, Linear>;
   }
 
-  /** Computes a stream batch by batch and keeps it. */
-  async #each(name: string, compute: (windows: WindowRange) => Float32Array): Promise<void> {
-    const writer = this.scratch.writer(name);
-    await this.#windows((i) => writer.append(compute(i)));
-    this.scratch.finish();
-  }
-
+  /** All windows in their order, a batch at once; what was kept of them can be read afterwards. */
   async #windows(work: (windows: WindowRange) => void): Promise<void> {
     const { windows, context: { windowLength }, signal } = this.request;
     for (const batch of batchesOf(windows, windowLength)) {
@@ -155,50 +152,11 @@ class BlockSolver {
       signal.throwIfAborted();
       work(batch);
     }
+    this.scratch.finish();
   }
 }
 
 /** The layer as the quantized model has it. */
 function linearOf(layer: SolvedLayer, float: Linear): Linear {
   return { ...float, weight: dequantize(layer.codes, layer.scales.grid) };
-}
-
-/** What the down projection alone gave: y - x - bias, [tokens, hidden]. */
-function withoutResidual(y: Float32Array, x: Float32Array, bias: Float32Array | undefined): Float32Array {
-  return y.map((value, i) => value - (x[i] as number) - (bias?.[i % bias.length] ?? 0));
-}
-
-/** Streams of one block as files, so that memory holds one batch of each. */
-class Scratch {
-  readonly #paths: string[] = [];
-  readonly #readers = new Map<string, LiveActivations>();
-  #writers: LiveActivationsWriter[] = [];
-
-  constructor(private readonly folder: string, private readonly windows: number) {}
-
-  writer(name: string): LiveActivationsWriter {
-    const path = join(this.folder, `scratch-${name}`);
-    this.#paths.push(path);
-    const writer = new LiveActivationsWriter(path);
-    this.#writers.push(writer);
-    return writer;
-  }
-
-  /** Closes what was written, so that it can be read. */
-  finish(): void {
-    for (const writer of this.#writers) writer.close();
-    this.#writers = [];
-  }
-
-  read(name: string, windows: WindowRange): Float32Array {
-    const reader = this.#readers.get(name) ?? new LiveActivations(join(this.folder, `scratch-${name}`), this.windows);
-    this.#readers.set(name, reader);
-    return reader.windows(windows);
-  }
-
-  async remove(): Promise<void> {
-    this.finish();
-    for (const reader of this.#readers.values()) reader.close();
-    await Promise.all(this.#paths.map((path) => rm(path, { force: true })));
-  }
 }

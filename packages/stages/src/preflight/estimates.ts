@@ -130,7 +130,7 @@ function solvingNeeds(technique: Technique, block: number, { hiddenSize, interme
   const copies = technique.smoothing.method === 'none' ? 3 : 4;
   // A refinement holds values, their gradient and the best of a block, with its parameters.
   const learned = { none: 0, signround: 5, adascale: 6 }[technique.refine.method];
-  return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), streams: needsReference(technique) ? 2 : 1, scratch: 5 + widest / hiddenSize };
+  return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), ...(needsReference(technique) ? { streams: 2, scratch: 3 + widest / hiddenSize } : { streams: 1, scratch: 2 + widest / hiddenSize }) };
 }
 
 /** The largest matrix that R1 rotates along its outputs is there as a whole: as stored, widened, rotated, and one that awaits collection. */

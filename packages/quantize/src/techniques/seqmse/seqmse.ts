@@ -39,7 +39,7 @@ export function seqMsePerBlock({ kernels, threads }: Compute, { w, n, k }: Layer
   const { scale, chosen } = kernels.solvers.searchCandidates({
     w, n, k, block, bits, candidates, threads,
     gram: diagonalBlocks(gram, k, block),
-    ...(cross === undefined ? {} : { linear: blockTargets(w, cross, n, k, block) }),
+    ...(cross === undefined ? {} : { linear: blockTargets({ kernels, threads }, { w, n, k }, cross, block) }),
     ...(full === undefined ? {} : { start: full }),
   });
   return { grid: { scale, block, bits }, chosen };
@@ -60,16 +60,14 @@ export function seqMsePerChannel(compute: Compute, weight: LayerWeight, bits: 4 
 }
 
 /** Per block, what the float inputs make of the weight, seen from the quantized inputs: w_j (Xf'X)_jj, fp32 [n, k]. */
-function blockTargets(w: Float32Array, cross: Float32Array, n: number, k: number, block: number): Float32Array {
+function blockTargets(compute: Compute, { w, n, k }: LayerWeight, cross: Float32Array, block: number): Float32Array {
   const blocks = diagonalBlocks(cross, k, block);
   const targets = new Float32Array(n * k);
-  for (let start = 0; start < n * k; start += block) {
-    const rows = blocks.subarray((start % k) * block, ((start % k) + block) * block);
-    for (let a = 0; a < block; a++) {
-      let sum = 0;
-      for (let b = 0; b < block; b++) sum += (w[start + b] as number) * (rows[b * block + a] as number);
-      targets[start + a] = sum;
-    }
+  const own = new Float32Array(n * block);
+  for (let column = 0; column < k; column += block) {
+    for (let row = 0; row < n; row++) own.set(w.subarray(row * k + column, row * k + column + block), row * block);
+    const found = timesSquare(compute, own, blocks.subarray(column * block, (column + block) * block), n, block);
+    for (let row = 0; row < n; row++) targets.set(found.subarray(row * block, (row + 1) * block), row * k + column);
   }
   return targets;
 }
