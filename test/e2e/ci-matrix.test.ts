@@ -80,6 +80,16 @@ describe('tundish ci-matrix', () => {
     expect(output).toBe('{"waves":[],"package":{"include":[{"name":"w0s0","command":"npx nx run tiny:compile"}]}}\n');
   });
 
+  it('is what the generated script runs', async () => {
+    expect((await workspace.nx(['generate', '@tundish/nx:ci', '--shards=2'])).code).toBe(0);
+    expect(workspace.read('.github/workflows/tundish.yml')).toContain('ci-matrix --format github --shards 2');
+    const all = await workspace.sh('./ci/tundish.sh');
+    expect(all.output).toContain('Successfully ran target compile for project tiny');
+    expect((await workspace.sh('ci/tundish.sh plan plan.json && ci/tundish.sh count plan.json')).output).toMatch(/^1\n$/m);
+    expect((await workspace.sh('ci/tundish.sh shard plan.json 0 0')).output).toMatch(/total +0 run, 19 cached/);
+    expect((await workspace.sh('ci/tundish.sh shard plan.json 0 1')).code).not.toBe(0);
+  });
+
   it('says what Nx says when it cannot plan', async () => {
     const { code, output } = await workspace.tundish(['ci-matrix', '--base', 'nowhere']);
     expect(code).toBe(3);
