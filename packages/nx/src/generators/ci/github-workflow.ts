@@ -60,8 +60,6 @@ function environment({ branch, cache, forkToken }: CiChoices): string {
   # The small outputs of Nx itself: the same server, unless a variable names another.
   NX_SELF_HOSTED_REMOTE_CACHE_SERVER: \${{ vars.NX_SELF_HOSTED_REMOTE_CACHE_SERVER || startsWith(vars.TUNDISH_REMOTE_CACHE, 'http') && vars.TUNDISH_REMOTE_CACHE || ${nxCache} }}
   NX_SELF_HOSTED_REMOTE_CACHE_ACCESS_TOKEN: \${{ ${token} }}
-  # For checkpoints of the hub that need an account.
-  HF_TOKEN: \${{ secrets.HF_TOKEN }}
 `;
 }
 
