@@ -19,6 +19,7 @@ let workspace: NxWorkspace;
 beforeAll(async () => {
   workspace = new NxWorkspace({
     'nx.json': '{ "analytics": false, "neverConnectToCloud": true, "parallel": 2, "plugins": ["@tundish/nx/plugin"] }\n',
+    'package-lock.json': '{ "name": "e2e", "lockfileVersion": 3, "packages": { "": { "name": "e2e" } } }\n',
     'README.md': 'models\n',
     'models/right/README.md': 'notes\n',
     '.nxignore': 'models/*/README.md\n',
@@ -75,6 +76,7 @@ describe('nx affected selects', () => {
     ['the model of a lock that pins other digests', PIN, ['right']],
     ['nothing after an edit of the README, or of the package.json', { 'README.md': appended('more'), 'package.json': replaced('"private": true', '"private": true, "devDependencies": { "left-pad": "1.3.0" }') }, []],
     ['no model after an edit of the source of another package', { 'packages/other/index.ts': appended('// more') }, ['other']],
+    ['every project after an install of a package', { 'package-lock.json': replaced('"packages": {', '"packages": { "node_modules/left-pad": { "version": "1.3.0" },') }, ['alone', 'left', 'other', 'right']],
     ['every project after an edit of nx.json', { 'nx.json': appended('') }, ['alone', 'left', 'other', 'right']],
     ['the model of any other file in its folder that .nxignore does not name', { 'models/alone/checkpoint/eval.txt': appended('more'), 'models/right/README.md': appended('more') }, ['alone']],
   ])('%s', async (_name, edits, expected, options) => {

@@ -196,6 +196,7 @@ describe('ci-matrix', () => {
     [['--shards', '0'], /1 or more/],
     [['--format', 'jenkins'], /Allowed choices are json, github, gitlab, kubernetes, argo/],
     [['--format', 'argo'], /CLI_USAGE: the format argo needs --image/],
+    [['--format', 'argo', '--image', 'x', '--name', 'A_b'], /CLI_USAGE: --name A_b cannot be the name of a job/],
     [['--image', 'x'], /CLI_USAGE: --image has no place in the format json/],
   ])('refuses %j as wrong usage', async (words, message) => {
     const [code, err] = await run(...words);

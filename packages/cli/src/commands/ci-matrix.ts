@@ -1,4 +1,5 @@
 /** ci-matrix: a build over several runners, as waves of shards in the form that a CI system takes. */
+import { printable } from '@tundish/diagnostics';
 import { findModel } from '@tundish/stages/workspace';
 import { type BuildPlan, describeWaves } from '../ci/build-plan.js';
 import { argoFormat } from '../ci/formats/argo.js';
@@ -36,7 +37,10 @@ export interface CiMatrixOptions extends RunnerOptions, Runners {
   readonly signal: AbortSignal;
 }
 
-/** @throws CLI_USAGE for an option that the format has no place for; CLI_NX, CLI_CI_TARGET, CLI_CI_SIZE, STAGE_MODEL_UNKNOWN */
+/** What Kubernetes takes for a name (RFC 1123), with room for what comes behind it. */
+const NAME = /^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
+
+/** @throws CLI_USAGE for an option that the format has no place for, or lacks; CLI_NX, CLI_CI_TARGET, CLI_CI_SIZE, STAGE_MODEL_UNKNOWN */
 export async function ciMatrixCommand(options: CiMatrixOptions, io: Io): Promise<void> {
   assertOptionsFit(options);
   const plan = await buildPlan(options);
@@ -56,6 +60,7 @@ async function buildPlan({ workspaceRoot, models, target, base, signal, ...runne
 }
 
 function assertOptionsFit(options: CiMatrixOptions): void {
+  if (options.name !== undefined && !NAME.test(options.name)) throw cliError('CLI_USAGE', { what: `--name ${printable(options.name)} cannot be the name of a job`, fix: 'use small letters, digits and -, 42 at most' });
   const { takes, needs }: { readonly takes: readonly string[]; readonly needs: readonly string[] } = FORMATS[options.format];
   for (const option of ['image', 'setup', 'name'] as const) {
     const isGiven = options[option] !== undefined;
