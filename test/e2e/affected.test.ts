@@ -2,16 +2,16 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHECKPOINT, NxWorkspace } from './nx-workspace.js';
+import { CHECKPOINT, NxWorkspace, REPOSITORY } from './nx-workspace.js';
 
 const QUANTIZE = 'quantize: { recipe: minmax, embedding: { bits: 16 }, calibration: { windows: 1, windowLength: 64';
 const GRAPHS = 'graphs: { ar: [1], cl: [128], parts: 1 }\n';
 const RECIPES = {
   // Its own checkpoint and the calibration text in it.
   alone: `checkpoint: ./checkpoint\n${GRAPHS}${QUANTIZE} } }\n`,
-  // A checkpoint that two models share, and texts of their own, all outside of the folders of the models.
+  // A checkpoint that two models share, texts of their own and a stage, all outside of the folders of the models.
   left: `checkpoint: ../../checkpoints/shared\n${GRAPHS}${QUANTIZE}, text: ../../texts/left.txt } }\n`,
-  right: `checkpoint: ../../checkpoints/shared\n${GRAPHS}${QUANTIZE}, text: ../../texts/right.txt } }\n`,
+  right: `checkpoint: ../../checkpoints/shared\n${GRAPHS}${QUANTIZE}, text: ../../texts/right.txt } }\nstages: [{ use: ../../stages/prune.ts, after: optimize, options: { ratio: 0.25 } }]\n`,
 };
 const EVERYTHING = ['alone', 'left', 'right'];
 
@@ -28,6 +28,7 @@ beforeAll(async () => {
     ...Object.fromEntries(Object.entries(RECIPES).flatMap(([name, recipe]) => [[`models/${name}/recipe.yaml`, recipe], [`models/${name}/project.json`, `{ "name": "${name}" }\n`]])),
   });
   for (const folder of ['models/alone/checkpoint', 'checkpoints/shared']) cpSync(CHECKPOINT, join(workspace.root, folder), { recursive: true });
+  cpSync(join(REPOSITORY, 'test/fixtures/stages'), join(workspace.root, 'stages'), { recursive: true });
   const text = readFileSync(join(CHECKPOINT, 'calibration.txt'), 'utf8');
   workspace.write({ 'texts/left.txt': text, 'texts/right.txt': text.slice(2000) });
   await workspace.install();
@@ -73,6 +74,7 @@ describe('nx affected selects', () => {
     ['the model of a calibration text outside of its folder', { 'texts/left.txt': appended('more') }, ['left']],
     ['the model of a calibration text in its checkpoint', { 'models/alone/checkpoint/calibration.txt': appended('more') }, ['alone']],
     ['every model of a checkpoint', { 'checkpoints/shared/config.json': replaced('{', '{ ') }, ['left', 'right']],
+    ['the model of a stage of its own, for a module that this imports', { 'stages/threshold.ts': appended('// more') }, ['right']],
     ['the model of a lock that pins other digests', PIN, ['right']],
     ['nothing after an edit of the README, or of the package.json', { 'README.md': appended('more'), 'package.json': replaced('"private": true', '"private": true, "devDependencies": { "left-pad": "1.3.0" }') }, []],
     ['no model after an edit of the source of another package', { 'packages/other/index.ts': appended('// more') }, ['other']],

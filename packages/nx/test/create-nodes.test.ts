@@ -1,5 +1,5 @@
 /** What the plugin infers from a recipe. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CreateNodesResult, ProjectConfiguration } from '@nx/devkit';
 import { describe, expect, it } from 'vitest';
@@ -163,20 +163,23 @@ describe('createNodes', () => {
     expect(Object.keys(await infer(never))).toEqual(['models/tiny', 'models/tiny/recipe.yaml']);
   });
 
-  it('makes files that the lock pins inputs of compile alone, and the recipe where the lock is behind it', async () => {
+  it('makes the lock and the files that it pins inputs of compile; every file where the lock is behind, the recipe where nobody can tell', async () => {
     const root = workspaceWithModel(`${PLAN}quantize: { recipe: minmax, calibration: { text: ../../texts/some.txt } }\n`);
     writeFiles(root, { 'texts/some.txt': 'some text' });
     const inputs = async (): Promise<unknown[]> => (await infer(root))['models/tiny']?.targets?.['compile']?.inputs ?? [];
-    const pinned = ['config.json', 'model.safetensors', 'tokenizer.json'].map((name) => `{workspaceRoot}/models/tiny/checkpoint/${name}`);
-    const recipe = '{workspaceRoot}/models/tiny/recipe.yaml';
-    expect(await inputs()).toEqual(expect.arrayContaining([...pinned, recipe, '{workspaceRoot}/texts/some.txt']));
+    const pinned = ['recipe.lock.json', 'checkpoint/config.json', 'checkpoint/model.safetensors', 'checkpoint/tokenizer.json'].map((name) => `{workspaceRoot}/models/tiny/${name}`);
+    const [recipe, everything] = ['{workspaceRoot}/models/tiny/recipe.yaml', '{workspaceRoot}/**/*'];
+    expect(await inputs()).toEqual(expect.arrayContaining([...pinned, everything, '{workspaceRoot}/texts/some.txt']));
     await preTasksExecution(undefined, { id: '1', workspaceRoot: root, nxJsonConfiguration: {}, argv: [] });
     expect(await inputs()).toEqual(expect.arrayContaining([...pinned, '{workspaceRoot}/texts/some.txt']));
-    expect(await inputs()).not.toContain(recipe);
     process.env['CI'] = 'true';
-    expect(await inputs()).not.toContain(recipe);
+    expect(await inputs()).not.toContain(everything);
     writeFiles(root, { 'texts/some.txt': 'other text' });
-    expect(await inputs()).toContain(recipe);
+    expect(await inputs()).toContain(everything);
+    expect(await inputs()).not.toContain(recipe);
+    rmSync(join(root, 'models/tiny/checkpoint'));
+    expect(await inputs()).toEqual(expect.arrayContaining([...pinned, recipe, '{workspaceRoot}/texts/some.txt']));
+    expect(await inputs()).not.toContain(everything);
     const { targets = {} } = (await infer(root))['models/tiny'] ?? {};
     expect(Object.keys(targets).filter((name) => JSON.stringify(targets[name]?.inputs).includes('texts/some.txt'))).toEqual(['compile']);
   });

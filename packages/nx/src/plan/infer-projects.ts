@@ -50,8 +50,8 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, rea
 }
 
 /**
- * Owns recipe.yaml, so that a comment in it touches no project with targets: what the recipe means is in the lock. Where the lock
- * does not have it yet, the recipe is an input of the model.
+ * Owns recipe.yaml, so that a comment in it touches no project with targets: what the recipe means is in the lock, or the lock is
+ * behind and every file is an input of the model.
  */
 function recipeProject(model: ModelFolder): Project {
   return {

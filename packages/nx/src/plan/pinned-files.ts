@@ -1,4 +1,4 @@
-/** The files of a workspace whose digests a lock holds: until it is refreshed, the lock itself says nothing of an edit of them. */
+/** The files of a workspace whose digests a lock holds: where the lock cannot be refreshed, it says nothing of an edit of them. */
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Lock, SourceOptions } from '@tundish/recipe/lock';
 

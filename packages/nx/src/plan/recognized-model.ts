@@ -4,7 +4,7 @@ import { encodeLock } from '@tundish/recipe/lock';
 import { inContinuousIntegration } from '../environment.js';
 import { readLockFile } from '../lock/lock-file.js';
 import { resolveModel } from '../lock/resolve-model.js';
-import { RECIPE_FILE } from '../model-folders.js';
+import { LOCK_FILE, RECIPE_FILE } from '../model-folders.js';
 import type { ModelFolder } from '../model-folders.js';
 import { pinnedFiles } from './pinned-files.js';
 import type { Plan } from './stage-target.js';
@@ -12,8 +12,8 @@ import type { Plan } from './stage-target.js';
 export interface RecognizedModel {
   readonly plan: Plan;
   /**
-   * Files that change what is built although recipe.lock.json may not have changed: those that it pins, and the recipe where the
-   * lock is not what the recipe says now. Relative to the workspace, with forward slashes.
+   * What decides about the build, as globs relative to the workspace: the lock, and the files that it pins; every file, where the
+   * lock is not what it should be now; the recipe, where that cannot be told because of a fault in it or a missing checkpoint.
    */
   readonly readFiles: readonly string[];
 }
@@ -28,8 +28,9 @@ export async function recognizeModel(workspaceRoot: string, model: ModelFolder):
   const { lock } = await resolveModel(workspaceRoot, model, false);
   const deciding: Lock | undefined = inContinuousIntegration() ? (onDisk?.lock ?? lock) : (lock ?? onDisk?.lock);
   const isCurrent = lock !== undefined && onDisk?.bytes.equals(encodeLock(lock)) === true;
+  const suspects = lock === undefined ? [`${model.root}/${RECIPE_FILE}`] : ['**/*'];
   return {
     plan: deciding ?? { cells: {}, parts: {} },
-    readFiles: [...(isCurrent ? [] : [`${model.root}/${RECIPE_FILE}`]), ...(deciding === undefined ? [] : pinnedFiles(workspaceRoot, model.root, deciding))],
+    readFiles: [`${model.root}/${LOCK_FILE}`, ...(isCurrent ? [] : suspects), ...(deciding === undefined ? [] : pinnedFiles(workspaceRoot, model.root, deciding))],
   };
 }

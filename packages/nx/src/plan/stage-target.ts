@@ -98,7 +98,7 @@ function dependenciesOn(model: ModelFolder, plan: Plan, ownProject: string, inpu
 /**
  * `compile` of a model: depends on `package`, does no work of its own, is never cached, and always prints the summary.
  *
- * @param readFiles relative to the workspace: inputs here and nowhere else, so `nx affected` selects the model and no hash holds them
+ * @param readFiles globs in the workspace: inputs here and nowhere else, so `nx affected` selects the model and no hash holds them
  */
 export function umbrellaTarget(model: ModelFolder, readFiles: readonly string[]): TargetConfiguration {
   return {
