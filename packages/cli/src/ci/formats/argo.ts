@@ -1,7 +1,6 @@
 /** A Workflow of Argo: one task a shard, each after those whose results it reads. */
 import { stringify } from 'yaml';
-import type { PlanFormat } from './format.js';
-import { shardContainer } from './kubernetes.js';
+import { type PlanFormat, shardContainer } from './format.js';
 
 export const argoFormat: PlanFormat = ({ waves }, options) => {
   if (waves.length === 0) return '';

@@ -18,3 +18,8 @@ export type PlanFormat = (plan: BuildPlan, options: RunnerOptions) => string;
 export function shardCases(variable: string, wave: BuildPlan['waves'][number]): string {
   return [`case "$${variable}" in`, ...wave.map(({ command }, index) => `  ${index}) ${command} ;;`), 'esac', ''].join('\n');
 }
+
+/** What a container of Kubernetes has whatever it runs: the shell that stops at the first failure, and the variables of the cache. */
+export function shardContainer({ image }: RunnerOptions): { readonly image: string | undefined; readonly command: readonly string[]; readonly env: readonly object[]; readonly envFrom: readonly object[] } {
+  return { image, command: ['/bin/sh', '-ec'], env: [{ name: 'CI', value: 'true' }], envFrom: [{ secretRef: { name: 'tundish-cache', optional: true } }] };
+}

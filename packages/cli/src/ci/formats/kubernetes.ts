@@ -1,6 +1,6 @@
 /** Kubernetes: an Indexed Job a wave, of which the first runs and the others wait to be resumed. */
 import { stringify } from 'yaml';
-import { type PlanFormat, type RunnerOptions, shardCases } from './format.js';
+import { type PlanFormat, shardCases, shardContainer } from './format.js';
 
 /** Times that a shard is tried again on another pod. */
 const RETRIES = 2;
@@ -23,8 +23,3 @@ export const kubernetesFormat: PlanFormat = ({ waves }, options) => {
   }));
   return jobs.map((job) => stringify(job, { lineWidth: 0 })).join('---\n');
 };
-
-/** What a container of a shard has whatever it runs: the shell that stops at the first failure, and the variables of the cache. */
-export function shardContainer({ image }: RunnerOptions): { readonly image: string | undefined; readonly command: readonly string[]; readonly env: readonly object[]; readonly envFrom: readonly object[] } {
-  return { image, command: ['/bin/sh', '-ec'], env: [{ name: 'CI', value: 'true' }], envFrom: [{ secretRef: { name: 'tundish-cache', optional: true } }] };
-}
