@@ -31,14 +31,14 @@ export interface CiChoices {
 /** @throws NX_OPTION for a value that would change the meaning of the file around it */
 export function checkedChoices({ shards = 4, cache, forkToken, branch }: CiGeneratorOptions, workspace: Pick<CiChoices, 'branch' | 'install' | 'corepack' | 'containers'>): CiChoices {
   const chosen = branch ?? workspace.branch;
-  if (!Number.isInteger(shards) || shards < 1 || shards > 256) throw refused('shards', String(shards), 'a matrix of GitHub Actions has 1 to 256 jobs', 'give a whole number');
-  if (!/^[\w./-]+$/.test(chosen)) throw refused('branch', chosen, 'it must be the name of one branch', 'use letters, digits, . _ / and -');
-  if (cache !== undefined && !/^(https?|s3):\/\/[\w.~:/?&=%@+-]+$/.test(cache)) throw refused('cache', cache, 'it must be an address that every runner reaches: http://, https:// or s3://', 'give for example https://cache.example.org');
-  if (forkToken !== undefined && cache === undefined) throw refused('forkToken', 'given', 'forks are given no variables either, so it is of use only with --cache', 'give --cache too');
-  if (forkToken !== undefined && !/^[\w.~+/=-]+$/.test(forkToken)) throw refused('forkToken', 'given', 'it must be a bearer token', 'give the token alone');
+  if (!Number.isInteger(shards) || shards < 1 || shards > 256) throw refused(`--shards ${shards}`, 'a matrix of GitHub Actions has 1 to 256 jobs', 'give a whole number');
+  if (!/^[\w./-]+$/.test(chosen)) throw refused(`--branch ${printable(chosen)}`, 'it must be the name of one branch', 'use letters, digits, . _ / and -');
+  if (cache !== undefined && !/^(https?|s3):\/\/[\w.~:/?&=%@+-]+$/.test(cache)) throw refused(`--cache ${printable(cache)}`, 'it must be an address that every runner reaches: http://, https:// or s3://', 'give for example https://cache.example.org');
+  if (forkToken !== undefined && cache === undefined) throw refused('--forkToken without --cache', 'forks are given no variables either, so it is of use only with --cache', 'give --cache too');
+  if (forkToken !== undefined && !/^[\w.~+/=-]+$/.test(forkToken)) throw refused('this --forkToken', 'it must be a bearer token', 'give the token alone');
   return { ...workspace, branch: chosen, shards, cache, forkToken };
 }
 
-function refused(option: string, value: string, why: string, fix: string): Error {
-  return nxError('NX_OPTION', { what: `--${option}: ${printable(value)} is not possible`, why, fix });
+function refused(answer: string, why: string, fix: string): Error {
+  return nxError('NX_OPTION', { what: `${answer} is not possible`, why, fix });
 }
