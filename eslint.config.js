@@ -32,7 +32,7 @@ function layerRules(name) {
   const patterns = [{ group: banned, message: `${name} may import only: ${MAY_IMPORT[name].join(', ') || 'nothing of ours'}` }];
   if (name !== 'nx') patterns.push({ group: ['nx', 'nx/*', '@nx/*'], message: 'only the plugin knows Nx' });
   if (name !== 'toolchain-host') patterns.push({ group: ['onnxruntime-node', 'onnxruntime-common'], message: 'only the host toolchain knows ONNX Runtime' });
-  patterns.push({ group: ['execa'], message: 'execa belongs to toolchain-qairt, export and deploy' });
+  if (name !== 'cli') patterns.push({ group: ['execa'], message: 'programs are started by toolchain-qairt, export, deploy and, for Nx, cli' });
   const rules = { 'no-restricted-imports': ['error', { patterns: patterns.filter((p) => p.group.length > 0) }] };
   if (!SURFACES.includes(name)) {
     rules['no-console'] = 'error';

@@ -99,13 +99,13 @@ describe('commands that the pages name', () => {
   it('are generators of the plugin', () => {
     const { generators } = JSON.parse(read('packages/nx/generators.json')) as { generators: object };
     const used = named(/nx g @tundish\/nx:([a-z]+)/g);
-    expect(used.sort()).toEqual(['init', 'lock', 'model']);
+    expect(used.sort()).toEqual(['ci', 'init', 'lock', 'model']);
     expect(Object.keys(generators)).toEqual(expect.arrayContaining(used));
   });
 
   it('are verbs of tundish, with the flags of the README', () => {
-    const used = named(/npx tundish ([a-z]+)/g);
-    expect(used.sort()).toEqual(['attach', 'build', 'chat', 'compare', 'doctor', 'evaluate', 'gc', 'generate', 'inspect', 'parity', 'plan', 'replay', 'verify', 'why']);
+    const used = named(/npx tundish ([a-z-]*[a-z])/g);
+    expect(used.sort()).toEqual(['attach', 'build', 'chat', 'ci-matrix', 'compare', 'doctor', 'evaluate', 'gc', 'generate', 'inspect', 'parity', 'plan', 'replay', 'verify', 'why']);
     const help = used.map((verb) => node('packages/cli/bin/tundish.js', verb, '--help').stdout).join('\n');
     const flags = [...read('README.md').matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag as string).filter((flag) => flag !== '--calibration');
     expect(flags).toEqual(expect.arrayContaining(['--prompt', '--max-tokens', '--top-k', '--seed', '--json', '--chat', '--tolerance']));
@@ -132,6 +132,18 @@ describe('commands that the pages name', () => {
     expect(commands).toEqual([...help.matchAll(/^(\/[a-z]+)/gm)].map(([, command]) => command));
   });
 
+  it('are options of ci-matrix, and answers of the generator ci', () => {
+    const help = node('packages/cli/bin/tundish.js', 'ci-matrix', '--help').stdout;
+    const page = read('docs/ci.md');
+    const table = page.split('| option | meaning |')[1]?.split('\n\n')[0] ?? '';
+    const flags = [...table.matchAll(/^\| `(--[a-z]+)/gm)].map(([, flag]) => flag as string);
+    expect(flags.sort()).toEqual([...help.matchAll(/^ {2}(--[a-z]+) </gm)].map(([, flag]) => flag).filter((flag) => flag !== '--workspace').sort());
+    const { properties } = JSON.parse(read('packages/nx/schemas/ci.json')) as { properties: object };
+    const answers = [...page.matchAll(/--(ci|cache|forkToken|force)\b/g)].map(([, name]) => name as string);
+    expect([...new Set(answers)].filter((name) => !Object.hasOwn(properties, name))).toEqual([]);
+    expect(new Set(answers).size).toBe(4);
+  });
+
   it('are scripts of package.json', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     expect(named(/npm run ([\w:]+)/g).filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
@@ -151,6 +163,7 @@ describe('error codes', () => {
     const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|QUANTIZE|CONTAINER|CONFIG|HUB)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
     expect(written).toContain('NX_LOCK_STALE');
     const text = sources.map(read).join('\n');
-    expect([...new Set(written)].filter((name) => !codes.includes(name) && !text.includes(`const ${name}`) && !text.includes(`process.env['${name}']`))).toEqual([]);
+    // The variables of Nx look like codes.
+    expect([...new Set(written)].filter((name) => !name.startsWith('NX_SELF_HOSTED_REMOTE_CACHE_')).filter((name) => !codes.includes(name) && !text.includes(`const ${name}`) && !text.includes(`process.env['${name}']`))).toEqual([]);
   });
 });

@@ -99,6 +99,11 @@ export class NxWorkspace {
     return { ...ended, seconds: (performance.now() - started) / 1000 };
   }
 
+  /** A line for a POSIX shell. */
+  sh(line: string, environment: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    return this.#run('/bin/sh', ['-ec', line], environment);
+  }
+
   /** A program of the workspace. */
   node(args: readonly string[]): Promise<Finished> {
     return this.#run(process.execPath, args, {});

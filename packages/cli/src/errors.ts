@@ -14,5 +14,8 @@ export const cliError = declareErrors({
   CLI_INSPECT_UNKNOWN: 'A file or folder is of no kind that inspect knows.',
   CLI_INSPECT_LARGE: 'A file without a header is too large to be inspected.',
   CLI_ATTACH_EMPTY: 'A folder that is to be attached holds no cache entry.',
+  CLI_NX: 'A command needs Nx to plan tasks, and it cannot be started or fails.',
+  CLI_CI_TARGET: 'A build is to be planned for a target that no model has.',
+  CLI_CI_SIZE: 'A build plan has more shards or waves than the CI system takes.',
   CLI_TOOLCHAIN_UNKNOWN: 'A container or a recipe names a toolchain that is not installed.',
 });

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
 import type { WatchWords } from './build/build-watch.js';
 import { CHAT_HELP } from './chat-command.js';
+import { addCiVerbs } from './ci-verbs.js';
 import type { BuildOptions } from './commands/build.js';
 import type { ChatOptions } from './commands/chat.js';
 import type { GenerateOptions } from './commands/generate.js';
@@ -60,6 +61,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
   addChat(program, io, signal, done);
   addMeasureVerbs(program, io, signal, done);
   addStoreVerbs(program, io, signal, done);
+  addCiVerbs(program, io, signal);
   return program;
 }
 

@@ -7,6 +7,7 @@ export const nxError = declareErrors({
   NX_PLAN_OUTDATED: 'The recipe changed its cells or parts while Nx was starting.',
   NX_OPTION: 'An option of the plugin, an executor or a generator is not valid.',
   NX_MODEL_EXISTS: 'A generator would overwrite a model project.',
+  NX_CI_CHANGED: 'A generator would overwrite a CI file that was edited by hand.',
   NX_CHECKPOINT_NOT_FOUND: 'A generator was given a checkpoint that is neither a folder nor a hub id.',
   NX_TOOLCHAIN_UNKNOWN: 'The lock names a toolchain that this version does not have.',
   NX_UNEXPECTED: 'A defect of Tundish: the message and the stack say where.',

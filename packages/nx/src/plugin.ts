@@ -1,11 +1,9 @@
 /** The entry that nx.json names: infers the projects of each model, and keeps their locks in step with their recipes. */
 import type { CreateNodes, CreateNodesResultArray, PreTasksExecution } from '@nx/devkit';
 import { announceRun, announceWatch, claimStreams, inContinuousIntegration, taskWatch } from './environment.js';
-import { readLockFile } from './lock/lock-file.js';
 import type { Interest } from './lock/refresh-locks.js';
 import { findModelFolders, matchesModelsGlob, modelFolder } from './model-folders.js';
 import type { ModelFolder } from './model-folders.js';
-import type { Plan } from './plan/stage-target.js';
 import { PLUGIN_NAME, modelsGlobOf } from './plugin-options.js';
 import type { TundishPluginOptions } from './plugin-options.js';
 import { pruneRuns } from './run/run-record.js';
@@ -25,8 +23,8 @@ export const createNodes: CreateNodes<TundishPluginOptions> = [
     for (const file of files.filter((f) => matchesModelsGlob(f, glob)).sort()) {
       const model = modelFolder(workspaceRoot, file);
       if (model === undefined) continue;
-      const { inferProjects } = await import('./plan/infer-projects.js');
-      results.push([file, inferProjects(workspaceRoot, model, await planOf(workspaceRoot, model))]);
+      const [{ inferProjects }, { recognizeModel }] = await Promise.all([import('./plan/infer-projects.js'), import('./plan/recognized-model.js')]);
+      results.push([file, inferProjects(workspaceRoot, model, await recognizeModel(workspaceRoot, model))]);
     }
     return results;
   },
@@ -34,18 +32,6 @@ export const createNodes: CreateNodes<TundishPluginOptions> = [
 
 /** The name that Nx 21 and earlier look for. */
 export const createNodesV2 = createNodes;
-
-/**
- * The lock that the recipe asks for, so that an edit of the recipe alone changes the graph; nothing is written here, since
- * graphs are also made by `nx show`, by editors, and by the daemon in the middle of a checkout.
- * In CI the committed lock decides. A recipe with a fault keeps its last cells, and its tasks fail with the reason.
- */
-async function planOf(workspaceRoot: string, model: ModelFolder): Promise<Plan> {
-  const onDisk = readLockFile(workspaceRoot, model.root)?.lock;
-  if (onDisk !== undefined && inContinuousIntegration()) return onDisk;
-  const { resolveModel } = await import('./lock/resolve-model.js');
-  return (await resolveModel(workspaceRoot, model, false)).lock ?? onDisk ?? { cells: {}, parts: {} };
-}
 
 /** Before any task is hashed: locks are brought up to date (in CI: checked), and the run gets an identity for its records. */
 export const preTasksExecution: PreTasksExecution<TundishPluginOptions> = async (options, { id, workspaceRoot, argv }) => {

@@ -1,5 +1,5 @@
 /** What the plugin infers from a recipe. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CreateNodesResult, ProjectConfiguration } from '@nx/devkit';
 import { describe, expect, it } from 'vitest';
@@ -27,6 +27,7 @@ describe('createNodes', () => {
     expect(Object.values(projects).map(({ name, targets }) => `${name}: ${Object.keys(targets ?? {}).join(' ')}`)).toMatchInlineSnapshot(`
       [
         "tiny: compile load optimize quantize arcl package generate chat evaluate compare",
+        "tiny/recipe: ",
         "tiny/ar1-cl1024-1of2: transform convert",
         "tiny/ar1-cl1024-2of2: transform convert",
         "tiny/ar1-cl512-1of2: transform convert",
@@ -159,7 +160,28 @@ describe('createNodes', () => {
 
     const never = emptyFolder();
     writeFiles(never, { 'models/tiny/project.json': '{}', 'models/tiny/recipe.yaml': 'nothing: true\n' });
-    expect(Object.keys(await infer(never))).toEqual(['models/tiny']);
+    expect(Object.keys(await infer(never))).toEqual(['models/tiny', 'models/tiny/recipe.yaml']);
+  });
+
+  it('makes the lock and the files that it pins inputs of compile; every file where the lock is behind, the recipe where nobody can tell', async () => {
+    const root = workspaceWithModel(`${PLAN}quantize: { recipe: minmax, calibration: { text: ../../texts/some.txt } }\n`);
+    writeFiles(root, { 'texts/some.txt': 'some text' });
+    const inputs = async (): Promise<unknown[]> => (await infer(root))['models/tiny']?.targets?.['compile']?.inputs ?? [];
+    const pinned = ['recipe.lock.json', 'checkpoint/config.json', 'checkpoint/model.safetensors', 'checkpoint/tokenizer.json'].map((name) => `{workspaceRoot}/models/tiny/${name}`);
+    const [recipe, everything] = ['{workspaceRoot}/models/tiny/recipe.yaml', '{workspaceRoot}/**/*'];
+    expect(await inputs()).toEqual(expect.arrayContaining([...pinned, everything, '{workspaceRoot}/texts/some.txt']));
+    await preTasksExecution(undefined, { id: '1', workspaceRoot: root, nxJsonConfiguration: {}, argv: [] });
+    expect(await inputs()).toEqual(expect.arrayContaining([...pinned, '{workspaceRoot}/texts/some.txt']));
+    process.env['CI'] = 'true';
+    expect(await inputs()).not.toContain(everything);
+    writeFiles(root, { 'texts/some.txt': 'other text' });
+    expect(await inputs()).toContain(everything);
+    expect(await inputs()).not.toContain(recipe);
+    rmSync(join(root, 'models/tiny/checkpoint'));
+    expect(await inputs()).toEqual(expect.arrayContaining([...pinned, recipe, '{workspaceRoot}/texts/some.txt']));
+    expect(await inputs()).not.toContain(everything);
+    const { targets = {} } = (await infer(root))['models/tiny'] ?? {};
+    expect(Object.keys(targets).filter((name) => JSON.stringify(targets[name]?.inputs).includes('texts/some.txt'))).toEqual(['compile']);
   });
 
   it('takes the committed lock in CI', async () => {

@@ -3,6 +3,8 @@ export { modelLayout } from './layout.js';
 export { buildOutlook, unitOutlooks } from './outlook/outlook.js';
 export type { UnitOutlook, UnitState } from './outlook/outlook.js';
 export type { Prediction } from './outlook/predict.js';
+export { unitCosts } from './outlook/unit-costs.js';
+export type { UnitCost } from './outlook/unit-costs.js';
 export { Pipeline } from './pipeline.js';
 export { placeOf } from './plan.js';
 export { preflight } from './preflight/preflight.js';

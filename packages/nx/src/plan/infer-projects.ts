@@ -1,23 +1,25 @@
 /** From a plan to Nx projects: the model, and a virtual project per cell and per part, so that adding a cell re-runs no other. */
 import type { CreateNodesResult, ProjectConfiguration } from '@nx/devkit';
+import { LOCK_FILE, RECIPE_FILE } from '../model-folders.js';
 import type { ModelFolder } from '../model-folders.js';
 import type { StageName } from '@tundish/recipe/lock';
 import { customStagesAfter } from '@tundish/stages/lock';
 import { nativeBuild } from './native-build.js';
+import type { RecognizedModel } from './recognized-model.js';
 import { commandTarget, projectOf, stageTarget, umbrellaTarget } from './stage-target.js';
 import type { Plan } from './stage-target.js';
 
 type Project = Omit<ProjectConfiguration, 'root'>;
 
 /** The projects of one model by root, in a fixed order. The roots of cells and parts are folders that do not exist. */
-export function inferProjects(workspaceRoot: string, model: ModelFolder, plan: Plan): CreateNodesResult {
-  const projects: Record<string, Project> = { [model.root]: modelProject(workspaceRoot, model, plan) };
+export function inferProjects(workspaceRoot: string, model: ModelFolder, { plan, readFiles }: RecognizedModel): CreateNodesResult {
+  const projects: Record<string, Project> = { [model.root]: modelProject(workspaceRoot, model, plan, readFiles), [`${model.root}/${RECIPE_FILE}`]: recipeProject(model) };
   for (const cell of Object.keys(plan.cells).sort()) projects[`${model.root}/cells/${cell}`] = cellProject(workspaceRoot, model, plan, cell);
   for (const part of Object.keys(plan.parts).sort()) projects[`${model.root}/parts/${part}`] = partProject(workspaceRoot, model, plan, part);
   return { projects };
 }
 
-function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Project {
+function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, readFiles: readonly string[]): Project {
   const whole = (stage: string): ReturnType<typeof stageTarget> => stageTarget(model, plan, { stage, subject: null });
   const after = (...stages: StageName[]): string[] => stages.flatMap((stage) => customStagesAfter(plan, stage));
   const custom = after('load', 'optimize', 'quantize', 'arcl');
@@ -27,7 +29,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
     projectType: 'application',
     tags: ['tundish:model'],
     targets: {
-      compile: umbrellaTarget(model),
+      compile: umbrellaTarget(model, readFiles),
       load: whole('load'),
       optimize: whole('optimize'),
       quantize: stageTarget(model, plan, { stage: 'quantize', subject: null }, { kernels, parallelism: false }),
@@ -44,6 +46,19 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan): Pr
       description: `Builds ${model.root}/recipe.yaml: one checkpoint in, one container out. Start with: npx nx run ${model.name}:compile`,
       targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', 'compare'] },
     },
+  };
+}
+
+/**
+ * Owns recipe.yaml, so that a comment in it touches no project with targets: what the recipe means is in the lock, or the lock is
+ * behind and every file is an input of the model.
+ */
+function recipeProject(model: ModelFolder): Project {
+  return {
+    name: `${model.name}/recipe`,
+    projectType: 'library',
+    tags: ['tundish:recipe'],
+    metadata: { technologies: ['tundish'], description: `The text of ${model.root}/${RECIPE_FILE}; what it means to a build is in ${LOCK_FILE}` },
   };
 }
 

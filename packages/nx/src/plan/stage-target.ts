@@ -95,12 +95,16 @@ function dependenciesOn(model: ModelFolder, plan: Plan, ownProject: string, inpu
   return [...projectsByTarget].map(([target, projects]) => (projects.has(ownProject) ? target : { projects: [...projects], target }));
 }
 
-/** `compile` of a model: depends on `package`, does no work of its own, is never cached, and always prints the summary. */
-export function umbrellaTarget(model: ModelFolder): TargetConfiguration {
+/**
+ * `compile` of a model: depends on `package`, does no work of its own, is never cached, and always prints the summary.
+ *
+ * @param readFiles globs in the workspace: inputs here and nowhere else, so `nx affected` selects the model and no hash holds them
+ */
+export function umbrellaTarget(model: ModelFolder, readFiles: readonly string[]): TargetConfiguration {
   return {
     executor: 'nx:run-commands',
     cache: false,
-    inputs: [{ externalDependencies: [] }],
+    inputs: [...readFiles.map((path) => `{workspaceRoot}/${path}`), { externalDependencies: [] }],
     dependsOn: ['package'],
     options: { command: `node node_modules/@tundish/nx/dist/run/print-summary.js "${model.root}"` },
     metadata: {

@@ -15,8 +15,8 @@ export default function initGenerator(tree: Tree, options: InitGeneratorOptions)
   updateNxJson(tree, withPlugin(readNxJson(tree) ?? {}, glob));
   const models = glob.replace(/\/project\.json$/, '');
   addLines(tree, '.gitignore', ['node_modules', '.nx/', '.tundish/', `${models}/out/`, `${models}/artifacts/`]);
-  // Nx reads every file that git does not ignore; weights enter its hashes through the lock.
-  addLines(tree, '.nxignore', ['*.safetensors']);
+  // Nx reads every file that git does not ignore; weights enter its hashes through the lock, and notes say nothing to a build.
+  addLines(tree, '.nxignore', ['*.safetensors', `${models}/README.md`]);
 }
 
 /** Settings that are there already stay as they are. */
