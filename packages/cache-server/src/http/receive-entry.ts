@@ -27,7 +27,8 @@ export async function receiveEntry(context: ServerContext, request: IncomingMess
   if (!isKey(kind, key)) throw cacheError('CACHE_KEY', { what: kind === 'nx' ? 'a task hash is digits and lower-case letters, 64 at most' : 'a key is 64 lower-case hexadecimal digits' });
   if (!principal.mayWrite) throw cacheError('CACHE_WRITE_FORBIDDEN', { what: `the token ${principal.name} may only read` });
   const size = declaredLength(request, limitOf(kind, limits));
-  const before = store.find(principal.view, kind, key);
+  const known = store.find(principal.view, kind, key);
+  const before = known !== undefined && (await within(patience(kind, limits), store.isThere(known))) ? known : undefined;
   if (before !== undefined && kind === 'nx') throw immutable();
   if (before !== undefined && kind === 'cas') {
     if (before.size !== size) throw cacheError('CACHE_BODY_LENGTH', { what: `the blob of this digest has ${before.size} bytes, and ${size} were declared` });
@@ -54,7 +55,8 @@ async function fill(context: ServerContext, request: IncomingMessage, put: Entry
       request,
       async (chunk) => {
         await check?.write(chunk);
-        await within(late, upload.write(chunk));
+        const room = upload.write(chunk);
+        if (room !== undefined) await within(late, room);
       },
       kind === 'nx',
     );

@@ -49,7 +49,7 @@ async function findBody({ store, metrics }: ServerContext, held: Held): Promise<
     const digest = bytes === undefined ? await store.digest(held) : sha256(bytes);
     if (record?.sha256 === digest) return { ...entry, digest, bytes };
     metrics.damaged.inc();
-    await store.dropDamaged(held, record === undefined ? 'its record is missing or damaged' : 'its bytes are not those that were stored');
+    await store.dropDamaged(held.name, record === undefined ? 'its record is missing or damaged' : 'its bytes are not those that were stored');
   } catch (error) {
     await entry.file.close();
     throw error;

@@ -8,6 +8,7 @@ import { lockFolder } from './folder-lock.js';
 import { KeyLocks } from './key-locks.js';
 import { type EntryName, type Kind, type Space, TRUSTED, bodyPath, idOf, recordPath } from './layout.js';
 import { type Held, Pool } from './pool.js';
+import { entriesLostAtRestart } from './machine-restart.js';
 import { type EntryRecord, readRecord, writeRecord } from './record.js';
 import { findEntries, removeHalves } from './scan.js';
 import { Upload } from './upload.js';
@@ -60,8 +61,10 @@ export class EntryStore {
       await rm(store.#temporaryFolder, { recursive: true, force: true });
       await makeFolder(store.#temporaryFolder);
       removeHalves(root);
-      for (const found of findEntries(root)) store.#poolOf(found.name.space).add({ ...found, savedAt: found.usedAt });
-      await store.#remove([...store.trusted.shrink(), ...store.namespaces.shrink()]);
+      const found = findEntries(root);
+      for (const entry of found) store.#poolOf(entry.name.space).add({ ...entry, savedAt: entry.usedAt });
+      for (const { name } of await entriesLostAtRestart(root, found)) await store.dropDamaged(name, 'its bytes were lost when the machine went down');
+      await store.#remove([...store.trusted.shrink(), ...store.namespaces.shrink()].map(({ name }) => name));
       return store;
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
@@ -105,17 +108,24 @@ export class EntryStore {
       throw error;
     }
     await file.close();
-    await this.dropDamaged(held, 'its file was cut or replaced');
+    await this.dropDamaged(held.name, 'its file was cut or replaced');
     return undefined;
+  }
+
+  /** Whether an entry is still on the disk. */
+  async isThere(held: Held): Promise<boolean> {
+    const entry = await this.openBody(held);
+    await entry?.file.close();
+    return entry !== undefined;
   }
 
   record(held: Held): Promise<EntryRecord | undefined> {
     return readRecord(recordPath(this.root, held.name));
   }
 
-  async dropDamaged(held: Held, why: string): Promise<void> {
-    this.events.warn(`removed ${idOf(held.name)}: ${why}`);
-    await this.#remove([held]);
+  async dropDamaged(name: EntryName, why: string): Promise<void> {
+    this.events.warn(`removed ${idOf(name)}: ${why}`);
+    await this.#remove([name]);
   }
 
   /** @returns undefined when the quota has no room for `size` bytes; else ends in `commit` or `abandon` */
@@ -125,7 +135,7 @@ export class EntryStore {
     if (gone === undefined) return undefined;
     try {
       for (const { name, size: bytes } of gone) this.events.evicted(name.kind, bytes);
-      await this.#remove(gone);
+      await this.#remove(gone.map(({ name }) => name));
       return await Upload.begin(this.#temporaryPath());
     } catch (error) {
       pool.release(size);
@@ -181,7 +191,7 @@ export class EntryStore {
       return await open(bodyPath(this.root, held.name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ELOOP') await this.dropDamaged(held, 'a symbolic link is in its place');
+      if (code === 'ELOOP') await this.dropDamaged(held.name, 'a symbolic link is in its place');
       else if (code !== 'ENOENT') throw error;
       // Somebody removed it: purge, or a person.
       else this.#poolOf(held.name.space).drop(held.name);
@@ -196,11 +206,11 @@ export class EntryStore {
   }
 
   /** Bodies first: a record alone is removed at the next start. */
-  async #remove(gone: readonly Held[]): Promise<void> {
-    for (const held of gone) {
-      this.#poolOf(held.name.space).drop(held.name);
-      await rm(bodyPath(this.root, held.name), { recursive: true, force: true });
-      await rm(recordPath(this.root, held.name), { force: true });
+  async #remove(gone: readonly EntryName[]): Promise<void> {
+    for (const name of gone) {
+      this.#poolOf(name.space).drop(name);
+      await rm(bodyPath(this.root, name), { recursive: true, force: true });
+      await rm(recordPath(this.root, name), { force: true });
     }
   }
 

@@ -1,19 +1,15 @@
-/** A body on its way to disk, under a temporary name: hashed while it is written, at most two batches in memory. */
+/** A body on its way to disk, under a temporary name: hashed on arrival, while what came before is being written. */
 import { type Hash, createHash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 
-/** Few large writes: each costs a turn of the thread pool. */
-const BATCH_BYTES = 1 << 19;
-/** The disk begins early, so that little is left to wait for at the end. */
-const SYNC_BYTES = 1 << 25;
+/** What waits for the disk in memory; the sender waits for the rest. */
+const WAITING_BYTES = 2 << 20;
 
 export class Upload {
   readonly #hash: Hash = createHash('sha256');
-  #batch: Uint8Array[] = [];
-  #batchBytes = 0;
-  #writing: Promise<unknown> = Promise.resolve();
-  #syncing: Promise<unknown> = Promise.resolve();
-  #syncedTo = 0;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #writing: Promise<void> | undefined;
   #size = 0;
   #isOpen = true;
 
@@ -24,36 +20,34 @@ export class Upload {
 
   /** @param path a name that nobody uses */
   static async begin(path: string): Promise<Upload> {
-    return new Upload(path, await open(path, 'wx+', 0o644));
+    return new Upload(path, await open(path, 'wx'));
   }
 
-  /** Bytes written so far. */
+  /** Bytes taken so far. */
   get size(): number {
     return this.#size;
   }
 
-  /** Takes a chunk; waits only when the disk is more than a batch behind. */
-  async write(chunk: Uint8Array): Promise<void> {
+  /** Takes a chunk. @returns when there is room for the next; undefined when there is already */
+  write(chunk: Uint8Array): Promise<void> | undefined {
     this.#hash.update(chunk);
     this.#size += chunk.length;
-    this.#batch.push(chunk);
-    this.#batchBytes += chunk.length;
-    if (this.#batchBytes >= BATCH_BYTES) await this.#flush();
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.length;
+    this.#writing ??= this.#begin();
+    return this.#waitingBytes < WAITING_BYTES ? undefined : this.#writing;
   }
 
-  /** Everything is on the disk, also after a power cut. @returns sha256 of the body */
+  /** Everything has been written. @returns sha256 of the body */
   async finish(): Promise<string> {
-    await this.#flush();
-    await this.#writing;
-    await this.#syncing;
-    await this.file.sync();
+    while (this.#writing !== undefined) await this.#writing;
     return this.#hash.digest('hex');
   }
 
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    await Promise.allSettled([this.#writing, this.#syncing]);
+    await this.#writing?.catch(() => undefined);
     await this.file.close();
   }
 
@@ -63,30 +57,22 @@ export class Upload {
     await rm(this.path, { force: true });
   }
 
-  async #flush(): Promise<void> {
-    await this.#writing;
-    if (this.#batch.length === 0) return;
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
-    this.#writing = writeAll(this.file, batch);
-    // A failure is met by whoever awaits the next batch.
-    this.#writing.catch(() => undefined);
-    await this.#syncEarly();
+  #begin(): Promise<void> {
+    const writing = this.#writeWaiting();
+    // A failure is met by whoever writes next, or ends.
+    writing.catch(() => undefined);
+    return writing;
   }
 
-  async #syncEarly(): Promise<void> {
-    if (this.#size - this.#syncedTo < SYNC_BYTES) return;
-    await this.#syncing;
-    this.#syncedTo = this.#size;
-    this.#syncing = this.file.datasync();
-    this.#syncing.catch(() => undefined);
+  /** One large write of whatever has gathered: each costs a turn of the thread pool. After a failure nothing more is written. */
+  async #writeWaiting(): Promise<void> {
+    const batch = this.#waiting;
+    const bytes = this.#waitingBytes;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    const { bytesWritten } = await this.file.writev(batch);
+    // A disk that fills up takes a part; the rest then fails with the reason.
+    if (bytesWritten < bytes) await this.file.writeFile(Buffer.concat(batch).subarray(bytesWritten));
+    this.#writing = this.#waiting.length > 0 && this.#isOpen ? this.#begin() : undefined;
   }
-}
-
-async function writeAll(file: FileHandle, batch: readonly Uint8Array[]): Promise<void> {
-  const bytes = batch.reduce((sum, chunk) => sum + chunk.length, 0);
-  const { bytesWritten } = await file.writev(batch);
-  // A disk that fills up takes a part; the rest then fails with the reason.
-  if (bytesWritten < bytes) await file.writeFile(Buffer.concat(batch).subarray(bytesWritten));
 }
