@@ -165,7 +165,10 @@ export class EntryStore {
       const path = bodyPath(this.root, name);
       await makeFolder(dirname(path));
       await writeRecord(recordPath(this.root, name), this.#temporaryPath(), record);
-      await rename(upload.path, path);
+      await rename(upload.path, path).catch(async (error: unknown) => {
+        await rm(recordPath(this.root, name), { force: true });
+        throw error;
+      });
       const pool = this.#poolOf(name.space);
       pool.release(record.size);
       const held = { name, size: record.size, usedAt: 0, savedAt: Date.now() };
