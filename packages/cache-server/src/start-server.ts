@@ -20,6 +20,8 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+const IDLE_CHECK_MS = 100;
+
 /** @throws CACHE_TOKEN_FILE, CACHE_USAGE, CACHE_FOLDER, CACHE_FOLDER_BUSY, CACHE_LISTEN */
 export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
   const { folder, host, port, tokenFile, limits } = config;
@@ -40,8 +42,11 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   const { address, port: chosen, family } = app.server.address() as AddressInfo;
   const close = async (): Promise<void> => {
     const timer = setTimeout(() => app.server.closeAllConnections(), limits.graceSeconds * 1000);
+    // Clients keep connections whose last request has been answered.
+    const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
     await app.close();
     clearTimeout(timer);
+    clearInterval(idle);
     await store.close();
   };
   return {

@@ -49,8 +49,8 @@ function raw(text: string, { seconds = 5, then }: { readonly seconds?: number; r
 const statusOf = ({ answer }: { readonly answer: string }): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
 
 describe('a key that is a path', () => {
-  const paths = ['/cas/../../outside', '/cas/..%2f..%2foutside', '/cas/%2e%2e/%2e%2e/outside', '/cas//etc/passwd', '/cas/..\\..\\outside', '/ac/../cas/../../outside', `/cas/${'0'.repeat(62)}/.`, `/cas/${'0'.repeat(64)}%00`, `/cas/${'0'.repeat(64)}.json`, '/cas/%zz', '/v1/cache/../../outside', '/v1/cache/..', '/v1/cache/%2e%2e%2f%2e%2e%2foutside', '//cas/x', `${treasure.path}/`, `/cas/${'a'.repeat(3000)}`];
-  it.each(paths)('%s', async (path) => {
+  const paths = ['/cas/../../outside', '/cas/..%2f..%2foutside', '/cas/%2e%2e/%2e%2e/outside', '/cas//etc/passwd', '/cas/..\\..\\outside', '/ac/../cas/../../outside', `/cas/${'0'.repeat(62)}/.`, `/cas/${'0'.repeat(64)}%00`, `/cas/${'0'.repeat(64)}.json`, '/cas/%zz', '/v1/cache/../../outside', '/v1/cache/..', '/v1/cache/%2e%2e%2f%2e%2e%2foutside', '//cas/x', `${treasure.path}/`, `/cas/${'a'.repeat(3000)}`].map((path) => ({ path, name: path.slice(0, 80) }));
+  it.each(paths)('$name', async ({ path }) => {
     const read = await raw(`GET ${path} HTTP/1.1\r\n${HEAD}connection: close\r\n\r\n`);
     expect([400, 404]).toContain(statusOf(read));
     expect(read.answer).not.toMatch(/outside$|root:/);

@@ -8,8 +8,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CODE, archiveOf, tarOf } from './bodies.js';
 import { ServerProcess, exists } from './server-process.js';
 
+/** As its client sent it: the folders a, a/out and a/out/sub, a file, terminalOutput and code. */
+const PACKED_BY_NX = 'H4sIAAAAAAAA/+3WSw6CMBAG4FmbcIdZsTNMS0t3XMEzIJBAFCE8Eo8vskDtwkRNMcp8SdOmu/bPdJqAe0SKjNbjPLHnaS10SKRJRpG87ptQE2hYwND1SYsIn7IP9yOSoB56cOv1/AUJbTj/BUz5B92wB3feyd9w/S9izj84gytjnBQp9ST/0M5fSDKwyCWuPP+i3ABbrz5vq/KUHHdD3zj/CFjm8o/EQy8Yh1ZSAXMvxuqQlS1uG5xbAfo+5mlRY1FijHcdwtt4/Fr8l7TOcviSW8kru/5DaQwwxhhjzI0LgW63mwAWAAA=';
+
 const server = new ServerProcess();
-beforeAll(() => server.start('--quota', '3MB', '--max-archive', '2MB', '--max-unpacked', '40MB', '--answer-timeout', '0.4'));
+beforeAll(() => server.start('--quota', '3MB', '--max-archive', '2MB', '--max-unpacked', '40MB', '--answer-timeout', '1.5'));
 afterEach(() => server.setFaults({}));
 afterAll(async () => {
   await server.stop();
@@ -25,6 +28,11 @@ describe('an archive', () => {
     expect([await get('1'), await put('1', body), await put('1', body)]).toEqual([404, 200, 409]);
     expect((await server.bytes('/v1/cache/1')).equals(body)).toBe(true);
     expect(await server.status('/v1/cache/1', { method: 'HEAD' })).toBe(200);
+  });
+
+  it('that Nx 23.2.1 packed is stored', async () => {
+    const body = new Uint8Array(Buffer.from(PACKED_BY_NX, 'base64'));
+    expect(await put('23', body)).toBe(200);
   });
 
   it.each([
@@ -133,7 +141,7 @@ describe('what goes wrong', () => {
     expect(await get('9')).toBe(404);
     server.setFaults({ slow: '/tmp/' });
     expect(await put('10', await archiveOf())).toBe(403);
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     server.setFaults({});
     expect(await get('9')).toBe(200);
   });

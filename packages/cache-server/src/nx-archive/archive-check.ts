@@ -14,7 +14,8 @@ const CHUNK_BYTES = 1 << 16;
 
 export class ArchiveCheck {
   readonly #gunzip: Gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-  readonly #tar = extract();
+  /** Nx gives the log and the exit code heads of the form before POSIX. */
+  readonly #tar = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
   readonly #links = new Set<string>();
   readonly #done: Promise<void>;
   #packed = 0;
