@@ -25,18 +25,18 @@ export async function entriesLostAtRestart(root: string, found: readonly FoundEn
   return lost;
 }
 
-/** Whether the machine has started since the last call; true where the system does not tell. */
+/** Whether the machine has started since the last call; true where the system does not tell, false at the first call. */
 function hasRestarted(path: string): boolean {
   const now = bootId();
   const before = readFileSync(path, { encoding: 'utf8', flag: 'a+' });
   writeFileSync(path, now);
-  return now === '' || before !== now;
+  return before !== '' && (now === 'unknown' || before !== now);
 }
 
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {
-    return '';
+    return 'unknown';
   }
 }
