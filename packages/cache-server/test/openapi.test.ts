@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { declaredErrors } from '@tundish/diagnostics';
 import { expect, it } from 'vitest';
-import { statusOf } from '../src/errors.js';
 import { createApp } from '../src/http/create-app.js';
 import { createMetrics } from '../src/http/metrics.js';
 import { openapi } from '../src/http/openapi.js';
+import { statusOf } from '../src/http/status.js';
 import { EntryStore } from '../src/storage/entry-store.js';
 import { TokenTable } from '../src/tokens/token-table.js';
 

@@ -1,6 +1,6 @@
 /** `/cas` and `/ac`: blobs and action entries, in the form of Bazel's HTTP cache. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { cacheError, statusOf } from '../errors.js';
+import { cacheError } from '../errors.js';
 import { type Kind, isKey } from '../storage/layout.js';
 import { identify } from './identify.js';
 import { receiveEntry } from './receive-entry.js';
@@ -8,6 +8,7 @@ import { refuse } from './refuse.js';
 import { ROUTES } from './routes.js';
 import { serveEntry } from './serve-entry.js';
 import type { ServerContext } from './server-context.js';
+import { statusOf } from './status.js';
 
 /** A refused body up to this size is read to its end before the answer. */
 const DRAINED_BYTES = 64 << 20;
