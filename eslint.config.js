@@ -20,6 +20,7 @@ const MAY_IMPORT = {
   'toolchain-host': ['native', 'diagnostics', 'graph', 'toolchain'],
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
+  'cache-server': ['diagnostics', 'store'],
   cli: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
   nx: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'container', 'tokenizer', 'cli'],
 };

@@ -144,6 +144,17 @@ describe('commands that the pages name', () => {
     expect(new Set(answers).size).toBe(4);
   });
 
+  it('are flags, verbs and metrics of the cache server', () => {
+    const page = read('docs/cache-server.md');
+    const help = node('packages/cache-server/bin/tundish-cache.js', 'serve', '--help').stdout;
+    const table = page.split('| option | default | meaning |')[1]?.split('\n\n')[0] ?? '';
+    expect([...table.matchAll(/`(--[a-z-]+)`/g)].map(([, flag]) => flag).sort()).toEqual([...help.matchAll(/^ {2}(--[a-z-]+) </gm)].map(([, flag]) => flag).sort());
+    const verbs = node('packages/cache-server/bin/tundish-cache.js', '--help').stdout;
+    for (const [, verb] of page.matchAll(/npx tundish-cache ([a-z]+)/g)) expect(verbs).toMatch(new RegExp(`^  ${verb as string} `, 'm'));
+    const source = read('packages/cache-server/src/http/metrics.ts');
+    expect([...page.matchAll(/tundish_cache_(\w+)/g)].map(([, name]) => name as string).filter((name) => !source.includes(`'${name}'`) && !source.includes(`tundish_cache_${name}'`))).toEqual([]);
+  });
+
   it('are scripts of package.json', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     expect(named(/npm run ([\w:]+)/g).filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
@@ -160,7 +171,7 @@ describe('error codes', () => {
   });
 
   it('on the pages exist', () => {
-    const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|QUANTIZE|CONTAINER|CONFIG|HUB)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
+    const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|QUANTIZE|CONTAINER|CONFIG|HUB|CACHE)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
     expect(written).toContain('NX_LOCK_STALE');
     const text = sources.map(read).join('\n');
     // The variables of Nx look like codes.

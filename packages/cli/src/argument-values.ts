@@ -1,6 +1,6 @@
 /** Values of options: what a word must look like, and what it means. */
+import { parseByteCount } from '@tundish/diagnostics';
 import { InvalidArgumentError, Option } from 'commander';
-import { parseByteCount } from './build/byte-count.js';
 
 export function wholeNumber(text: string): number {
   const value = Number(text);

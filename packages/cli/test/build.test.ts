@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseByteCount } from '../src/build/byte-count.js';
+import { parseByteCount } from '@tundish/diagnostics';
 
 const repository = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'tundish-build-')));

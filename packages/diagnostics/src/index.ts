@@ -1,4 +1,5 @@
 /** Errors with code, what, why, evidence and fix; the reporter contract of the stages, and what its progress looks like. */
+export { parseByteCount } from './byte-count.js';
 export { TundishError, declareErrors, declaredErrors, messageOf, printable } from './error.js';
 export type { ErrorFacts, Evidence } from './error.js';
 export { ProgressDisplay } from './progress-display.js';

@@ -1,8 +1,7 @@
 /** What a build may be asked beside its recipe: where its events go, and how much memory it may have. Nothing of it is in a key. */
 import { resolve } from 'node:path';
-import { printable } from '@tundish/diagnostics';
+import { parseByteCount, printable } from '@tundish/diagnostics';
 import { cliError } from '../errors.js';
-import { parseByteCount } from './byte-count.js';
 
 /** As written in options or in the environment. */
 export interface WatchWords {
