@@ -42,10 +42,6 @@ export class FileBackend implements RemoteCache {
     return this.#write(this.#entry(key), (file) => file.writeFile(bytes));
   }
 
-  close(): void {
-    // Nothing is kept open.
-  }
-
   #blob(sha256: string): string {
     return join(this.folder, 'cas', sha256);
   }

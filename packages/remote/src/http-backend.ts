@@ -70,10 +70,6 @@ export class HttpBackend implements RemoteCache {
     return this.#put({ method: 'PUT', path: `ac/${key}`, signal, body: { length: bytes.byteLength, stream: () => Readable.from([bytes]) } });
   }
 
-  close(): void {
-    this.#agent.destroy();
-  }
-
   async #put(call: Call): Promise<'stored' | 'refused'> {
     const answer = await this.#exchange(call);
     const text = await firstLine(answer);

@@ -79,10 +79,6 @@ export class S3Backend implements RemoteCache {
     return written(client.send(new sdk.PutObjectCommand({ ...this.#object(`ac/${key}`), Body: bytes, ContentType: 'application/json', IfNoneMatch: '*' }), { abortSignal: signal }));
   }
 
-  close(): void {
-    void this.#loaded?.then(({ client }) => client.destroy(), () => undefined);
-  }
-
   #object(name: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.place.bucket, Key: `${this.place.prefix}${name}` };
   }

@@ -28,6 +28,8 @@ export class RemoteSession implements RemoteResults {
   readonly #deadlines: Deadlines;
   readonly #downloads = new Limiter(STREAMS);
   readonly #uploads: Uploads;
+  /** sha256 of blobs that were asked for in vain. */
+  readonly #vain = new Set<string>();
   #down = 0;
 
   constructor(private readonly request: RemoteSessionRequest) {
@@ -55,7 +57,7 @@ export class RemoteSession implements RemoteResults {
   }
 
   async fetch(store: Store, refs: readonly BlobRef[]): Promise<void> {
-    const wanted = [...new Map(refs.filter((ref) => !store.has(ref)).map((ref) => [ref.sha256, ref])).values()];
+    const wanted = [...new Map(refs.filter((ref) => !store.has(ref) && !this.#vain.has(ref.sha256)).map((ref) => [ref.sha256, ref])).values()];
     if (wanted.length === 0 || this.#outage.isDown) return;
     const total = wanted.reduce((sum, { size }) => sum + size, 0);
     let [done, bytes] = [0, 0];
@@ -73,9 +75,8 @@ export class RemoteSession implements RemoteResults {
     if (this.request.mode === 'read-write') this.#uploads.add(store, result);
   }
 
-  async finish(): Promise<void> {
-    await this.#uploads.finish();
-    this.request.cache.close();
+  finish(): Promise<void> {
+    return this.#uploads.finish();
   }
 
   async #fetchOne(store: Store, ref: BlobRef): Promise<void> {
@@ -84,7 +85,7 @@ export class RemoteSession implements RemoteResults {
       try {
         patience.expect(this.#deadlines.answer, 'no answer came');
         const stream = await patience.during((signal) => this.request.cache.readBlob(ref, signal));
-        if (stream === undefined) return;
+        if (stream === undefined) return void this.#vain.add(ref.sha256);
         await store.putStream(ref, watchedStream(stream, patience, this.#deadlines.idle), patience.signal);
         this.#down += ref.size;
         return;
@@ -92,7 +93,10 @@ export class RemoteSession implements RemoteResults {
         this.request.signal.throwIfAborted();
         const failure = remoteFailure(error);
         const { code } = failure;
-        if (code === 'STORE_STREAM_DIFFERS') return this.#outage.reportWrong(`blob ${ref.sha256.slice(0, 16)}…`, failure);
+        if (code === 'STORE_STREAM_DIFFERS') {
+          this.#vain.add(ref.sha256);
+          return this.#outage.reportWrong(`blob ${ref.sha256.slice(0, 16)}…`, failure);
+        }
         // The disk of this machine is full, or may not be written: no other source would help.
         if (code.startsWith('STORE_')) throw failure;
         if (attempt === ATTEMPTS || patience.signal.aborted) return this.#outage.report(failure);

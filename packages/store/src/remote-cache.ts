@@ -25,8 +25,6 @@ export interface RemoteCache {
   readEntry(key: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
   /** `stored` also when an entry is there already, which stays. */
   writeEntry(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<'stored' | 'refused'>;
-  /** Ends connections that are kept open. */
-  close(): void;
 }
 
 /** Bytes of blobs and entries that were moved. */
