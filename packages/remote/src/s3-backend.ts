@@ -49,6 +49,7 @@ export class S3Backend implements RemoteCache {
 
   async writeBlob({ sha256, size }: BlobRef, path: string, signal: AbortSignal, onBytes?: (count: number) => void): Promise<'stored' | 'refused'> {
     const { sdk, client } = await this.#connected();
+    signal.throwIfAborted();
     const body = countedStream(path, onBytes);
     const upload = new sdk.Upload({
       client,
