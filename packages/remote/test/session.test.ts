@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { RemoteSession, type RemoteSessionRequest, type RunMarks, marksOfProcess, openRemoteCache } from '../src/index.js';
 import { folderPlace, httpServer, keeping, temporaryFolder } from './places.js';
 
-const DEADLINES = { answer: 300, idle: 400, settle: 600 };
+/** Short, and long enough for a machine that has other work. */
+const DEADLINES = { answer: 900, idle: 1100, settle: 1300 };
 const INFO: Omit<ActionInfo, 'config'> = { source: 'x', createdAt: '2026-01-02T03:04:05.000Z', inputs: {}, wallSeconds: 1, memory: { declared: null, measured: 1, of: 'unit', limit: null } };
 
 interface Opened {
@@ -178,10 +179,10 @@ describe('a remote cache that fails', () => {
     ];
     for (const ask of asking) {
       const { session, warnings } = await open(address);
-      expect(await timed(() => ask(session))).toBeLessThan(2500);
+      expect(await timed(() => ask(session))).toBeLessThan(10_000);
       expect(warnings).toHaveLength(1);
       expect(warnings[0]).toContain(`the remote cache ${address} is not asked again in this run`);
-      expect(await timed(() => asking.reduce((before, next) => before.then(() => next(session)), Promise.resolve<unknown>(undefined)))).toBeLessThan(100);
+      expect(await timed(() => asking.reduce((before, next) => before.then(() => next(session)), Promise.resolve<unknown>(undefined)))).toBeLessThan(DEADLINES.answer);
       expect(warnings).toHaveLength(1);
     }
   });
@@ -202,7 +203,7 @@ describe('a remote cache that fails', () => {
   });
 
   it('is slow but not silent: a body that trickles is waited for', async () => {
-    const bytes = Buffer.alloc(10, 'x');
+    const bytes = Buffer.alloc(24, 'x');
     const { session, warnings } = await open(await httpServer((_, response) => {
       response.writeHead(200, { 'content-length': bytes.length });
       const timer = setInterval(() => response.write('x'), 80);
