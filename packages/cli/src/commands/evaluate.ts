@@ -48,7 +48,7 @@ async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Prom
     signal: options.signal,
     threads: options.threads,
     inputsInPlace: true,
-    ...(await withRemote({ reporter, signal: options.signal })),
+    ...(await withRemote({ reporter, signal: options.signal, readOnly: true })),
   });
   if (options.blocks === true) return evaluateBlocks(options, pipeline, reporter);
   if (options.choices !== undefined) return evaluateChoiceFile({ ...options, choices: options.choices }, pipeline, reporter);

@@ -46,13 +46,13 @@ export function entryChecks(root: string, entry: EntryFolder): EntryChecks {
     const path = join(entry.path, output.name);
     const [name, blob] = [statSync(path, UNLESS_GONE), statSync(blobPath(root, output.sha256), UNLESS_GONE)];
     if (name !== undefined) named.push(output.sha256);
-    // An entry of a remote cache has no file until something reads it.
-    if ((name === undefined && blob === undefined) || isSameFile(name, blob)) continue;
+    // An entry of a remote cache has no file until something reads it, and no name of it until it is looked up again.
+    if (name === undefined || isSameFile(name, blob)) continue;
     checks.push({ path, sha256: output.sha256, size: output.size, of: `${output.name} of the entry`, fix });
   }
   return { damage, checks, outputs: manifest.outputs, named };
 }
 
-function isSameFile(one: Stats | undefined, other: Stats | undefined): boolean {
-  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino;
+function isSameFile(one: Stats, other: Stats | undefined): boolean {
+  return other !== undefined && one.dev === other.dev && one.ino === other.ino;
 }
