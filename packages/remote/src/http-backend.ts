@@ -8,6 +8,8 @@ import { remoteError } from './errors.js';
 import { countedStream } from './file-bytes.js';
 
 const CONNECTIONS = 8;
+/** A smaller body is sent at once: to wait for the question takes longer than to send it in vain. */
+const ASK_FROM_BYTES = 64 * 1024;
 /** A server that does not know `Expect` says nothing: RFC 9110 lets a client go on. */
 const CONTINUE_AFTER_MS = 1000;
 /** Answers to a writer that may not: a token that only reads, no such method, too large, no room. */
@@ -98,7 +100,7 @@ export class HttpBackend implements RemoteCache {
   #exchange({ method, path, signal, body }: Call): Promise<IncomingMessage> {
     const headers: OutgoingHttpHeaders = {
       ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
-      ...(body === undefined ? { 'accept-encoding': 'identity' } : { 'content-type': path.startsWith('ac/') ? 'application/json' : 'application/octet-stream', 'content-length': body.length, expect: '100-continue' }),
+      ...(body === undefined ? { 'accept-encoding': 'identity' } : { 'content-type': path.startsWith('ac/') ? 'application/json' : 'application/octet-stream', 'content-length': body.length, ...(body.length < ASK_FROM_BYTES ? {} : { expect: '100-continue' }) }),
     };
     const send = this.url.protocol === 'https:' ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
@@ -106,13 +108,13 @@ export class HttpBackend implements RemoteCache {
       request.on('error', reject);
       request.on('response', resolve);
       if (body === undefined) request.end();
-      else sendWhenWanted(request, body.stream, reject);
+      else sendWhenWanted(request, body, reject);
     });
   }
 }
 
 /** A body of gigabytes that the server will not have is not sent: it answers before it asks for it. */
-function sendWhenWanted(request: ClientRequest, open: () => Readable, reject: (error: unknown) => void): void {
+function sendWhenWanted(request: ClientRequest, { length, stream: open }: NonNullable<Call['body']>, reject: (error: unknown) => void): void {
   let state: 'waiting' | 'sending' | 'over' = 'waiting';
   const start = (): void => {
     clearTimeout(timer);
@@ -136,7 +138,8 @@ function sendWhenWanted(request: ClientRequest, open: () => Readable, reject: (e
     state = 'over';
   });
   request.on('close', () => clearTimeout(timer));
-  request.flushHeaders();
+  if (length < ASK_FROM_BYTES) start();
+  else request.flushHeaders();
 }
 
 async function firstLine(answer: IncomingMessage): Promise<string> {

@@ -34,7 +34,7 @@ export interface ProduceRequest {
   readonly inputs: ReadonlyMap<string, StageInput>;
   /** Whether the files of the result must be here: a result that another machine made is then no answer. */
   readonly whole: boolean;
-  /** Brings the files of the inputs here; called before the stage runs. */
+  /** Brings the files of the inputs here; called when nothing speaks against running the stage. */
   readonly prepare: () => Promise<void>;
 }
 
@@ -44,10 +44,10 @@ export async function produceUnit(workplace: Workplace, unit: KeyedUnit, { input
   const { stage: name } = unit.unit;
   const found = await (whole ? shared.lookupWhole(name, unit.action.key) : shared.lookup(name, unit.action.key));
   if (found !== undefined) return { status: 'cached', ...found };
-  await prepare();
   const stage = await unit.stage.load();
   stage.requires(unit.request);
   const declared = await firstWork.before(name);
+  await prepare();
   const [began, cpu, createdAt] = [performance.now(), process.cpuUsage(), new Date().toISOString()];
   const { result: { manifest, pieces }, memory } = await measureMemory(() => made(workplace, unit, results, { stage, declared }));
   const cost: Pick<ActionInfo, 'wallSeconds' | 'cpuSeconds' | 'memory'> = {
