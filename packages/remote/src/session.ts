@@ -1,10 +1,13 @@
 /** What one process of a build does with a remote cache: asks, downloads and uploads with a bound, believes nothing, waits for nothing long. */
 import type { Reporter } from '@tundish/diagnostics';
 import { type ActionEntry, type BlobRef, type RemoteCache, type RemoteResults, type RemoteTraffic, type SharedResult, type Store, decodeActionEntry } from '@tundish/store';
-import { DEADLINES, type Deadlines, Patience, remoteFailure, watchedStream } from './deadlines.js';
+import { DEADLINES, type Deadlines } from './deadlines.js';
+import { remoteFailure } from './errors.js';
 import { Limiter } from './limiter.js';
 import { Outage, type RunMarks, marksOfProcess } from './outage.js';
+import { Patience } from './patience.js';
 import { Uploads } from './uploads.js';
+import { watchedStream } from './watched-stream.js';
 
 /** Streams at once, in each direction. */
 const STREAMS = 4;

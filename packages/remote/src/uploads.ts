@@ -1,9 +1,11 @@
 /** What a process sends to a remote cache beside its work: blobs, then the entries that name them, and only what is missing there. */
 import type { Reporter } from '@tundish/diagnostics';
 import type { BlobRef, RemoteCache, SharedResult, Store } from '@tundish/store';
-import { type Deadlines, Patience, remoteFailure } from './deadlines.js';
+import type { Deadlines } from './deadlines.js';
+import { remoteFailure } from './errors.js';
 import { Limiter } from './limiter.js';
 import type { Outage } from './outage.js';
+import { Patience } from './patience.js';
 
 export interface UploadsRequest {
   readonly cache: RemoteCache;

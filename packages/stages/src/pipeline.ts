@@ -19,7 +19,7 @@ import { type NamedFile, namedFiles, neededFiles } from './needed-files.js';
 import { type Unit, inputsOf, unitName } from './plan.js';
 import { FirstWork } from './preflight/first-work.js';
 import { type Produced, type Workplace, produceUnit } from './produce-unit.js';
-import { type FoundResult, SharedResults } from './shared-results.js';
+import { type FoundIn, type FoundResult, SharedResults } from './shared-results.js';
 import { Source } from './source.js';
 import type { StageInput } from './stage.js';
 import { stageInput } from './stage-input.js';
@@ -96,7 +96,7 @@ export class Pipeline {
   }
 
   /** Shows observers the units that `work` runs as one stage. */
-  observeStage<T extends { readonly status: 'run' | 'cached' }>(stage: string, work: (reporter: Reporter) => Promise<T>): Promise<T> {
+  observeStage<T extends { readonly status: 'run' | 'cached'; readonly source?: FoundIn }>(stage: string, work: (reporter: Reporter) => Promise<T>): Promise<T> {
     return this.#place.observation.around({ level: 'stage', stage, name: stage }, (span) => work(span.reporter(this.request.reporter)));
   }
 

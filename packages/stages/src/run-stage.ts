@@ -6,6 +6,7 @@ import { Pipeline } from './pipeline.js';
 import type { PipelineRequest, UnitRun } from './pipeline-request.js';
 import type { PieceCount } from './pieces.js';
 import { type Unit, pairsOf, placeOf, unitsOf } from './plan.js';
+import type { FoundIn } from './shared-results.js';
 
 export interface RunStageRequest extends PipelineRequest {
   /** A stage of Tundish, or one of the recipe's own by its name. */
@@ -48,7 +49,7 @@ export async function runStage(request: RunStageRequest): Promise<StageRun> {
 }
 
 /** Runs units of one stage after each other; observers see them as one stage. */
-function runUnits(pipeline: Pipeline, stage: string, units: readonly Unit[]): Promise<{ readonly status: 'run' | 'cached'; readonly runs: readonly UnitRun[] }> {
+function runUnits(pipeline: Pipeline, stage: string, units: readonly Unit[]): Promise<{ readonly status: 'run' | 'cached'; readonly source: FoundIn; readonly runs: readonly UnitRun[] }> {
   return pipeline.observeStage(stage, async (reporter) => {
     const runs: UnitRun[] = [];
     // A single unit tells its own progress; around it this would hide that.
@@ -58,7 +59,7 @@ function runUnits(pipeline: Pipeline, stage: string, units: readonly Unit[]): Pr
       runs.push(await pipeline.run(unit));
     }
     report();
-    return { runs, status: statusOf(runs) };
+    return { runs, status: statusOf(runs), source: runs.some(({ source }) => source === 'remote') ? 'remote' : 'local' };
   });
 }
 

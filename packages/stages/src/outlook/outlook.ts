@@ -89,14 +89,14 @@ async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<stri
   }
   const pending = inputs.filter(([, input]) => input?.certain === false).map(([name]) => name);
   const { key, entry: place, found } = await pipeline.explain(unit, new Map(inputs.map(([name, input]) => [name, input?.manifest as StageManifest])));
-  const { manifest, source } = found ?? {};
-  // What only the remote cache has, has no folder here.
-  const entry = source === 'local' ? place : null;
-  const last = manifest === undefined || isCompared ? entries.ofUnit(unit) : undefined;
+  const last = found === undefined || isCompared ? entries.ofUnit(unit) : undefined;
   const differences = last === undefined ? [] : ownFirst(leafDifferences(new Map(Object.entries(last.sidecar.config)), new Map(Object.entries(key.fields))));
-  if (manifest === undefined) return { state: 'run', why: whyRun(differences, last, pending), source: null, differences, entry: null, manifest: last?.manifest, last };
-  if (pending.length === 0) return { state: 'cached', why: source === 'remote' ? 'another machine made it' : 'nothing changed', source: source ?? null, differences, entry, manifest, last };
-  return { state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached`, source: source ?? null, differences, entry, manifest, last };
+  if (found === undefined) return { state: 'run', why: whyRun(differences, last, pending), source: null, differences, entry: null, manifest: last?.manifest, last };
+  const isRemote = found.source === 'remote';
+  // What only the remote cache has, has no folder here.
+  const served = { ...found, entry: isRemote ? null : place, differences, last };
+  if (pending.length === 0) return { ...served, state: 'cached', why: isRemote ? 'another machine made it' : 'nothing changed' };
+  return { ...served, state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached` };
 }
 
 function whyRun(differences: readonly LeafDifference[], last: LastEntry | undefined, pending: readonly string[]): string {
