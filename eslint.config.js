@@ -7,6 +7,7 @@ const MAY_IMPORT = {
   diagnostics: [],
   store: ['diagnostics'],
   recipe: ['diagnostics', 'store'],
+  remote: ['diagnostics', 'store'],
   checkpoint: ['diagnostics', 'store'],
   tokenizer: ['diagnostics'],
   graph: ['diagnostics'],
@@ -21,8 +22,8 @@ const MAY_IMPORT = {
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
   'cache-server': ['diagnostics', 'store'],
-  cli: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
-  nx: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'container', 'tokenizer', 'cli'],
+  cli: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
+  nx: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'container', 'tokenizer', 'cli'],
 };
 const SURFACES = ['cli', 'nx'];
 const ALL = Object.keys(MAY_IMPORT);

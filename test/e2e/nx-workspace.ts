@@ -88,8 +88,8 @@ export class NxWorkspace {
   }
 
   /** The command line without Nx. */
-  tundish(args: readonly string[], input?: string): Promise<Finished> {
-    return this.#run(process.execPath, [this.#program('tundish'), ...args], {}, { input });
+  tundish(args: readonly string[], input?: string, environment: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    return this.#run(process.execPath, [this.#program('tundish'), ...args], environment, { input });
   }
 
   /** Runs a command at a terminal, where a person answers what it says. */

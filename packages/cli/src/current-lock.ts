@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, encodeLock, lockDifferences } from '@tundish/recipe/lock';
 import { modelLayout, resolveLock } from '@tundish/stages/outlook';
-import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
+import { standInAt } from './build/refreshed-lock.js';
+import { cacheRootOf, hubAccess, hubCacheOf, remoteCacheWordsOf } from './environment.js';
 import { toolchainNamed } from './toolchains.js';
 
 export interface CurrentLock {
@@ -23,6 +24,7 @@ export async function currentLock(workspaceRoot: string, modelRoot: string, repo
     hubCache: hubCacheOf(),
     hub: { ...hubAccess(), offline: true },
     toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
+    ...(remoteCacheWordsOf() === undefined ? {} : { standIn: await standInAt(layout.lock, bytes) }),
   });
   return { lock, stale: bytes === undefined ? undefined : await differences(bytes, layout.lock, lock) };
 }

@@ -1,8 +1,9 @@
 /** What the environment may say: the only place of this package that reads it. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Terminal } from '@tundish/diagnostics';
+import { type Terminal, printable } from '@tundish/diagnostics';
 import type { WatchWords } from './build/build-watch.js';
+import { cliError } from './errors.js';
 
 /** Root of the store and the action cache. TUNDISH_CACHE_ROOT moves it out of the workspace. */
 export function cacheRootOf(workspaceRoot: string): string {
@@ -27,6 +28,22 @@ export function hubAccess(): { readonly token?: string; readonly offline: boolea
 export function watchWordsOf(): WatchWords {
   const { TUNDISH_TRACE: trace, TUNDISH_EVENTS: events, TUNDISH_MAX_MEMORY: maxMemory } = process.env;
   return { trace, events, maxMemory };
+}
+
+/** The remote cache of this machine: where it is, the token of an HTTP server, and whether results are sent too. */
+export interface RemoteCacheWords {
+  readonly address: string;
+  readonly token?: string;
+  readonly mode: 'read' | 'read-write';
+}
+
+/** TUNDISH_REMOTE_CACHE, _TOKEN and _MODE; undefined without an address. @throws CLI_USAGE */
+export function remoteCacheWordsOf(): RemoteCacheWords | undefined {
+  const { TUNDISH_REMOTE_CACHE: address = '', TUNDISH_REMOTE_CACHE_TOKEN: token = '', TUNDISH_REMOTE_CACHE_MODE: given = '' } = process.env;
+  if (address === '') return undefined;
+  const mode = given === '' ? 'read-write' : given;
+  if (mode !== 'read' && mode !== 'read-write') throw cliError('CLI_USAGE', { what: `TUNDISH_REMOTE_CACHE_MODE is ${printable(given)}`, fix: 'set it to read or read-write, or leave it out' });
+  return { address, mode, ...(token === '' ? {} : { token }) };
 }
 
 /** The terminal behind a stream; undefined for a pipe, a file and TERM=dumb. Colour needs NO_COLOR unset, and FORCE_COLOR or TERM that allow it. */

@@ -17,5 +17,7 @@ export type { Io } from './io.js';
 export { lineIo } from './line-io.js';
 export { main } from './main.js';
 export { programSetup } from './program-setup.js';
+export { withRemote } from './remote-results.js';
+export type { RemoteResultsRequest } from './remote-results.js';
 export type { ProgramSetup } from './program-setup.js';
 export { adapters, toolchainNamed } from './toolchains.js';

@@ -5,6 +5,7 @@ import type { Unit } from '@tundish/stages/workspace';
 import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
 import { type CurrentLock, currentLock } from './current-lock.js';
 import { type Io, ioReporter } from './io.js';
+import { withRemote } from './remote-results.js';
 import { adapters } from './toolchains.js';
 
 export interface ModelOutlook extends CurrentLock {
@@ -19,6 +20,7 @@ export async function modelOutlook(workspaceRoot: string, modelRoot: string, sig
     const pipeline = Pipeline.withLock({
       workspaceRoot, modelRoot, adapters, reporter, signal,
       cacheRoot: cacheRootOf(workspaceRoot), hubCache: hubCacheOf(), hub: { ...hubAccess(), offline: true }, threads: 1, inputsInPlace: false,
+      ...(await withRemote({ reporter, signal, readOnly: true })),
     }, current.lock);
     return { ...current, units: await (asked === undefined ? buildOutlook(pipeline) : unitOutlooks(pipeline, asked(current.lock))) };
   } finally {

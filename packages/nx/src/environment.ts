@@ -5,7 +5,7 @@ import { watchWordsOf } from '@tundish/cli/environment';
 import { isCI } from 'nx/src/utils/is-ci.js';
 import { nxError } from './errors.js';
 
-export { cacheRootOf, hubAccess, hubCacheOf } from '@tundish/cli/environment';
+export { cacheRootOf, hubAccess, hubCacheOf, remoteCacheWordsOf } from '@tundish/cli/environment';
 
 /** True where Nx itself believes to run in continuous integration. */
 export function inContinuousIntegration(): boolean {

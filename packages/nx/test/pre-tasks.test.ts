@@ -82,6 +82,23 @@ describe('preTasksExecution', () => {
     expect(lockOf(root).text).toBe(committed);
   });
 
+  it('takes in CI the committed lock for a checkpoint that is not here, and still holds the recipe against it', async () => {
+    const root = workspaceWithModel(RECIPE);
+    await before(root);
+    const { text } = lockOf(root);
+    rmSync(join(root, MODEL, 'checkpoint'));
+    await expect(before(root, 'local', ['run', 'tiny:compile'])).rejects.toThrow('CHECKPOINT_FOLDER_NOT_FOUND');
+    process.env['CI'] = 'true';
+    await before(root, 'ci', ['run', 'tiny:compile']);
+    expect(lockOf(root).text).toBe(text);
+    writeFiles(root, { [`${MODEL}/recipe.yaml`]: `checkpoint: ./checkpoint\n${RECIPE}generation: { maxTokens: 9 }\n` });
+    await expect(before(root, 'ci', ['run', 'tiny:compile'])).rejects.toThrow('NX_LOCK_STALE');
+    process.env['CI'] = 'false';
+    process.env['TUNDISH_REMOTE_CACHE'] = 'file:///nowhere';
+    await before(root, 'local', ['run', 'tiny:compile']);
+    expect(lockOf(root).text).toBe(text.replace('"maxTokens": 256', '"maxTokens": 9'));
+  });
+
   it('lets other models build in CI when a checkpoint was never fetched, and refuses its own', async () => {
     const root = workspaceWithModel(RECIPE);
     await before(root);

@@ -3,8 +3,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lock } from '@tundish/recipe';
 import { describe, expect, it } from 'vitest';
-import { pruneRuns, readRecords, writeRecord } from '../src/run/run-record.js';
-import { summaryTable } from '@tundish/cli/summary';
+import { pruneRuns, readRecords, remoteMarks, writeRecord } from '../src/run/run-record.js';
+import { remoteLines, summaryTable } from '@tundish/cli/summary';
 import { emptyFolder } from './temporary-workspace.js';
 
 const cell = (ar: number, cl: number): Lock['cells'][string] => ({ ar, cl, part: 1, parts: 1 });
@@ -35,6 +35,28 @@ describe('summary', () => {
       package                    cached (Nx)                                   0 B
       total                      2 run, 8 cached                   14.2 s   3.3 MB"
     `);
+  });
+
+  it('says what came from the remote cache, the files of the container among it', () => {
+    const root = emptyFolder();
+    const run = { id: '78', startedAt: 1000 };
+    const record = { seconds: 0.02, cpuSeconds: 0, peakRssBytes: 0, bytesWritten: 0, outputs: 3 };
+    writeRecord(root, run, { task: 'tiny:load', status: 'cached', ...record, remote: { results: 1, down: 1500, up: 0 } });
+    writeRecord(root, run, { task: 'tiny:arcl', status: 'cached', ...record, remote: { results: 2, down: 2500, up: 0 } });
+    writeRecord(root, run, { task: 'tiny:optimize', status: 'cached', ...record, remote: { results: 0, down: 0, up: 0 } });
+    writeRecord(root, run, { task: 'tiny:quantize', status: 'run', ...record, remote: { results: 0, down: 0, up: 1_000_000 } });
+    const records = readRecords(root, run);
+    expect(summaryTable('tiny', LOCK, records, 1).slice(2, 6).map((line) => line.split(/ {2,}/)[1])).toEqual(['cached (remote)', 'cached (store)', 'run', 'cached (remote)']);
+    expect(remoteLines(records, { down: 6000, up: 0 })).toEqual(['remote cache: 3 results found, 10.0 kB down, 1.0 MB up']);
+    expect(remoteLines(new Map(), undefined)).toEqual([]);
+  });
+
+  it('lets one process of a run warn about the remote cache, and the others know', () => {
+    const root = emptyFolder();
+    const [one, two] = [{ id: '79', startedAt: 1000 }, { id: '80', startedAt: 1001 }].map((run) => remoteMarks(root, run));
+    expect([one?.isSet('down'), one?.set('down'), one?.set('down'), one?.isSet('down'), one?.isSet('refuses')]).toEqual([false, true, false, true, false]);
+    expect(two?.isSet('down')).toBe(false);
+    expect([...readRecords(root, { id: '79', startedAt: 1000 })]).toEqual([]);
   });
 
   it('keeps the newest runs', () => {

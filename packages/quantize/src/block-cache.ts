@@ -17,8 +17,8 @@ export interface BlockInputs {
 
 /** The files of one block's result. */
 export interface BlockFiles {
-  /** Absolute path of a file by its name. */
-  path(name: string): string;
+  /** Absolute path of a file by its name; it may have to be fetched. */
+  path(name: string): Promise<string>;
   /** sha256 of a file by its name. */
   sha256(name: string): string;
 }
@@ -43,7 +43,7 @@ export function uncached(folder: string): BlockCache {
       for (const path of read) await rm(path, { force: true });
       read = last;
       last = [activationsName(name), referenceName(name)].map((file) => join(folder, file));
-      return { path: (file) => join(folder, file), sha256: (file) => createHash('sha256').update(readFileSync(join(folder, file))).digest('hex') };
+      return { path: (file) => Promise.resolve(join(folder, file)), sha256: (file) => createHash('sha256').update(readFileSync(join(folder, file))).digest('hex') };
     },
   };
 }

@@ -46,8 +46,9 @@ export async function writeBlockRecord(path: string, result: BlockResult): Promi
 
 /** The result that `files` hold. A walk that made a block reads it back too, so that a found one cannot differ. */
 export async function readBlockRecord(block: string, files: BlockFiles): Promise<BlockResult> {
-  const record = JSON.parse(await readFile(files.path(recordName(block)), 'utf8')) as BlockRecord;
-  const tensors = new TensorFiles(() => files.path(weightsName(block)));
+  const record = JSON.parse(await readFile(await files.path(recordName(block)), 'utf8')) as BlockRecord;
+  const path = await files.path(weightsName(block));
+  const tensors = new TensorFiles(() => path);
   try {
     return { ...record, weights: record.weights.map(({ weight, ...names }) => ({ ...names, weight: withScales(weight, tensors) })) };
   } finally {

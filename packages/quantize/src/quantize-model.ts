@@ -114,7 +114,7 @@ class Walk {
     if (cacheDecision !== undefined) this.#cacheDecisions.set(segment.name, cacheDecision);
     this.#layers.push(...layers);
     for (const { name, warnings } of layers) for (const warning of warnings) this.request.reporter.warn(`${name}: ${warning}`);
-    this.#files.set(weightsName(segment.name), files.path(weightsName(segment.name)));
+    this.#files.set(weightsName(segment.name), await files.path(weightsName(segment.name)));
     this.#before = { name: segment.name, files };
   }
 
@@ -167,8 +167,8 @@ class Walk {
     const before = this.#before as { readonly name: string; readonly files: BlockFiles };
     return solveSegment({
       segment, weights, resolve, kernels, threads, signal, folder, inputs: calibration.inputs,
-      quantized: before.files.path(activationsName(before.name)),
-      ...(needsReference(weights.technique) ? { reference: before.files.path(referenceName(before.name)) } : {}),
+      quantized: await before.files.path(activationsName(before.name)),
+      ...(needsReference(weights.technique) ? { reference: await before.files.path(referenceName(before.name)) } : {}),
       onBytes: (bytes) => { this.#bytesRead += bytes; },
     });
   }
@@ -212,7 +212,7 @@ class Walk {
     const model = weights === undefined ? segment.model : cloneModel(segment.model);
     await writeZeroPoints(folder, (weights ?? []).map(({ weight }) => weight));
     if (weights !== undefined) replaceParameters(model.graph, new Map(weights.map(({ key, weight }) => [key, weight])));
-    const stream = this.#before === undefined ? undefined : new LiveActivations(this.#before.files.path(activationsName(this.#before.name)), inputs.windows.length);
+    const stream = this.#before === undefined ? undefined : new LiveActivations(await this.#before.files.path(activationsName(this.#before.name)), inputs.windows.length);
     const next = writes && segment.output !== 'logits' ? new LiveActivationsWriter(join(folder, (weights === undefined ? referenceName : activationsName)(segment.name))) : undefined;
     try {
       const observation = { ...this.#observation(segment, model, weights ?? [], folder, calibration), feeds: (index: number) => windowFeeds(inputs, segment, index, stream?.window(index)) };

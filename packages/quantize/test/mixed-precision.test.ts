@@ -89,7 +89,7 @@ class Kept implements BlockCache {
       this.#folders.set(key, folder);
     }
     const path = (file: string): string => join(folder as string, file);
-    return { path, sha256: (file) => `${key.length} ${path(file)}` };
+    return { path: (file) => Promise.resolve(path(file)), sha256: (file) => `${key.length} ${path(file)}` };
   }
 }
 

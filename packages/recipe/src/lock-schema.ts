@@ -66,6 +66,8 @@ export const lockSchema = z.strictObject({
     z.strictObject({ kind: z.literal('gguf'), location: text, file: pin, import: importLock, importer: positive, files: z.record(text, pin) }),
     z.strictObject({ kind: z.literal('hub'), location: text, revision: text, files: z.record(text, pin) }),
   ]),
+  // What config.json allows, so that the recipe can be resolved where the checkpoint is not; absent in older locks.
+  limits: z.strictObject({ layers: positive, maxPositionEmbeddings: positive }).optional(),
   cells: z.record(text, z.strictObject({ ar: positive, cl: positive, part: positive, parts: positive })),
   parts: z.record(text, z.strictObject({ part: positive, parts: positive, cells: z.array(text) })),
   stages: z.strictObject({

@@ -47,6 +47,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     schema: LOCK_SCHEMA,
     model: request.model,
     source: request.source,
+    limits: { layers: request.layers, maxPositionEmbeddings: request.maxPositionEmbeddings },
     cells: Object.fromEntries(planCells(plan).map(({ name, ar, cl, part, parts }) => [name, { ar, cl, part, parts }])),
     parts: Object.fromEntries(planParts(plan).map(({ name, part, parts, cells }) => [name, { part, parts, cells: [...cells] }])),
     stages: {

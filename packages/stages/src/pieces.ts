@@ -1,16 +1,20 @@
 /** Pieces of a stage's work with keys of their own: a stage that is killed loses one of them at most. */
 import { silentReporter } from '@tundish/diagnostics';
-import { type ActionCache, type ActionInfo, type ActionInputs, type StageManifest, type Store, actionKey } from '@tundish/store';
+import { type ActionCache, type ActionInfo, type ActionInputs, type BlobRef, type StageManifest, type Store, actionKey } from '@tundish/store';
 import type { Observation } from './observe/observation.js';
 import { measureMemory } from './memory/measure-memory.js';
 import { cpuSecondsSince } from './observe/process-usage.js';
 import { publishResult } from './publish.js';
+import type { FoundIn, SharedResults } from './shared-results.js';
 import type { Piece, PieceRequest, StageFile } from './stage.js';
 
 /** What a piece inherits of the unit that it belongs to. */
 export interface PieceOwner {
   readonly store: Store;
   readonly cache: ActionCache;
+  readonly shared: SharedResults;
+  /** Whether a piece counts as found only with all its files here. */
+  readonly whole: boolean;
   /** Code, tool and profile of the unit. */
   readonly by: Pick<ActionInputs, 'code' | 'tool' | 'profile'>;
   /** The main thing that the unit read. */
@@ -20,6 +24,9 @@ export interface PieceOwner {
   readonly unit: string;
   readonly observation: Observation;
 }
+
+/** A piece that another machine made has lost a file that is read: the stage must make it. */
+export class LostPiece extends Error {}
 
 /** How many pieces of a unit were there already. */
 export interface PieceCount {
@@ -44,16 +51,16 @@ export class Pieces {
     return this.#pieceOf(manifest);
   }
 
-  async #find(request: PieceRequest, make: (scratch: string) => Promise<readonly StageFile[]>): Promise<{ readonly status: 'run' | 'cached'; readonly manifest: StageManifest }> {
-    const { store, cache, by } = this.owner;
+  async #find(request: PieceRequest, make: (scratch: string) => Promise<readonly StageFile[]>): Promise<{ readonly status: 'run' | 'cached'; readonly source?: FoundIn; readonly manifest: StageManifest }> {
+    const { store, cache, shared, whole, by } = this.owner;
     const { operation, name, options, digests } = request;
     const { code, tool, profile } = by;
     const { key, fields } = actionKey({ stage: operation, code, ...(tool === undefined ? {} : { tool }), ...(profile === undefined ? {} : { profile }), options: { ...options, subject: name }, upstream: digests });
-    const found = await cache.lookup(operation, key);
+    const found = await (whole ? shared.lookupWhole(operation, key) : shared.lookup(operation, key));
     this.#total += 1;
     if (found !== undefined) {
       this.#cached += 1;
-      return { status: 'cached', manifest: found };
+      return { status: 'cached', ...found };
     }
     const began = performance.now();
     const cpu = process.cpuUsage();
@@ -69,15 +76,23 @@ export class Pieces {
       cpuSeconds: cpuSecondsSince(cpu),
       memory: { declared: null, measured: memory.bytes, of: memory.of, limit: null },
     };
-    return { status: 'run', manifest: await cache.publish(operation, key, { manifest, info }) };
+    const published = await cache.publish(operation, key, { manifest, info });
+    shared.share(operation, key, published);
+    return { status: 'run', manifest: published };
   }
 
   #pieceOf(manifest: StageManifest): Piece {
-    const { store } = this.owner;
+    const { store, shared } = this.owner;
+    const ref = (name: string): BlobRef => {
+      const { sha256, size } = manifest.outputs.find((output) => output.name === name) as StageManifest['outputs'][number];
+      return { sha256, size };
+    };
     return {
-      file: (name) => {
-        const { sha256, size } = manifest.outputs.find((output) => output.name === name) as StageManifest['outputs'][number];
-        return { sha256, size, path: store.pathOf({ sha256, size }) };
+      ref,
+      path: async (name) => {
+        await shared.fetch([ref(name)]);
+        if (!store.has(ref(name))) throw new LostPiece(`${name} of ${manifest.subject ?? ''}`);
+        return store.pathOf(ref(name));
       },
     };
   }

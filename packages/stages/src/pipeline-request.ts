@@ -1,9 +1,10 @@
 /** What a pipeline is asked, and what it says of a unit that it ran. */
 import type { Reporter } from '@tundish/diagnostics';
-import type { StageManifest } from '@tundish/store';
+import type { RemoteResults, StageManifest } from '@tundish/store';
 import type { Observer } from './observe/event.js';
 import type { PieceCount } from './pieces.js';
 import type { Unit } from './plan.js';
+import type { FoundIn } from './shared-results.js';
 import type { Adapters } from './stage.js';
 
 export interface PipelineRequest {
@@ -28,12 +29,16 @@ export interface PipelineRequest {
   readonly observers?: readonly Observer[];
   /** Start of the run that this pipeline is part of, milliseconds since 1970; absent: now. It is in events only. */
   readonly startedAt?: number;
+  /** Where results of other machines are found and those of this one go; `close` waits for what is on its way. */
+  readonly remote?: RemoteResults;
 }
 
 /** What became of one unit. */
 export interface UnitRun {
   readonly unit: Unit;
   readonly status: 'run' | 'cached';
+  /** Where a cached result was. */
+  readonly source?: FoundIn;
   readonly seconds: number;
   /** Of the whole process in that time, all threads included. */
   readonly cpuSeconds: number;

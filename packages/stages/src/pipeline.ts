@@ -15,9 +15,11 @@ import { Observation } from './observe/observation.js';
 import { cpuSecondsSince } from './observe/process-usage.js';
 import { recipeObservers } from './observe/recipe-observers.js';
 import type { PipelineRequest, UnitRun } from './pipeline-request.js';
+import { type NamedFile, namedFiles, neededFiles } from './needed-files.js';
 import { type Unit, inputsOf, unitName } from './plan.js';
 import { FirstWork } from './preflight/first-work.js';
 import { type Produced, type Workplace, produceUnit } from './produce-unit.js';
+import { type FoundIn, type FoundResult, SharedResults } from './shared-results.js';
 import { Source } from './source.js';
 import type { StageInput } from './stage.js';
 import { stageInput } from './stage-input.js';
@@ -49,10 +51,12 @@ export class Pipeline {
     this.lock = lock;
     this.store = openStore(request.cacheRoot);
     const { startedAt = Date.now(), reporter } = request;
+    const cache = openActionCache(this.store, layout.model);
     this.#place = {
       ...request, layout, lock,
       store: this.store,
-      cache: openActionCache(this.store, layout.model),
+      cache,
+      results: new SharedResults(this.store, cache, request.remote),
       source: new Source(request, layout, lock),
       code: new CodeDigests(request.cacheRoot, remember),
       firstWork: new FirstWork({ ...request, layout, lock }),
@@ -92,14 +96,15 @@ export class Pipeline {
   }
 
   /** Shows observers the units that `work` runs as one stage. */
-  observeStage<T extends { readonly status: 'run' | 'cached' }>(stage: string, work: (reporter: Reporter) => Promise<T>): Promise<T> {
+  observeStage<T extends { readonly status: 'run' | 'cached'; readonly source?: FoundIn }>(stage: string, work: (reporter: Reporter) => Promise<T>): Promise<T> {
     return this.#place.observation.around({ level: 'stage', stage, name: stage }, (span) => work(span.reporter(this.request.reporter)));
   }
 
-  /** Ends the observers, and keeps digests of code for the next process, once for all units. */
+  /** Ends the observers, keeps digests of code for the next process, and waits for uploads, once for all units. */
   async close(): Promise<void> {
     // Only a memo: a disk without room for it costs the next process some reading.
     await this.#place.code.save().catch(() => undefined);
+    await this.request.remote?.finish();
     await this.#place.observation.close();
   }
 
@@ -119,42 +124,56 @@ export class Pipeline {
     return this.#place.source.folder();
   }
 
-  /** The result of a unit with its files on disk; made again when the store has lost them. */
+  /** The result of a unit with its files on disk: fetched, or made again, when the store does not have them. */
   async input(unit: Unit): Promise<StageInput> {
-    const manifest = this.request.inputsInPlace === true ? await this.#inPlace(unit) : (await this.run(unit)).manifest;
-    if (manifest.externals.some((external) => this.#place.source.holds(external))) await this.#place.source.locate();
+    const manifest = await this.#manifest(unit);
+    await this.#provide([{ unit, manifest, files: namedFiles(manifest) }]);
     return this.#stageInput(manifest);
   }
 
   /**
-   * The key that a unit has with these results of the units it reads, and what the store holds under it. Nothing is run or marked
-   * as used.
+   * The key that a unit has with these results of the units it reads, and what the store or the remote cache holds under it. Nothing
+   * is run, written or marked as used.
    */
-  async explain(unit: Unit, upstream: ReadonlyMap<string, StageManifest>): Promise<{ readonly key: ActionKey; readonly entry: string; readonly manifest: StageManifest | undefined }> {
+  async explain(unit: Unit, upstream: ReadonlyMap<string, StageManifest>): Promise<{ readonly key: ActionKey; readonly entry: string; readonly found: FoundResult | undefined }> {
     const inputs = new Map([...upstream].map(([name, manifest]) => [name, this.#stageInput(manifest)]));
     const { action } = await keyedUnit(this.#place, unit, inputs);
-    const { cache } = this.#place;
-    return { key: action, entry: cache.entryPath(unit.stage, action.key), manifest: cache.peek(unit.stage, action.key) };
+    const { cache, results } = this.#place;
+    return { key: action, entry: cache.entryPath(unit.stage, action.key), found: await results.peek(unit.stage, action.key) };
   }
 
-  async #inPlace(unit: Unit): Promise<StageManifest> {
-    const manifest = readManifest(this.layout.manifest(unit.stage, unit.subject));
-    if (this.#isWhole(manifest)) return manifest;
-    // Compared before anything is written: a stage.json that disagrees must still be there when the user looks.
-    const again = await this.#make(unit);
-    if (again.status === 'run') this.#rebuilt.add(unitName(unit));
-    if (manifestDigest(again.manifest) === manifestDigest(manifest)) return manifest;
+  /** The result of a unit as far as its stage.json says it; its files need not be here. */
+  async #manifest(unit: Unit): Promise<StageManifest> {
+    return this.request.inputsInPlace === true ? readManifest(this.layout.manifest(unit.stage, unit.subject)) : (await this.run(unit)).manifest;
+  }
+
+  /** Fetches what the store lacks, all at once; what cannot be had is made again, unit after unit. */
+  async #provide(inputs: readonly NeededInput[]): Promise<void> {
+    const { results, source } = this.#place;
+    const isOfSource = (file: NamedFile): boolean => 'location' in file && source.holds(file);
+    if (inputs.some(({ files }) => files.some(isOfSource))) await source.locate();
+    const wanted = inputs.map(({ files, ...input }) => ({ ...input, files: files.filter((file) => !isOfSource(file)) }));
+    await results.fetch(wanted.flatMap(({ files }) => files));
+    for (const { unit, manifest, files } of wanted) {
+      const lost = files.filter((file) => !this.store.has(file));
+      if (lost.length > 0) await this.#remake(unit, manifest, lost);
+    }
+  }
+
+  /** Compared before anything is written: a stage.json that disagrees must still be there when the user looks. */
+  async #remake(unit: Unit, manifest: StageManifest, lost: readonly NamedFile[]): Promise<void> {
+    const again = await this.#make(unit, lost);
+    if (again.status === 'run') {
+      this.#rebuilt.add(unitName(unit));
+      this.request.reporter.info(`${unitName(unit)} was run again: files of its result were gone`);
+    }
+    if (manifestDigest(again.manifest) === manifestDigest(manifest)) return;
     throw stageError('STAGE_REBUILD_DIFFERS', {
       what: `${unitName(unit)} was run again, because its files are gone from the store, and gave other bytes than its stage.json names`,
       why: 'the stage.json comes from another machine or another version',
       evidence: { path: this.layout.manifest(unit.stage, unit.subject) },
       fix: `take the new result: npx nx run ${this.layout.model}:${unit.stage} --skip-nx-cache`,
     });
-  }
-
-  #isWhole(manifest: StageManifest): boolean {
-    const own = manifest.outputs.every((output) => this.store.has(output));
-    return own && manifest.externals.every((external) => this.#place.source.holds(external) || this.store.has(external));
   }
 
   #stageInput(manifest: StageManifest): StageInput {
@@ -170,11 +189,23 @@ export class Pipeline {
     return { unit, ...result, seconds: (performance.now() - began) / 1000, cpuSeconds: cpuSecondsSince(cpu), peakRssBytes: memory.bytes, bytesWritten: this.store.bytesWritten - written };
   }
 
-  #make(unit: Unit): Promise<Produced> {
+  /** @param lost files of the result that must be here, among them those that it has of others; absent: nothing reads them yet */
+  #make(unit: Unit, lost?: readonly NamedFile[]): Promise<Produced> {
     return this.#place.observation.around({ level: 'unit', stage: unit.stage, name: unitName(unit) }, async (span) => {
-      const inputs = new Map<string, StageInput>();
-      for (const input of inputsOf(this.lock, unit)) inputs.set(unitName(input), await this.input(input));
-      return produceUnit({ ...this.#place, reporter: span.reporter(this.request.reporter) }, await keyedUnit(this.#place, unit, inputs), inputs);
+      const read: { readonly unit: Unit; readonly manifest: StageManifest }[] = [];
+      for (const input of inputsOf(this.lock, unit)) read.push({ unit: input, manifest: await this.#manifest(input) });
+      const inputs = new Map(read.map((input) => [unitName(input.unit), this.#stageInput(input.manifest)]));
+      const digests = new Set(lost?.map(({ sha256 }) => sha256));
+      if (lost !== undefined) await this.#provide(read.map((input) => ({ ...input, files: namedFiles(input.manifest).filter(({ sha256 }) => digests.has(sha256)) })));
+      const prepare = (): Promise<void> => this.#provide(read.map((input) => ({ ...input, files: neededFiles(unit.stage, input.manifest) })));
+      return produceUnit({ ...this.#place, reporter: span.reporter(this.request.reporter) }, await keyedUnit(this.#place, unit, inputs), { inputs, whole: lost !== undefined, prepare });
     });
   }
+}
+
+/** A result that is about to be read, and which of its files. */
+interface NeededInput {
+  readonly unit: Unit;
+  readonly manifest: StageManifest;
+  readonly files: readonly NamedFile[];
 }

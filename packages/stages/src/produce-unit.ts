@@ -1,17 +1,18 @@
 /** The result of one unit: found in the action cache under its key, or made by its stage and published there. */
 import type { Reporter } from '@tundish/diagnostics';
-import { type ActionCache, type ActionInfo, type Store, diskError } from '@tundish/store';
+import { type ActionCache, type ActionInfo, type StageManifest, type Store, diskError } from '@tundish/store';
 import { upstreamDigests } from './key-inputs.js';
 import { measureMemory } from './memory/measure-memory.js';
 import { withinLimit } from './memory/within-limit.js';
 import type { Observation } from './observe/observation.js';
 import { cpuSecondsSince } from './observe/process-usage.js';
-import { Pieces } from './pieces.js';
+import { LostPiece, type PieceCount, Pieces } from './pieces.js';
 import type { PipelineRequest, UnitRun } from './pipeline-request.js';
 import { unitName } from './plan.js';
 import type { FirstWork } from './preflight/first-work.js';
 import { publishResult } from './publish.js';
 import { replayRequest } from './replay/request.js';
+import type { SharedResults } from './shared-results.js';
 import type { Stage, StageContext, StageInput, StageResult } from './stage.js';
 import type { KeyedUnit, ModelContext } from './unit-key.js';
 
@@ -19,39 +20,61 @@ import type { KeyedUnit, ModelContext } from './unit-key.js';
 export interface Workplace extends ModelContext, Pick<PipelineRequest, 'signal' | 'threads' | 'maxMemory'> {
   readonly store: Store;
   readonly cache: ActionCache;
+  readonly results: SharedResults;
   readonly observation: Observation;
   readonly firstWork: FirstWork;
   readonly reporter: Reporter;
 }
 
-/** A result in the store, and whether it was there. */
-export type Produced = Pick<UnitRun, 'status' | 'manifest' | 'expectedRssBytes' | 'pieces'>;
+/** A result, and whether it was there. */
+export type Produced = Pick<UnitRun, 'status' | 'manifest' | 'source' | 'expectedRssBytes' | 'pieces'>;
 
-/**
- * @param results of the units that it reads, by their names
- * @throws STAGE_MAX_MEMORY, the errors of preflight and of the stage; nothing is kept then but finished pieces
- */
-export async function produceUnit(workplace: Workplace, unit: KeyedUnit, results: ReadonlyMap<string, StageInput>): Promise<Produced> {
-  const { cache, firstWork } = workplace;
-  const { stage: name, subject } = unit.unit;
-  const found = await cache.lookup(name, unit.action.key);
-  if (found !== undefined) return { status: 'cached', manifest: found };
+export interface ProduceRequest {
+  /** Results of the units that it reads, by their names. */
+  readonly inputs: ReadonlyMap<string, StageInput>;
+  /** Whether the files of the result must be here: a result that another machine made is then no answer. */
+  readonly whole: boolean;
+  /** Brings the files of the inputs here; called when nothing speaks against running the stage. */
+  readonly prepare: () => Promise<void>;
+}
+
+/** @throws STAGE_MAX_MEMORY, the errors of preflight and of the stage; nothing is kept then but finished pieces */
+export async function produceUnit(workplace: Workplace, unit: KeyedUnit, { inputs: results, whole, prepare }: ProduceRequest): Promise<Produced> {
+  const { cache, firstWork, results: shared } = workplace;
+  const { stage: name } = unit.unit;
+  const found = await (whole ? shared.lookupWhole(name, unit.action.key) : shared.lookup(name, unit.action.key));
+  if (found !== undefined) return { status: 'cached', ...found };
   const stage = await unit.stage.load();
   stage.requires(unit.request);
   const declared = await firstWork.before(name);
-  const pieces = piecesOf(workplace, unit, results);
+  await prepare();
   const [began, cpu, createdAt] = [performance.now(), process.cpuUsage(), new Date().toISOString()];
-  const { result: manifest, memory } = await measureMemory(() => workplace.store.withScratch(async (scratch) => {
-    const result = await runStage(workplace, unit, { stage, scratch, pieces, declared });
-    return publishResult(workplace.store, { name: stage.name, subject, result, scratch, reporter: workplace.reporter });
-  }));
+  const { result: { manifest, pieces }, memory } = await measureMemory(() => made(workplace, unit, results, { stage, declared }));
   const cost: Pick<ActionInfo, 'wallSeconds' | 'cpuSeconds' | 'memory'> = {
     wallSeconds: (performance.now() - began) / 1000,
     cpuSeconds: cpuSecondsSince(cpu),
     memory: { declared: declared ?? null, measured: memory.bytes, of: memory.of, limit: workplace.maxMemory ?? null },
   };
-  const published = await cache.publish(name, unit.action.key, { manifest, info: { ...originOf(workplace, unit, results), createdAt, ...cost } });
-  return { status: 'run', manifest: published, ...(declared === undefined ? {} : { expectedRssBytes: declared }), ...(pieces.count.total === 0 ? {} : { pieces: pieces.count }) };
+  const handedOn = new Set([...results.values()].flatMap(({ manifest: { outputs, externals } }) => [...outputs, ...externals].map(({ sha256 }) => sha256)));
+  const published = await cache.publish(name, unit.action.key, { manifest, handedOn, info: { ...originOf(workplace, unit, results), createdAt, ...cost } });
+  shared.share(name, unit.action.key, published);
+  return { status: 'run', manifest: published, ...(declared === undefined ? {} : { expectedRssBytes: declared }), ...(pieces.total === 0 ? {} : { pieces }) };
+}
+
+/** Runs the stage; once more without pieces of other machines where one of them has lost a file. */
+async function made(workplace: Workplace, unit: KeyedUnit, results: ReadonlyMap<string, StageInput>, running: Pick<RunningStage, 'stage' | 'declared'>): Promise<{ readonly manifest: StageManifest; readonly pieces: PieceCount }> {
+  const { store, reporter } = workplace;
+  const attempt = (whole: boolean): ReturnType<typeof made> => store.withScratch(async (scratch) => {
+    const pieces = piecesOf(workplace, unit, results, whole);
+    const result = await runStage(workplace, unit, { ...running, scratch, pieces });
+    return { manifest: await publishResult(store, { name: running.stage.name, subject: unit.unit.subject, result, scratch, reporter }), pieces: pieces.count };
+  });
+  try {
+    return await attempt(false);
+  } catch (error) {
+    if (error instanceof LostPiece) return attempt(true);
+    throw error;
+  }
 }
 
 /** What the sidecar says beside the cost. */
@@ -65,8 +88,8 @@ function originOf({ lock }: ModelContext, { unit, request, action }: KeyedUnit, 
   };
 }
 
-function piecesOf({ store, cache, observation, lock }: Workplace, { unit, keyed }: KeyedUnit, results: ReadonlyMap<string, StageInput>): Pieces {
-  return new Pieces({ store, cache, by: keyed, source: sourceOf(lock, results), stage: unit.stage, unit: unitName(unit), observation });
+function piecesOf({ store, cache, results: shared, observation, lock }: Workplace, { unit, keyed }: KeyedUnit, results: ReadonlyMap<string, StageInput>, whole: boolean): Pieces {
+  return new Pieces({ store, cache, shared, whole, by: keyed, source: sourceOf(lock, results), stage: unit.stage, unit: unitName(unit), observation });
 }
 
 /** The main thing that a unit reads. */

@@ -16,6 +16,7 @@ import { type ModelLayout, modelLayout } from './layout.js';
 import { locateSource } from './locate-source.js';
 import { digestIfThere, pinQuantizeSource } from './pin-quantize-source.js';
 import { type RememberedRecipeRequest, rememberedRecipe } from './remembered-recipe.js';
+import { type CheckpointFacts, calibrationStandIn, checkpointStandIn, isAbsence, quantizeSourceStandIn } from './stand-in.js';
 
 export interface ResolveLockRequest {
   readonly workspaceRoot: string;
@@ -33,6 +34,8 @@ export interface ResolveLockRequest {
   readonly recipePath?: string;
   /** Stands for all that the recipe says of techniques. */
   readonly chain?: QuantizeRecipeName;
+  /** Stands for the files that it pins, as far as they are not on this machine; none of them is then downloaded. */
+  readonly standIn?: Lock | undefined;
 }
 
 /** Files that make up a checkpoint; anything else in its folder (goldens, texts, licences) is not part of it. */
@@ -50,19 +53,18 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
   const code = new CodeDigests(request.cacheRoot, remember);
   const file = await readRecipe(request, layout, { code, remember });
   const digests = openFileDigests(request.cacheRoot);
-  const located = await locate(request, layout.root, file);
-  const { config } = await readModelConfig(join(located.folder, 'config.json'), MODEL_TYPES);
+  const { standIn } = request;
+  const checkpoint = await checkpointFacts(request, layout.root, file, digests);
   const text = calibrationText(file.recipe);
-  const calibration = text === undefined ? undefined : await digestIfThere(digests, resolve(layout.root, text), request.signal);
-  const quantizeSource = await pinQuantizeSource({ recipe: file.recipe, root: layout.root, cacheRoot: request.cacheRoot, digests, remember, ...(request.signal === undefined ? {} : { signal: request.signal }) });
+  const calibration = text === undefined ? undefined : ((await digestIfThere(digests, resolve(layout.root, text), request.signal)) ?? (standIn === undefined ? undefined : calibrationStandIn(standIn, text)));
+  const pins = await pinQuantizeSource({ recipe: file.recipe, root: layout.root, cacheRoot: request.cacheRoot, digests, remember, ...(request.signal === undefined ? {} : { signal: request.signal }) });
+  const quantizeSource = standIn === undefined ? pins : quantizeSourceStandIn(standIn, file.recipe, pins, layout.root);
   const lock = resolveRecipe({
+    ...checkpoint,
     file,
     model: layout.model,
-    source: await pinSource(located.folder, located.source, digests, request),
     ...(calibration === undefined ? {} : { calibration }),
     ...(quantizeSource === undefined ? {} : { quantizeSource }),
-    maxPositionEmbeddings: config.maxPositionEmbeddings,
-    layers: config.numHiddenLayers,
     toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
     custom: await resolveCustomStages({ file, root: layout.root, cacheRoot: request.cacheRoot, code, remember }),
   });
@@ -81,11 +83,20 @@ async function readRecipe({ cacheRoot, recipePath, chain }: ResolveLockRequest, 
   return chain === undefined ? file : withNamedChain(file, chain);
 }
 
-async function locate(request: ResolveLockRequest, root: string, { recipe }: RecipeFile): Promise<{ readonly folder: string; readonly source: LockOrigin }> {
+async function checkpointFacts(request: ResolveLockRequest, root: string, { recipe }: RecipeFile, digests: FileDigests): Promise<CheckpointFacts> {
   // parseRecipe has refused everything that is no reference.
   const reference = parseCheckpointReference(recipe.checkpoint) as CheckpointReference;
-  const { folder, commit, file } = await locateSource(reference.kind === 'gguf' ? { ...reference, import: recipe.import } : reference, { ...request, baseFolder: root });
-  return { folder, source: originOf(reference, recipe, { commit, file }) };
+  const standIn = request.standIn === undefined ? undefined : checkpointStandIn(request.standIn, reference, recipe);
+  const options = { ...request, baseFolder: root, ...(standIn === undefined ? {} : { hub: { ...request.hub, offline: true } }) };
+  const located = await locateSource(reference.kind === 'gguf' ? { ...reference, import: recipe.import } : reference, options).catch((error: unknown) => {
+    if (standIn !== undefined && isAbsence(error)) return undefined;
+    throw error;
+  });
+  if (located === undefined) return standIn as CheckpointFacts;
+  const { folder, commit, file } = located;
+  const { config } = await readModelConfig(join(folder, 'config.json'), MODEL_TYPES);
+  const source = await pinSource(folder, originOf(reference, recipe, { commit, file }), digests, request);
+  return { source, layers: config.numHiddenLayers, maxPositionEmbeddings: config.maxPositionEmbeddings };
 }
 
 /** What the lock says of a checkpoint beside the digests of its files. */

@@ -1,10 +1,12 @@
 /** One call for a surface: run a stage, all its pairs included, and say what it cost. */
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { RemoteTraffic } from '@tundish/store';
 import { Pipeline } from './pipeline.js';
 import type { PipelineRequest, UnitRun } from './pipeline-request.js';
 import type { PieceCount } from './pieces.js';
 import { type Unit, pairsOf, placeOf, unitsOf } from './plan.js';
+import type { FoundIn } from './shared-results.js';
 
 export interface RunStageRequest extends PipelineRequest {
   /** A stage of Tundish, or one of the recipe's own by its name. */
@@ -26,6 +28,8 @@ export interface StageRun {
   readonly outputs: number;
   /** Of a stage that ran in pieces with keys of their own: how many there were, and how many the store had. */
   readonly pieces?: PieceCount;
+  /** With a remote cache: how many of the results came from there, and bytes that were moved. */
+  readonly remote?: RemoteTraffic & { readonly results: number };
 }
 
 /** Runs the units of one Nx task: all pairs of `arcl` and of custom stages behind it, one unit of any other stage. */
@@ -37,14 +41,15 @@ export async function runStage(request: RunStageRequest): Promise<StageRun> {
     const units: Unit[] = allPairs ? pairsOf(pipeline.lock).map((subject) => ({ stage, subject })) : [{ stage, subject: request.subject ?? null }];
     const { runs } = await runUnits(pipeline, stage, units);
     if (allPairs) await forgetOtherPairs(pipeline, stage);
-    return stageRun(runs, pipeline.store.bytesWritten);
+    await request.remote?.finish();
+    return stageRun(runs, pipeline.store.bytesWritten, request.remote?.traffic);
   } finally {
     await pipeline.close();
   }
 }
 
 /** Runs units of one stage after each other; observers see them as one stage. */
-function runUnits(pipeline: Pipeline, stage: string, units: readonly Unit[]): Promise<{ readonly status: 'run' | 'cached'; readonly runs: readonly UnitRun[] }> {
+function runUnits(pipeline: Pipeline, stage: string, units: readonly Unit[]): Promise<{ readonly status: 'run' | 'cached'; readonly source: FoundIn; readonly runs: readonly UnitRun[] }> {
   return pipeline.observeStage(stage, async (reporter) => {
     const runs: UnitRun[] = [];
     // A single unit tells its own progress; around it this would hide that.
@@ -54,7 +59,7 @@ function runUnits(pipeline: Pipeline, stage: string, units: readonly Unit[]): Pr
       runs.push(await pipeline.run(unit));
     }
     report();
-    return { runs, status: statusOf(runs) };
+    return { runs, status: statusOf(runs), source: runs.some(({ source }) => source === 'remote') ? 'remote' : 'local' };
   });
 }
 
@@ -65,9 +70,15 @@ function statusOf(runs: readonly UnitRun[]): 'run' | 'cached' {
 /** What is being counted while a stage runs several units. */
 const LABELS: Readonly<Partial<Record<string, string>>> = { arcl: 'pairs', compile: 'parts' };
 
-/** What units of one stage did together. @param bytesWritten by all of them, and by units that had to run again for them */
-export function stageRun(runs: readonly UnitRun[], bytesWritten: number): StageRun {
+/**
+ * What units of one stage did together.
+ *
+ * @param bytesWritten by all of them, and by units that had to run again for them
+ * @param traffic of the same, with a remote cache
+ */
+export function stageRun(runs: readonly UnitRun[], bytesWritten: number, traffic?: RemoteTraffic): StageRun {
   const sum = (of: (run: UnitRun) => number): number => runs.reduce((total, run) => total + of(run), 0);
+  const results = runs.filter(({ source }) => source === 'remote').length;
   const counts = runs.flatMap(({ pieces }) => pieces ?? []);
   return {
     status: statusOf(runs),
@@ -77,6 +88,7 @@ export function stageRun(runs: readonly UnitRun[], bytesWritten: number): StageR
     bytesWritten,
     outputs: sum(({ manifest }) => manifest.outputs.length),
     ...(counts.length === 0 ? {} : { pieces: { cached: counts.reduce((total, { cached }) => total + cached, 0), total: counts.reduce((total, count) => total + count.total, 0) } }),
+    ...(traffic === undefined && results === 0 ? {} : { remote: { results, down: traffic?.down ?? 0, up: traffic?.up ?? 0 } }),
   };
 }
 
@@ -87,13 +99,15 @@ async function forgetOtherPairs({ layout, lock }: Pipeline, stage: string): Prom
   for (const pair of await readdir(folder)) if (!known.has(pair)) await rm(join(folder, pair), { recursive: true });
 }
 
-/** Runs every unit that the container needs, without Nx: same keys, same cache. */
+/** Runs every unit that the container needs, without Nx: same keys, same cache. The files of the container are in the store then. */
 export async function buildModel(request: Omit<PipelineRequest, 'inputsInPlace'>): Promise<UnitRun[]> {
   const pipeline = await Pipeline.open({ observers: [], ...request, inputsInPlace: false });
   try {
     const units = unitsOf(pipeline.lock);
     const runs: UnitRun[] = [];
     for (const stage of new Set(units.map((unit) => unit.stage))) runs.push(...(await runUnits(pipeline, stage, units.filter((unit) => unit.stage === stage))).runs);
+    // A result that was found on another machine has its files there until they are asked for.
+    await pipeline.input({ stage: 'package', subject: null });
     return runs;
   } finally {
     await pipeline.close();

@@ -43,10 +43,12 @@ export interface PieceRequest {
   readonly digests: Readonly<Record<string, string>>;
 }
 
-/** The files of a finished piece. */
+/** The files of a finished piece, by the names that they were made under. */
 export interface Piece {
-  /** A file by the name that it was made under: where it lies in the store, and what hands it on as an output. */
-  file(name: string): { readonly path: string; readonly sha256: string; readonly size: number };
+  /** What hands a file on as an output. */
+  ref(name: string): { readonly sha256: string; readonly size: number };
+  /** Where a file lies in the store: it is fetched when another machine made it and nobody here has read it. */
+  path(name: string): Promise<string>;
 }
 
 /** The result of an earlier stage with its files on disk. */

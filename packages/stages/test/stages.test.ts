@@ -31,11 +31,11 @@ function contextOf(workspace: Workspace, pipeline: Pipeline): StageContext {
 async function pieceIn(folder: string, make: (scratch: string) => Promise<readonly StageFile[]>): Promise<Piece> {
   await make(folder);
   return {
-    file: (name) => {
-      const path = join(folder, name);
-      const bytes = readFileSync(path);
-      return { path, sha256: sha256(bytes), size: bytes.length };
+    ref: (name) => {
+      const bytes = readFileSync(join(folder, name));
+      return { sha256: sha256(bytes), size: bytes.length };
     },
+    path: (name) => Promise.resolve(join(folder, name)),
   };
 }
 

@@ -1,8 +1,9 @@
 /** The action cache: results of stages under the key of everything they depend on, laid out for a person to read. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, open, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '@tundish/diagnostics';
+import { type ActionEntry, encodeActionEntry } from './action-entry.js';
 import type { ToolIdentity } from './action-key.js';
 import type { JsonValue } from './canonical-json.js';
 import { writeThenRename } from './durable-write.js';
@@ -10,7 +11,7 @@ import { INFO_FILE, MANIFEST_FILE, STORE_NAMES } from './entry-folders.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import { makeFolder } from './make-folder.js';
 import { decodeManifest, encodeManifest } from './manifest.js';
-import type { StageManifest } from './manifest.js';
+import type { StageManifest, StageOutput } from './manifest.js';
 import { placeFolder } from './place-folder.js';
 import { isSha256, sha256 } from './sha256.js';
 import { decodeSidecar, encodeSidecar, sidecarOf } from './sidecar.js';
@@ -49,6 +50,8 @@ export interface ActionMemory {
 export interface ActionResult {
   readonly manifest: StageManifest;
   readonly info: ActionInfo;
+  /** sha256 of outputs that other actions made: handed on unread, they need not be in the store. */
+  readonly handedOn?: ReadonlySet<string>;
 }
 
 export interface ActionCache {
@@ -63,6 +66,14 @@ export interface ActionCache {
   lookup(operation: string, key: string): Promise<StageManifest | undefined>;
   /** As `lookup`, for a look that is no use. */
   peek(operation: string, key: string): StageManifest | undefined;
+  /** The manifest of an entry that is not damaged, whether its files are in the store or not. */
+  peekManifest(operation: string, key: string): StageManifest | undefined;
+  /** As `lookup`, of an entry whose files came into the store after it: their names are put into the entry. */
+  lookupCompleted(operation: string, key: string): Promise<StageManifest | undefined>;
+  /** The entry as other machines take it. @throws STORE_SIDECAR_INVALID and the disk errors when there is none */
+  encodedEntry(operation: string, key: string): Uint8Array;
+  /** Stores what another machine made, without its files: those that are here get their names in the entry. An entry that is there is kept. */
+  adopt(entry: ActionEntry): Promise<StageManifest>;
   /**
    * Stores a result whose blobs are in the store already. A whole entry that is there is kept and its manifest returned, so that
    * processes that publish one key at once agree.
@@ -81,6 +92,15 @@ export function openActionCache(store: Store, model: string): ActionCache {
   checkName(model, 'model');
   if (STORE_NAMES.has(model)) throw storeError('STORE_ACTION_NAME', { what: `a model cannot be named ${model}`, why: 'the store has a folder of that name', fix: 'rename the model' });
   return new FolderActionCache(store, join(store.root, model));
+}
+
+/** What an entry's folder is made of. */
+interface EntryContent {
+  readonly manifest: StageManifest;
+  readonly manifestText: string | Uint8Array;
+  readonly infoText: string;
+  /** Whether an output need not be in the store. */
+  readonly mayLack: (output: StageOutput) => boolean;
 }
 
 class FolderActionCache implements ActionCache {
@@ -104,46 +124,89 @@ class FolderActionCache implements ActionCache {
   }
 
   peek(operation: string, key: string): StageManifest | undefined {
+    const manifest = this.peekManifest(operation, key);
+    return manifest !== undefined && this.#isWhole(manifest, this.entryPath(operation, key)) ? manifest : undefined;
+  }
+
+  peekManifest(operation: string, key: string): StageManifest | undefined {
     const entry = this.entryPath(operation, key);
     try {
       // Two small files, at once: a turn through the thread pool takes longer than reading them.
       const bytes = readFileSync(join(entry, MANIFEST_FILE));
       const sidecar = decodeSidecar(readFileSync(join(entry, INFO_FILE), 'utf8'), entry);
       if (sidecar.hash !== key || sidecar.operation !== operation || sidecar.manifest !== sha256(bytes)) return undefined;
-      const manifest = decodeManifest(bytes, join(entry, MANIFEST_FILE));
-      // A person reads the links of the entry: they must be whole too, not only the blobs.
-      const isWhole = manifest.outputs.every((output) => this.#store.has(output) && statSync(join(entry, output.name)).size === output.size);
-      return isWhole ? manifest : undefined;
+      return decodeManifest(bytes, join(entry, MANIFEST_FILE));
     } catch {
       // Whatever is wrong with an entry, the answer is to do the work again; publish replaces it.
       return undefined;
     }
   }
 
-  async publish(operation: string, key: string, result: ActionResult): Promise<StageManifest> {
+  async lookupCompleted(operation: string, key: string): Promise<StageManifest | undefined> {
+    const manifest = this.peekManifest(operation, key);
+    if (manifest === undefined || !manifest.outputs.every((output) => this.#store.has(output))) return undefined;
     const entry = this.entryPath(operation, key);
-    const present = await this.lookup(operation, key);
+    // Beside another process that does the same, or where names cannot be added, the lookup has the answer.
+    for (const output of manifest.outputs) if (!existsSync(join(entry, output.name))) await this.#store.link(output, join(entry, output.name)).catch(() => undefined);
+    return this.lookup(operation, key);
+  }
+
+  encodedEntry(operation: string, key: string): Uint8Array {
+    const entry = this.entryPath(operation, key);
+    try {
+      return encodeActionEntry({ key, operation, manifestText: readFileSync(join(entry, MANIFEST_FILE), 'utf8'), infoText: readFileSync(join(entry, INFO_FILE), 'utf8') });
+    } catch (error) {
+      throw diskError(error, 'read a cache entry', entry);
+    }
+  }
+
+  adopt({ operation, key, manifest, manifestText, infoText }: ActionEntry): Promise<StageManifest> {
+    const find = (): Promise<StageManifest | undefined> => Promise.resolve(this.peekManifest(operation, key));
+    return this.#place(operation, key, { manifest, manifestText, infoText, mayLack: () => true }, find);
+  }
+
+  publish(operation: string, key: string, { manifest, info, handedOn }: ActionResult): Promise<StageManifest> {
+    const bytes = encodeManifest(manifest);
+    const document: EntryContent = {
+      manifest, manifestText: bytes,
+      infoText: encodeSidecar(sidecarOf(operation, key, sha256(bytes), manifest, info)),
+      mayLack: (output) => handedOn?.has(output.sha256) === true,
+    };
+    return this.#place(operation, key, document, () => this.lookup(operation, key));
+  }
+
+  async #place(operation: string, key: string, content: EntryContent, find: () => Promise<StageManifest | undefined>): Promise<StageManifest> {
+    const entry = this.entryPath(operation, key);
+    const present = await find();
     if (present !== undefined) return present;
     try {
       return await this.#store.withScratch(async (scratch) => {
         const built = join(scratch, 'entry');
-        await this.#build(built, operation, key, result);
+        await this.#build(built, content);
         await makeFolder(this.#folder);
-        return (await placeFolder(built, entry, scratch, () => this.lookup(operation, key))) ?? result.manifest;
+        return (await placeFolder(built, entry, scratch, find)) ?? content.manifest;
       });
     } catch (error) {
       throw diskError(error, 'publish a cache entry', entry);
     }
   }
 
-  async #build(folder: string, operation: string, key: string, { manifest, info }: ActionResult): Promise<void> {
+  async #build(folder: string, { manifest, manifestText, infoText, mayLack }: EntryContent): Promise<void> {
     await mkdir(folder);
-    for (const output of manifest.outputs) await this.#store.link(output, join(folder, output.name));
-    const bytes = encodeManifest(manifest);
-    await writeSynced(join(folder, MANIFEST_FILE), bytes);
-    await writeSynced(join(folder, INFO_FILE), encodeSidecar(sidecarOf(operation, key, sha256(bytes), manifest, info)));
+    for (const output of manifest.outputs) if (this.#store.has(output) || !mayLack(output)) await this.#store.link(output, join(folder, output.name));
+    await writeSynced(join(folder, MANIFEST_FILE), manifestText);
+    await writeSynced(join(folder, INFO_FILE), infoText);
     const handle = await open(folder, 'r');
     await handle.sync().finally(() => handle.close());
+  }
+
+  /** A person reads the links of the entry: they must be whole too, not only the blobs. */
+  #isWhole(manifest: StageManifest, entry: string): boolean {
+    try {
+      return manifest.outputs.every((output) => this.#store.has(output) && statSync(join(entry, output.name)).size === output.size);
+    } catch {
+      return false;
+    }
   }
 }
 

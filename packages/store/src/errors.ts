@@ -9,6 +9,8 @@ export const storeError = declareErrors({
   STORE_BLOB_SIZE: 'A blob of the store has another size than its manifest says',
   STORE_LINK_EXISTS: 'A blob cannot be put at a path that exists',
   STORE_BLOB_CORRUPT: 'The bytes of a blob do not have the digest that names it',
+  STORE_STREAM_DIFFERS: 'Bytes that came for a blob are not those that its digest names',
+  STORE_ENTRY_INVALID: 'An action entry of another machine is damaged, or not the one that was asked for',
   STORE_SOURCE_CHANGED: 'A file changed while it was read',
   STORE_SOURCE_NOT_A_FILE: 'A path that must be a regular file is something else',
   STORE_MANIFEST_READ: 'A stage manifest is missing or is not JSON',

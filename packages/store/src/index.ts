@@ -1,6 +1,8 @@
 /** Where bytes live: content-addressed blobs, stage manifests, action keys and the action cache. */
 export { openActionCache } from './action-cache.js';
 export type { ActionCache, ActionInfo, ActionMemory, ActionResult } from './action-cache.js';
+export { ACTION_ENTRY_LIMIT, ACTION_ENTRY_SCHEMA, decodeActionEntry, encodeActionEntry } from './action-entry.js';
+export type { ActionEntry } from './action-entry.js';
 export { actionKey } from './action-key.js';
 export type { ActionInputs, ActionKey, ToolIdentity } from './action-key.js';
 export { canonicalJson, leafDifferences, leavesOf } from './canonical-json.js';
@@ -16,6 +18,7 @@ export { INFO_FILE, MANIFEST_FILE, byLastUse, cachedModels, entryFolders, lastUs
 export type { EntryFolder } from './entry-folders.js';
 export { placeFolder } from './place-folder.js';
 export { uniqueSuffix } from './process-mark.js';
+export type { RemoteCache, RemoteResults, RemoteTraffic, SharedResult } from './remote-cache.js';
 export { isSha256, sha256, sha256File } from './sha256.js';
 export { decodeSidecar, readSidecar } from './sidecar.js';
 export type { Sidecar } from './sidecar.js';

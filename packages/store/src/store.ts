@@ -1,13 +1,15 @@
 /** Content-addressed blobs: `blobs/sha256/ab/<hex>`, immutable, each written at most once. */
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { BigIntStats, Stats } from 'node:fs';
 import { chmod, link, lstat, mkdtemp, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { printable } from '@tundish/diagnostics';
 import { blobPath } from './blob-path.js';
-import { writeThenPlace, writeThenRename } from './durable-write.js';
+import { copyBlob } from './copy-blob.js';
+import { writeThenPlace } from './durable-write.js';
 import { diskError, errnoOf, storeError } from './errors.js';
 import { makeFolder } from './make-folder.js';
 import type { BlobRef } from './manifest.js';
@@ -15,6 +17,7 @@ import { uniqueSuffix } from './process-mark.js';
 import { isSealed, resealed, sealedTime } from './seal.js';
 import { isSha256, sha256, sha256File, sha256Handle } from './sha256.js';
 import { prepareTemporaryFolder, removeAbandoned } from './temporary-folder.js';
+import { fillVerified } from './verified-stream.js';
 
 /** Errors of link(2) after which a copy is the answer: other device, no links on this file system, too many links. */
 const LINK_IMPOSSIBLE = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
@@ -37,6 +40,12 @@ export interface Store {
   putBytes(bytes: Uint8Array): Promise<BlobRef>;
   /** @throws STORE_SOURCE_CHANGED when the file changes meanwhile */
   putFile(path: string, options?: PutFileOptions): Promise<BlobRef>;
+  /**
+   * Takes bytes that must be those of `ref`; nothing is left behind when they are not.
+   *
+   * @throws STORE_STREAM_DIFFERS, the reason of `signal`, the error of the stream
+   */
+  putStream(ref: BlobRef, stream: Readable, signal: AbortSignal): Promise<void>;
   /** Whether the blob is there, with the right size and not written to since; one that was is read, and may have the right bytes. */
   has(ref: BlobRef): boolean;
   /**
@@ -92,6 +101,11 @@ class BlobStore implements Store {
     }
   }
 
+  async putStream(ref: BlobRef, stream: Readable, signal: AbortSignal): Promise<void> {
+    if (await this.#isStill(ref)) stream.destroy();
+    else await this.#add(ref, (file) => fillVerified(file, ref, stream, signal));
+  }
+
   has(ref: BlobRef): boolean {
     const found = this.#look(ref);
     return found !== undefined && Number(found.size) === ref.size && this.#isUntouched(ref, found);
@@ -127,7 +141,7 @@ class BlobStore implements Store {
       await makeFolder(dirname(destination));
       await link(path, destination).catch(async (error: unknown) => {
         if (!LINK_IMPOSSIBLE.has(errnoOf(error) ?? '')) throw error;
-        await copyInto(path, destination);
+        await copyBlob(path, destination);
       });
     } catch (error) {
       throw diskError(error, 'link a blob', destination);
@@ -275,17 +289,4 @@ class BlobStore implements Store {
 
 function sourceChanged(path: string): Error {
   return storeError('STORE_SOURCE_CHANGED', { what: 'a file changed while it was put into the store', evidence: { path }, fix: 'let nothing write to it and run again' });
-}
-
-/** Copies a blob to a name that must not exist, complete or not at all. */
-async function copyInto(blob: string, destination: string): Promise<void> {
-  const source = await open(blob, 'r');
-  try {
-    if (existsSync(destination)) throw storeError('STORE_LINK_EXISTS', { what: 'a blob cannot be put where a file is', evidence: { path: destination }, fix: 'remove that file' });
-    await writeThenRename(`${destination}.${uniqueSuffix()}`, destination, 0o444, async (file) => {
-      await sha256Handle(source, undefined, (chunk) => file.writeFile(chunk));
-    });
-  } finally {
-    await source.close();
-  }
 }

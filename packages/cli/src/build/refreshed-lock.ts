@@ -4,7 +4,7 @@ import type { Reporter } from '@tundish/diagnostics';
 import { type Lock, encodeLock } from '@tundish/recipe/lock';
 import { modelLayout, resolveLock } from '@tundish/stages/lock';
 import { writeFileAtomic } from '@tundish/store';
-import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
+import { cacheRootOf, hubAccess, hubCacheOf, remoteCacheWordsOf } from '../environment.js';
 import { cliError } from '../errors.js';
 import { toolchainNamed } from '../toolchains.js';
 
@@ -20,18 +20,30 @@ export interface RefreshedLockRequest {
 /** @throws CLI_LOCK_STALE, and the errors of recipes and checkpoints */
 export async function refreshedLock({ workspaceRoot, modelRoot, frozen, reporter, signal }: RefreshedLockRequest): Promise<Lock> {
   const path = modelLayout(workspaceRoot, modelRoot).lock;
+  const onDisk = await readFile(path).catch(() => undefined);
   const lock = await resolveLock({
     workspaceRoot, modelRoot, reporter, signal,
     cacheRoot: cacheRootOf(workspaceRoot),
     hubCache: hubCacheOf(),
     hub: hubAccess(),
     toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
+    ...(frozen || remoteCacheWordsOf() !== undefined ? { standIn: await standInAt(path, onDisk) } : {}),
   });
   const bytes = Buffer.from(encodeLock(lock));
-  const onDisk = await readFile(path).catch(() => undefined);
   if (onDisk?.equals(bytes) === true) return lock;
   if (frozen) throw cliError('CLI_LOCK_STALE', { what: 'recipe.lock.json does not match its recipe, checkpoint or tools', evidence: { path }, fix: 'build without --frozen-lock, and commit the lock' });
   await writeFileAtomic(path, bytes);
   reporter.info(`wrote ${path}`);
   return lock;
+}
+
+/** The lock that stands for files which are not on this machine; undefined where there is none that this version reads. */
+export async function standInAt(path: string, bytes: Buffer | undefined): Promise<Lock | undefined> {
+  const { parseLock } = await import('@tundish/recipe/parse-lock');
+  try {
+    return bytes === undefined ? undefined : parseLock(bytes, path);
+  } catch {
+    // It is written anew, from the files themselves.
+    return undefined;
+  }
 }

@@ -3,6 +3,7 @@ import { formatBytes, formatSeconds, textTable } from '@tundish/diagnostics';
 import type { Lock, StageName } from '@tundish/recipe/lock';
 import { type Unit, customStagesAfter, placeOf } from '@tundish/stages/lock';
 import type { StageRun } from '@tundish/stages/pipeline';
+import type { RemoteTraffic } from '@tundish/store';
 
 export interface ContainerSummary {
   /** Relative to the workspace. */
@@ -11,6 +12,8 @@ export interface ContainerSummary {
   readonly files: number;
   /** Set when steps had to run again: Nx had their manifests, and this store not their files. */
   readonly rebuilt?: { readonly steps: number; readonly bytesWritten: number };
+  /** Set when the remote cache was asked for its files. */
+  readonly traffic?: RemoteTraffic;
 }
 
 interface Row {
@@ -58,10 +61,19 @@ export function summaryTable(project: string, lock: Lock, records: ReadonlyMap<s
   return textTable(['stage', 'result', 'time', 'written'], [...rows, total], [false, false, true, true]);
 }
 
-/** `run`, `run (12 of 18 blocks from cache)`, or `cached (store)`. */
-export function describeResult({ status, pieces }: Pick<StageRun, 'status' | 'pieces'>): string {
-  if (status === 'cached') return 'cached (store)';
+/** `run`, `run (12 of 18 blocks from cache)`, `cached (store)` or `cached (remote)`. */
+export function describeResult({ status, pieces, remote }: Pick<StageRun, 'status' | 'pieces' | 'remote'>): string {
+  if (status === 'cached') return (remote?.results ?? 0) > 0 ? 'cached (remote)' : 'cached (store)';
   return pieces === undefined || pieces.cached === 0 ? 'run' : `run (${pieces.cached} of ${pieces.total} blocks from cache)`;
+}
+
+/** What came from the remote cache and what went there; nothing without one. @param besides what no record counts */
+export function remoteLines(records: ReadonlyMap<string, StageRun>, besides: RemoteTraffic | undefined): string[] {
+  const all = [...records.values()].flatMap(({ remote }) => remote ?? []);
+  if (all.length === 0 && besides === undefined) return [];
+  const sum = (of: (traffic: RemoteTraffic) => number): number => [...all, ...(besides === undefined ? [] : [besides])].reduce((total, traffic) => total + of(traffic), 0);
+  const results = all.reduce((total, share) => total + share.results, 0);
+  return [`remote cache: ${results} results found, ${formatBytes(sum(({ down }) => down))} down, ${formatBytes(sum(({ up }) => up))} up`];
 }
 
 /** Where there is a limit: the task that came nearest to it. */

@@ -5,9 +5,10 @@ import { type Observer, type StageRun, type UnitRun, beginEventFile, beginTraceF
 import { materializeContainer } from '@tundish/stages/lock';
 import type { BuildWatch } from '../build/build-watch.js';
 import { refreshedLock } from '../build/refreshed-lock.js';
-import { type ContainerSummary, containerLines, memoryLines, summaryTable, taskOf } from '../build/summary.js';
+import { type ContainerSummary, containerLines, memoryLines, remoteLines, summaryTable, taskOf } from '../build/summary.js';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
 import { type Io, ioReporter } from '../io.js';
+import { withRemote } from '../remote-results.js';
 import type { ProgressReporter } from '../progress-reporter.js';
 import { adapters } from '../toolchains.js';
 
@@ -29,16 +30,18 @@ export async function buildCommand(options: BuildOptions, io: Io): Promise<void>
   try {
     const lock = await refreshedLock({ workspaceRoot, modelRoot, frozen: options.frozenLock, reporter, signal });
     const cacheRoot = cacheRootOf(workspaceRoot);
+    const { remote } = await withRemote({ reporter, signal });
     const runs = await buildModel({
       workspaceRoot, modelRoot, cacheRoot, adapters, reporter, signal, threads, startedAt,
       hubCache: hubCacheOf(),
       hub: hubAccess(),
       observers: observersOf(options, io),
       ...(maxMemory === undefined ? {} : { maxMemory }),
+      ...(remote === undefined ? {} : { remote }),
     });
     const { folder, bytes } = await materializeContainer({ workspaceRoot, modelRoot, cacheRoot });
     const files = runs.find(({ unit }) => unit.stage === 'package')?.manifest.outputs.length ?? 0;
-    const container = { folder: relative(workspaceRoot, folder), bytes, files };
+    const container = { folder: relative(workspaceRoot, folder), bytes, files, ...(remote === undefined ? {} : { traffic: remote.traffic }) };
     const seconds = (Date.now() - startedAt) / 1000;
     io.out(options.json ? jsonOf(lock, runs, container, { seconds, maxMemory }) : tableOf(lock, runs, container, { seconds, maxMemory }));
   } finally {
@@ -72,10 +75,10 @@ function tableOf(lock: Lock, runs: readonly UnitRun[], container: ContainerSumma
     const own = runs.filter(({ unit }) => taskOf(lock, unit) === task);
     records.set(task, stageRun(own, own.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)));
   }
-  return [...summaryTable(lock.model, lock, records, seconds), '', ...memoryLines(records, maxMemory), ...containerLines(lock.model, container), ''].join('\n');
+  return [...summaryTable(lock.model, lock, records, seconds), '', ...memoryLines(records, maxMemory), ...remoteLines(records, container.traffic), ...containerLines(lock.model, container), ''].join('\n');
 }
 
-function jsonOf({ model }: Lock, runs: readonly UnitRun[], container: ContainerSummary, { seconds, maxMemory }: Totals): string {
-  const units = runs.map(({ unit, manifest, pieces, expectedRssBytes, ...measured }) => ({ ...unit, ...measured, expectedRssBytes: expectedRssBytes ?? null, outputs: manifest.outputs.length, pieces: pieces ?? null }));
-  return `${JSON.stringify({ model, seconds, maxMemory: maxMemory ?? null, container, units }, null, 2)}\n`;
+function jsonOf({ model }: Lock, runs: readonly UnitRun[], { traffic, ...container }: ContainerSummary, { seconds, maxMemory }: Totals): string {
+  const units = runs.map(({ unit, manifest, source, pieces, expectedRssBytes, ...measured }) => ({ ...unit, ...measured, source: source ?? null, expectedRssBytes: expectedRssBytes ?? null, outputs: manifest.outputs.length, pieces: pieces ?? null }));
+  return `${JSON.stringify({ model, seconds, maxMemory: maxMemory ?? null, remote: traffic ?? null, container, units }, null, 2)}\n`;
 }

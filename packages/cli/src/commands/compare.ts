@@ -11,6 +11,7 @@ import { type WindowOptions, evaluationWindows } from '../evaluation-windows.js'
 import { type Io, ioReporter } from '../io.js';
 import { stageSource } from '../logit-sources.js';
 import { describeMeasurement, measureStudents } from '../measured-students.js';
+import { withRemote } from '../remote-results.js';
 import { programSetup } from '../program-setup.js';
 
 export interface CompareOptions extends WindowOptions {
@@ -36,7 +37,7 @@ export async function compareCommand(options: CompareOptions, io: Io): Promise<v
 
 async function compareRecipes(asked: readonly AskedRecipe[], options: CompareOptions, reporter: Reporter): Promise<ComparedRecipe[]> {
   const { modelRoot, threads, signal } = options;
-  const request = { ...programSetup(options.workspaceRoot), modelRoot, threads, signal, reporter };
+  const request = { ...programSetup(options.workspaceRoot), modelRoot, threads, signal, reporter, ...(await withRemote({ reporter, signal })) };
   const own = await resolveLock(request);
   const locks = new Map<string, Lock>();
   for (const { name, ...change } of asked) locks.set(name, sameCheckpoint(name, await resolveLock({ ...request, ...change }), own));

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type Reporter, messageOf } from '@tundish/diagnostics';
 import { type EvaluationResult, type Protocol, compareResults, formatComparisons, formatTable, parseResults, protocolHash, requireSameProtocol } from '@tundish/evaluate';
 import { Pipeline } from '@tundish/stages';
+import { withRemote } from '../remote-results.js';
 import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
 import { cliError } from '../errors.js';
 import { CONTAINER_STAGE, evaluatedStages } from '../evaluated-stages.js';
@@ -47,6 +48,7 @@ async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Prom
     signal: options.signal,
     threads: options.threads,
     inputsInPlace: true,
+    ...(await withRemote({ reporter, signal: options.signal, readOnly: true })),
   });
   if (options.blocks === true) return evaluateBlocks(options, pipeline, reporter);
   if (options.choices !== undefined) return evaluateChoiceFile({ ...options, choices: options.choices }, pipeline, reporter);

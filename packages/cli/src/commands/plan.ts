@@ -65,9 +65,9 @@ const STATES: Readonly<Record<UnitState, string>> = { cached: 'cached', run: 'ru
 const BASES: Readonly<Record<Prediction['basis'], string>> = { 'last run': '', 'another run of the stage': ' ~', 'checkpoint size': ' ?' };
 
 function describe({ units, stale }: ModelOutlook, { run, atMost }: { readonly run: Totals; readonly atMost: Totals }, free: number): string {
-  const rows = units.map(({ name, state, why, prediction }) => {
+  const rows = units.map(({ name, state, source, why, prediction }) => {
     const cost = prediction === null ? ['', '', ''] : [`${formatSeconds(prediction.seconds)}${BASES[prediction.basis]}`, formatBytes(prediction.bytes), formatBytes(prediction.peakRssBytes)];
-    return [name, STATES[state], ...cost, printable(why, 160)];
+    return [name, source === 'remote' && state === 'cached' ? 'cached (remote)' : STATES[state], ...cost, printable(why, 160)];
   });
   const lines = [
     ...textTable(['unit', 'state', 'time', 'disk', 'memory', 'why'], rows, [false, false, true, true, true]),

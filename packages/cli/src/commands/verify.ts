@@ -2,7 +2,7 @@
 import { formatBytes, printable } from '@tundish/diagnostics';
 import { reachOf } from '@tundish/stages/pipeline';
 import { findModel } from '@tundish/stages/workspace';
-import { type Damage, type VerifyRequest, verifyEntries, wholeStore } from '@tundish/store';
+import { type Damage, type VerifyReport, type VerifyRequest, verifyEntries, wholeStore } from '@tundish/store';
 import { cacheRootOf, hubCacheOf } from '../environment.js';
 import { type Io, ioReporter } from '../io.js';
 
@@ -33,7 +33,8 @@ async function subjectOf({ workspaceRoot, model }: VerifyOptions, cacheRoot: str
   return reachOf({ workspaceRoot, modelRoot: findModel(workspaceRoot, model).root, cacheRoot, hubCache: hubCacheOf() });
 }
 
-function describe({ damage, files, bytes, entries }: { readonly damage: readonly Damage[]; readonly files: number; readonly bytes: number; readonly entries: number }): string {
+function describe({ damage, files, bytes, entries, absent }: VerifyReport): string {
   const lines = damage.flatMap(({ path, what, fix }) => [`damaged  ${printable(path, 1000)}`, `  what: ${printable(what, 1000)}`, `  fix:  ${printable(fix, 4000)}`]);
-  return `${[...lines, `read ${files} files, ${formatBytes(bytes)}, of ${entries} cache entries: ${damage.length === 0 ? 'nothing is damaged' : `${damage.length} damaged`}`].join('\n')}\n`;
+  const elsewhere = absent === 0 ? [] : [`${absent} files of entries are not here: they are fetched or made again when something reads them`];
+  return `${[...lines, ...elsewhere, `read ${files} files, ${formatBytes(bytes)}, of ${entries} cache entries: ${damage.length === 0 ? 'nothing is damaged' : `${damage.length} damaged`}`].join('\n')}\n`;
 }

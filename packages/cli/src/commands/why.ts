@@ -17,18 +17,19 @@ export interface WhyOptions {
 export async function whyCommand({ target: word, workspaceRoot, json, signal }: WhyOptions, io: Io): Promise<void> {
   const target = parseTarget(workspaceRoot, word);
   const { units } = await modelOutlook(workspaceRoot, target.model.root, signal, io, (lock) => targetUnits(lock, target));
-  if (json) io.out(`${JSON.stringify(units.map(({ name, state, why, differences, entry, last }) => ({ unit: name, state, why, differences, entry, last })), null, 2)}\n`);
+  if (json) io.out(`${JSON.stringify(units.map(({ name, state, why, source, differences, entry, last }) => ({ unit: name, state, why, source, differences, entry, last })), null, 2)}\n`);
   else io.out(units.map((outlook) => `${describe(outlook).join('\n')}\n`).join('\n'));
 }
 
-function describe({ name, state, why, differences, entry, last }: UnitOutlook): string[] {
+function describe({ name, state, why, source, differences, entry, last }: UnitOutlook): string[] {
   const fields = differences.map(({ path, before, after }) => `  ${path}: ${printable(before ?? 'absent')} -> ${printable(after ?? 'absent')}`);
+  const place = source === 'remote' ? 'the remote cache' : (entry ?? '');
   const compared = last === null ? [] : [`  compared with ${last.path}`, `  made ${last.createdAt}`];
   if (state === 'cached') {
     // An older entry may fit: the recipe went back to what it was.
-    return [`${name}: cached${differences.length === 0 ? ', nothing changed since the last build' : ', a build before the last one had this key'}`, `  served by ${entry ?? ''}`, ...fields];
+    return [`${name}: cached${differences.length === 0 ? ', nothing changed since the last build' : ', a build before the last one had this key'}`, `  served by ${place}`, ...fields];
   }
-  if (state === 'open') return [`${name}: ${why}`, `  served by ${entry ?? ''}, if so`, ...fields];
+  if (state === 'open') return [`${name}: ${why}`, `  served by ${place}, if so`, ...fields];
   const count = differences.length === 0 ? why : `${differences.length} field${differences.length === 1 ? '' : 's'} of its key changed since the last build`;
   return [`${name}: runs, ${count}`, ...fields, ...compared];
 }

@@ -38,7 +38,8 @@ function describeUnit(place: TargetPlace, model: FoundModel, unit: Unit): Descri
   const store = openStore(place.cacheRoot);
   const placeOf = (output: StageOutput): string => {
     if (!store.has(output)) return 'not in the store';
-    return made === undefined ? store.pathOf(output) : join(made.entry, output.name);
+    // What came from a remote cache has its name in the entry from the next build on.
+    return made !== undefined && existsSync(join(made.entry, output.name)) ? join(made.entry, output.name) : store.pathOf(output);
   };
   const described = describeManifest(path, manifest, { place: placeOf, made });
   return { ...described, facts: [...described.facts, ['cache entry', made?.entry ?? 'none']], data: { ...described.data, entry: made?.entry ?? null } };

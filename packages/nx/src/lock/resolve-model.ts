@@ -2,13 +2,16 @@
 import { streamReporter } from '@tundish/cli/progress-reporter';
 import type { Lock } from '@tundish/recipe/lock';
 import { resolveLock } from '@tundish/stages/lock';
-import { cacheRootOf, hubAccess, hubCacheOf } from '../environment.js';
+import { cacheRootOf, hubAccess, hubCacheOf, inContinuousIntegration, remoteCacheWordsOf } from '../environment.js';
 import type { ModelFolder } from '../model-folders.js';
 import { toolchainVersion } from '../toolchain-version.js';
+import { readLockFile } from './lock-file.js';
 
 export type Resolution = { readonly lock: Lock; readonly problem?: never } | { readonly problem: Error; readonly lock?: never };
 
 /**
+ * In CI, and where there is a remote cache, the lock on disk stands for files that are not on this machine.
+ *
  * @param online whether a checkpoint of the hub may be downloaded; else it must be there already
  * @returns the lock as it should be, not as it is on disk
  */
@@ -25,6 +28,7 @@ export async function resolveModel(workspaceRoot: string, model: ModelFolder, on
       toolchainVersion,
       hub: online ? hub : { ...hub, offline: true },
       reporter,
+      standIn: inContinuousIntegration() || remoteCacheWordsOf() !== undefined ? readLockFile(workspaceRoot, model.root)?.lock : undefined,
     });
     return { lock };
   } catch (error) {

@@ -4,7 +4,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerSummary } from '@tundish/cli/summary';
 import { streamReporter } from '@tundish/cli/progress-reporter';
-import { cacheRootOf, hubAccess, hubCacheOf, threadsOf } from '../environment.js';
+import { withRemote } from '@tundish/cli/remote-results';
+import { cacheRootOf, currentRun, hubAccess, hubCacheOf, threadsOf } from '../environment.js';
+import { remoteMarks } from './run-record.js';
 
 export interface ContainerRequest {
   readonly workspaceRoot: string;
@@ -22,8 +24,8 @@ interface PackagedFile {
 export async function ensureContainer(request: ContainerRequest): Promise<ContainerSummary> {
   const outputs = packagedFiles(request);
   const folder = `${request.modelRoot}/artifacts/container`;
-  const rebuilt = isCurrent(join(request.workspaceRoot, folder), outputs) ? undefined : await restore(request);
-  return { folder, bytes: outputs.reduce((sum, { size }) => sum + size, 0), files: outputs.length, ...(rebuilt === undefined ? {} : { rebuilt }) };
+  const restored = isCurrent(join(request.workspaceRoot, folder), outputs) ? {} : await restore(request);
+  return { folder, bytes: outputs.reduce((sum, { size }) => sum + size, 0), files: outputs.length, ...restored };
 }
 
 /** manifest.json holds the digests of all other files, so its own digest tells one build from another. */
@@ -34,16 +36,22 @@ function isCurrent(folder: string, outputs: readonly PackagedFile[]): boolean {
   });
 }
 
-async function restore({ workspaceRoot, modelRoot, signal }: ContainerRequest): Promise<ContainerSummary['rebuilt']> {
+async function restore({ workspaceRoot, modelRoot, signal }: ContainerRequest): Promise<Pick<ContainerSummary, 'rebuilt' | 'traffic'>> {
   const [{ Pipeline, restoreContainer }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../adapters.js')]);
   const cacheRoot = cacheRootOf(workspaceRoot);
   const reporter = streamReporter(process.stderr);
+  const run = currentRun();
+  const { remote } = await withRemote({ reporter, signal, ...(run === undefined ? {} : { marks: remoteMarks(workspaceRoot, run) }) });
   const pipeline = await Pipeline.open({
-    workspaceRoot, modelRoot, cacheRoot, hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter, signal, threads: threadsOf(), inputsInPlace: true,
+    workspaceRoot, modelRoot, cacheRoot, hubCache: hubCacheOf(), hub: hubAccess(), adapters, reporter, signal, threads: threadsOf(), inputsInPlace: true, ...(remote === undefined ? {} : { remote }),
   });
-  await restoreContainer(pipeline).finally(() => reporter.close());
+  await restoreContainer(pipeline).finally(() => pipeline.close()).finally(() => reporter.close());
   const steps = pipeline.rebuilt.length;
-  return steps === 0 ? undefined : { steps, bytesWritten: pipeline.store.bytesWritten };
+  const traffic = remote?.traffic;
+  return {
+    ...(steps === 0 ? {} : { rebuilt: { steps, bytesWritten: pipeline.store.bytesWritten - (traffic?.down ?? 0) } }),
+    ...(traffic === undefined ? {} : { traffic }),
+  };
 }
 
 function packagedFiles({ workspaceRoot, modelRoot }: ContainerRequest): readonly PackagedFile[] {

@@ -2,7 +2,7 @@
  * `node print-summary.js MODEL-FOLDER`, the program of the umbrella `compile`: what this run did, and where the container is.
  * A program and not an executor, because Nx takes 0.3 s to start an executor and a build that is cached takes hardly more.
  */
-import { containerLines, memoryLines, summaryTable } from '@tundish/cli/summary';
+import { containerLines, memoryLines, remoteLines, summaryTable } from '@tundish/cli/summary';
 import { guarded } from '../executors/guard.js';
 import { currentRun, taskWatch } from '../environment.js';
 import { requireLock } from '../lock/lock-file.js';
@@ -21,6 +21,6 @@ const { success } = await guarded(async (signal) => {
   const records = run === undefined ? new Map() : readRecords(workspaceRoot, run);
   const container = await ensureContainer({ workspaceRoot, modelRoot, signal });
   const wallSeconds = run === undefined ? 0 : (Date.now() - run.startedAt) / 1000;
-  console.log(['', ...summaryTable(lock.model, lock, records, wallSeconds), '', ...memoryLines(records, taskWatch(workspaceRoot).maxMemory), ...containerLines(lock.model, container)].join('\n'));
+  console.log(['', ...summaryTable(lock.model, lock, records, wallSeconds), '', ...memoryLines(records, taskWatch(workspaceRoot).maxMemory), ...remoteLines(records, container.traffic), ...containerLines(lock.model, container)].join('\n'));
 });
 process.exitCode = success ? 0 : 1;

@@ -1,7 +1,8 @@
 /** What each task of a run leaves for the summary: a task without a record was answered by Nx's own cache. */
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunIdentity } from '../environment.js';
+import type { RunMarks } from '@tundish/remote';
 import type { StageRun } from '@tundish/stages';
 
 const RUNS_FOLDER = join('.tundish', 'runs');
@@ -23,10 +24,20 @@ export function writeRecord(workspaceRoot: string, run: RunIdentity, record: Run
 
 /** True for the first task of the run that is about to work on the model: it looks whether the build can succeed, and no other does. */
 export function claimPreflight(workspaceRoot: string, run: RunIdentity, model: string): boolean {
+  return claim(runFolder(workspaceRoot, run), `preflight ${encodeURIComponent(model)}`);
+}
+
+/** What the tasks of a run tell each other about the remote cache. */
+export function remoteMarks(workspaceRoot: string, run: RunIdentity): RunMarks {
   const folder = runFolder(workspaceRoot, run);
+  return { isSet: (mark) => existsSync(join(folder, `remote ${mark}`)), set: (mark) => claim(folder, `remote ${mark}`) };
+}
+
+/** @returns whether this process was the first */
+function claim(folder: string, name: string): boolean {
   mkdirSync(folder, { recursive: true });
   try {
-    closeSync(openSync(join(folder, `preflight ${encodeURIComponent(model)}`), 'wx'));
+    closeSync(openSync(join(folder, name), 'wx'));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

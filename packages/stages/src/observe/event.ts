@@ -49,8 +49,8 @@ export interface BuildEvent extends SpanIdentity {
   /** Seconds since the start of the run, which under Nx has many processes. */
   readonly at: number;
   readonly usage: Usage;
-  /** Of a hit: where the result was. `local`: this machine's store. What Nx's own cache answers starts no process and has no event. */
-  readonly source?: 'local';
+  /** Of a hit: where the result was. `local`: this machine's store; `remote`: the remote cache. What Nx's own cache answers starts no process and has no event. */
+  readonly source?: 'local' | 'remote';
   /** Of `progress`. */
   readonly progress?: Progress;
   /** Of `fail`; `code` is null for a failure that has none. */

@@ -1,5 +1,6 @@
 /** Tells observers of the spans of one pipeline; costs nothing where nobody listens. */
 import { type Progress, type Reporter, TundishError, messageOf, printable } from '@tundish/diagnostics';
+import type { FoundIn } from '../shared-results.js';
 import { type BuildEvent, EVENT_SCHEMA, type Observer, type SpanIdentity } from './event.js';
 import { type ProcessUsage, bytesBetween, processUsage } from './process-usage.js';
 
@@ -35,14 +36,14 @@ export class Observation {
   }
 
   /** Runs the work of a span between its first and its last event; `status` of the result says which that is. */
-  async around<T extends { readonly status: 'run' | 'cached' }>(identity: SpanIdentity, work: (span: Span) => Promise<T>): Promise<T> {
+  async around<T extends { readonly status: 'run' | 'cached'; readonly source?: FoundIn }>(identity: SpanIdentity, work: (span: Span) => Promise<T>): Promise<T> {
     if (this.#listening.size === 0) return work(UNOBSERVED);
     const began = this.#usage();
     const tell = (kind: BuildEvent['kind'], more: Partial<BuildEvent> = {}): void => this.#emit(identity, kind, began, more);
     tell('start');
     try {
       const result = await work({ reporter: (reporter) => reportingTo(reporter, (progress) => tell('progress', { progress })) });
-      if (result.status === 'cached') tell('hit', { source: 'local' });
+      if (result.status === 'cached') tell('hit', { source: result.source ?? 'local' });
       else tell('finish');
       return result;
     } catch (error) {

@@ -2,11 +2,12 @@
 import { type LeafDifference, type StageManifest, leafDifferences } from '@tundish/store';
 import type { Pipeline } from '../pipeline.js';
 import { type Unit, inputsOf, unitName, unitsOf } from '../plan.js';
+import type { FoundIn } from '../shared-results.js';
 import { LastEntries, type LastEntry, readEntry } from './last-entries.js';
 import { type Prediction, Predictor } from './predict.js';
 
 /**
- * `cached`: the store has the result. `run`: it has not. `open`: inputs are made first; when they come out as they did last time
+ * `cached`: the store or the remote cache has the result. `run`: neither has. `open`: inputs are made first; when they come out as they did last time
  * the store has the result, else the unit runs.
  */
 export type UnitState = 'cached' | 'run' | 'open';
@@ -17,9 +18,11 @@ export interface UnitOutlook {
   readonly state: UnitState;
   /** One sentence. */
   readonly why: string;
+  /** Where the result is that serves the unit, or would; null when there is none. */
+  readonly source: FoundIn | null;
   /** Fields of the key that differ from the last build's; own options before results of other units. Values are canonical JSON. */
   readonly differences: readonly LeafDifference[];
-  /** Folder of the entry that serves the unit, or would. */
+  /** Folder of the entry that serves the unit, or would; null also for one that is on the remote cache alone. */
   readonly entry: string | null;
   /** Folder of the entry that the key is compared with, and when it was made; null when there is none, or no comparison. */
   readonly last: { readonly path: string; readonly createdAt: string } | null;
@@ -72,7 +75,7 @@ interface Known {
   readonly certain: boolean;
 }
 
-interface Found extends Pick<UnitOutlook, 'state' | 'why' | 'differences' | 'entry'> {
+interface Found extends Pick<UnitOutlook, 'state' | 'why' | 'source' | 'differences' | 'entry'> {
   readonly manifest: StageManifest | undefined;
   readonly last: LastEntry | undefined;
 }
@@ -82,15 +85,18 @@ async function outlookOf(pipeline: Pipeline, unit: Unit, known: ReadonlyMap<stri
   const unmade = inputs.filter(([, input]) => input?.manifest === undefined).map(([name]) => name);
   if (unmade.length > 0) {
     const last = entries.ofUnit(unit);
-    return { state: 'run', why: `first needs ${listed(unmade)}, never made here`, differences: [], entry: null, manifest: last?.manifest, last };
+    return { state: 'run', why: `first needs ${listed(unmade)}, never made here`, source: null, differences: [], entry: null, manifest: last?.manifest, last };
   }
   const pending = inputs.filter(([, input]) => input?.certain === false).map(([name]) => name);
-  const { key, entry, manifest } = await pipeline.explain(unit, new Map(inputs.map(([name, input]) => [name, input?.manifest as StageManifest])));
-  const last = manifest === undefined || isCompared ? entries.ofUnit(unit) : undefined;
+  const { key, entry: place, found } = await pipeline.explain(unit, new Map(inputs.map(([name, input]) => [name, input?.manifest as StageManifest])));
+  const last = found === undefined || isCompared ? entries.ofUnit(unit) : undefined;
   const differences = last === undefined ? [] : ownFirst(leafDifferences(new Map(Object.entries(last.sidecar.config)), new Map(Object.entries(key.fields))));
-  if (manifest === undefined) return { state: 'run', why: whyRun(differences, last, pending), differences, entry: null, manifest: last?.manifest, last };
-  if (pending.length === 0) return { state: 'cached', why: 'nothing changed', differences, entry, manifest, last };
-  return { state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached`, differences, entry, manifest, last };
+  if (found === undefined) return { state: 'run', why: whyRun(differences, last, pending), source: null, differences, entry: null, manifest: last?.manifest, last };
+  const isRemote = found.source === 'remote';
+  // What only the remote cache has, has no folder here.
+  const served = { ...found, entry: isRemote ? null : place, differences, last };
+  if (pending.length === 0) return { ...served, state: 'cached', why: isRemote ? 'another machine made it' : 'nothing changed' };
+  return { ...served, state: 'open', why: `upstream changes: runs when ${listed(pending)} gives another result than last time, else it is cached` };
 }
 
 function whyRun(differences: readonly LeafDifference[], last: LastEntry | undefined, pending: readonly string[]): string {

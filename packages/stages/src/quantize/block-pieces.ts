@@ -17,12 +17,12 @@ export class BlockPieces implements BlockCache {
       (await make(scratch)).map((file) => ({ name: file, mediaType: file.endsWith('.json') ? MEDIA.json : MEDIA.weights, path: join(scratch, file) })),
     );
     return {
-      path: (file) => {
-        const { path, sha256, size } = piece.file(file);
-        this.#blobs.set(path, { sha256, size });
+      path: async (file) => {
+        const path = await piece.path(file);
+        this.#blobs.set(path, piece.ref(file));
         return path;
       },
-      sha256: (file) => piece.file(file).sha256,
+      sha256: (file) => piece.ref(file).sha256,
     };
   }
 

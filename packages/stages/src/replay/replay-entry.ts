@@ -136,7 +136,8 @@ async function runIn({ scratch, pieces }: Scratch, stage: Stage<unknown>, reques
 /** Pieces are made anew: a piece out of the cache would be compared with itself. */
 async function freshPiece({ scratch, pieces }: Scratch, make: (scratch: string) => Promise<readonly StageFile[]>, signal: AbortSignal): Promise<Piece> {
   const folder = await mkdtemp(join(scratch, 'piece-'));
-  const files = new Map<string, ReturnType<Piece['file']>>();
+  const files = new Map<string, BlobRef & { readonly path: string }>();
+  const fileNamed = (name: string): BlobRef & { readonly path: string } => files.get(name) as BlobRef & { readonly path: string };
   for (const file of await make(folder)) {
     const path = 'path' in file ? file.path : join(folder, file.name);
     if ('bytes' in file) await writeFile(path, file.bytes);
@@ -144,7 +145,7 @@ async function freshPiece({ scratch, pieces }: Scratch, make: (scratch: string) 
     pieces.set(ref.sha256, path);
     files.set(file.name, { path, ...ref });
   }
-  return { file: (name) => files.get(name) as ReturnType<Piece['file']> };
+  return { ref: fileNamed, path: (name) => Promise.resolve(fileNamed(name).path) };
 }
 
 /** The manifest that a build would publish. */

@@ -1,4 +1,5 @@
 /** Verification of entries and blobs of a store. */
+import { existsSync } from 'node:fs';
 import type { Reporter } from '@tundish/diagnostics';
 import { blobPath } from '../blob-path.js';
 import type { EntryFolder } from '../entry-folders.js';
@@ -19,6 +20,8 @@ export interface VerifyRequest {
 
 export interface VerifyReport extends CheckedFiles {
   readonly entries: number;
+  /** Blobs that are named and not here, and no entry has a file of theirs: they are fetched or made when something reads them. */
+  readonly absent: number;
 }
 
 /** Reads every blob that entries or the request name, and every file of the request. */
@@ -32,9 +35,15 @@ export async function verifyEntries({ root, entries, blobs, files, reporter, sig
       owners.set(sha256, [...(owners.get(sha256) ?? []), entry.path]);
     }
   }
-  const blobChecks = [...sizes].sort().map(([sha256, size]) => ({ path: blobPath(root, sha256), sha256, size, of: 'the blob', fix: fixOf(owners.get(sha256) ?? []) }));
+  const named = new Set(looked.flatMap((checks) => checks.named));
+  const [here, absent] = [new Map<string, number>(), new Set<string>()];
+  for (const [sha256, size] of sizes) {
+    if (named.has(sha256) || existsSync(blobPath(root, sha256))) here.set(sha256, size);
+    else absent.add(sha256);
+  }
+  const blobChecks = [...here].sort().map(([sha256, size]) => ({ path: blobPath(root, sha256), sha256, size, of: 'the blob', fix: fixOf(owners.get(sha256) ?? []) }));
   const checked = await checkFiles([...blobChecks, ...looked.flatMap(({ checks }) => checks), ...files], reporter, signal);
-  return { ...checked, damage: [...looked.flatMap(({ damage }) => damage), ...checked.damage], entries: entries.length };
+  return { ...checked, damage: [...looked.flatMap(({ damage }) => damage), ...checked.damage], entries: entries.length, absent: absent.size };
 }
 
 /** The links in entries are the same bytes under another name: they must go too, or an entry would go on pointing at them. */

@@ -2,9 +2,10 @@
 import type { ExecutorContext } from '@nx/devkit';
 import { describeResult } from '@tundish/cli/summary';
 import { progressReporter } from '@tundish/cli/progress-reporter';
+import { withRemote } from '@tundish/cli/remote-results';
 import { formatBytes, formatSeconds } from '@tundish/diagnostics';
 import { cacheRootOf, currentRun, hubAccess, hubCacheOf, taskWatch, threadsOf } from '../../environment.js';
-import { claimPreflight, writeRecord } from '../../run/run-record.js';
+import { claimPreflight, remoteMarks, writeRecord } from '../../run/run-record.js';
 import { watchingObservers } from '../../run/watching-observers.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
@@ -40,6 +41,7 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
       inputsInPlace: true,
       observers: await watchingObservers(watch),
       ...(watch.maxMemory === undefined ? {} : { maxMemory: watch.maxMemory }),
+      ...(await withRemote({ reporter, signal, ...(run === undefined ? {} : { marks: remoteMarks(workspaceRoot, run) }) })),
       ...(run === undefined ? {} : { startedAt: run.startedAt, preflight: () => claimPreflight(workspaceRoot, run, options.model) }),
     }).finally(() => reporter.close());
     if (run !== undefined) writeRecord(workspaceRoot, run, { task: `${context.projectName}:${context.targetName}`, ...result });
