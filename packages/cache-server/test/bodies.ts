@@ -1,6 +1,6 @@
 /** Bodies that clients send: blobs, action entries, archives of Nx. */
 import { gzipSync } from 'node:zlib';
-import { encodeManifest, sha256 } from '@tundish/store';
+import { canonicalJson, encodeManifest, sha256 } from '@tundish/store';
 import { type Header, pack } from 'tar-stream';
 
 export interface Blob {
@@ -25,11 +25,20 @@ export interface EntryOptions {
 export function actionEntry(key: string, blobs: readonly Blob[], { hash = key, createdAt = '2026-01-01T00:00:00.000Z' }: EntryOptions = {}): string {
   const outputs = blobs.map((blob, i) => ({ name: `file-${i}`, sha256: blob.sha256, size: blob.bytes.length, mediaType: 'application/octet-stream' }));
   const manifest = Buffer.from(encodeManifest({ schema: 1, stage: 'load', subject: null, outputs, externals: [], facts: {} })).toString();
-  const info = { operation: 'load', source: 'test', config: {}, hash, created_at: createdAt, tool: null, inputs: {}, outputs: {}, manifest: sha256(manifest), wall_seconds: 1, memory: { declared: null, measured: 1, of: 'unit', limit: null } };
+  const info = { operation: 'load', source: 'test', config: fieldsOf.get(hash) ?? {}, hash, created_at: createdAt, tool: null, inputs: {}, outputs: {}, manifest: sha256(manifest), wall_seconds: 1, memory: { declared: null, measured: 1, of: 'unit', limit: null } };
   return JSON.stringify({ info: JSON.stringify(info), key, manifest, operation: 'load', schema: 1 });
 }
 
-export const keyOf = (name: string): string => sha256(name);
+/** The fields that each key below is the digest of. */
+const fieldsOf = new Map<string, Readonly<Record<string, string>>>();
+
+/** The key of an action of this name. */
+export function keyOf(name: string): string {
+  const fields = { 'options.name': JSON.stringify(name) };
+  const key = sha256(canonicalJson(fields));
+  fieldsOf.set(key, fields);
+  return key;
+}
 
 export interface ArchiveFile extends Partial<Header> {
   readonly name: string;
