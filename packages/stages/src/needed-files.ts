@@ -3,8 +3,8 @@ import type { StageName } from '@tundish/recipe/lock';
 import type { StageExternal, StageManifest, StageOutput } from '@tundish/store';
 import { MEDIA } from './stage.js';
 
-/** Stages that work on graphs and hand weights on by their digests. */
-const HAND_WEIGHTS_ON: readonly string[] = ['optimize', 'arcl', 'transform', 'convert', 'package'] satisfies StageName[];
+/** Stages that work on graphs and hand weights on by their digests. Not convert: it reads the scales, which lie among the codes. */
+const HAND_WEIGHTS_ON: readonly string[] = ['optimize', 'arcl', 'transform', 'package'] satisfies StageName[];
 /** What quantize says to other programs; no stage behind it reads it. */
 const ENCODINGS = /^encodings-[\d.]+\.json$/;
 
