@@ -41,7 +41,7 @@ function makeWorkspace(folder, sections) {
     /** Locks and builds in one process, without Nx. */
     build: () => measured('whole-build.mjs', [root, MODEL]),
     /** Runs a target; seconds and output. */
-    nx: (target) => succeed('node', [NX, 'run', `model:${target}`], { cwd: root, env }),
+    nx: (target, environment = {}) => succeed('node', [NX, 'run', `model:${target}`], { cwd: root, env: { ...env, ...environment } }),
     /** What tasks that Nx started say of themselves, of the newest run. */
     records() {
       const runs = join(root, '.tundish/runs');
@@ -50,6 +50,11 @@ function makeWorkspace(folder, sections) {
     },
     removeOutputs() {
       for (const path of [join(model, 'out'), join(model, 'artifacts')]) rmSync(path, { recursive: true, force: true });
+    },
+    /** Back to what a fresh checkout has. */
+    forget() {
+      workspace.removeOutputs();
+      for (const path of [join(root, '.tundish'), join(folder, 'nx')]) rmSync(path, { recursive: true, force: true });
     },
     /** Bytes of container files that are no hard links to blobs. */
     copiedBytes: () => copiedBytes(join(model, 'artifacts/container'), join(root, '.tundish/cache/blobs')),
