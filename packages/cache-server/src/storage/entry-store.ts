@@ -1,6 +1,6 @@
 /** The entries of a server: found in memory, read and written on disk, evicted when a pool is full. */
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm, utimes } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BlobRef, makeFolder, sha256File, uniqueSuffix } from '@tundish/store';
 import { cacheError } from '../errors.js';
@@ -11,6 +11,7 @@ import { type Held, Pool } from './pool.js';
 import { entriesLostAtRestart } from './machine-restart.js';
 import { type EntryRecord, readRecord, writeRecord } from './record.js';
 import { findEntries, removeHalves } from './scan.js';
+import { SmallBodies } from './small-bodies.js';
 import { Upload } from './upload.js';
 
 export interface StoreLimits {
@@ -30,6 +31,8 @@ export interface StoreEvents {
 export interface OpenEntry {
   readonly held: Held;
   readonly file: FileHandle;
+  /** Which file it is. */
+  readonly ino: number;
 }
 
 /** Uses less apart than this are not written to disk one by one. */
@@ -40,6 +43,7 @@ const STEP_MS = 0.002;
 export class EntryStore {
   readonly trusted: Pool;
   readonly namespaces: Pool;
+  readonly small = new SmallBodies();
   readonly #locks = new KeyLocks();
   #lastUse = 0;
 
@@ -102,7 +106,7 @@ export class EntryStore {
     if (file === undefined) return undefined;
     try {
       const found = await file.stat();
-      if (found.isFile() && found.size === held.size) return { held, file };
+      if (found.isFile() && found.size === held.size) return { held, file, ino: found.ino };
     } catch (error) {
       await file.close();
       throw error;
@@ -110,6 +114,15 @@ export class EntryStore {
     await file.close();
     await this.dropDamaged(held.name, 'its file was cut or replaced');
     return undefined;
+  }
+
+  /** Whether the body is still the file that it was. */
+  async isFile(held: Held, ino: number): Promise<boolean> {
+    const found = await lstat(bodyPath(this.root, held.name)).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    });
+    return found?.ino === ino && found.size === held.size;
   }
 
   /** Whether an entry is still on the disk. */
@@ -212,6 +225,7 @@ export class EntryStore {
   async #remove(gone: readonly EntryName[]): Promise<void> {
     for (const name of gone) {
       this.#poolOf(name.space).drop(name);
+      this.small.drop(name);
       await rm(bodyPath(this.root, name), { recursive: true, force: true });
       await rm(recordPath(this.root, name), { force: true });
     }
