@@ -33,7 +33,7 @@ export async function findBody({ store, metrics }: ServerContext, held: Held): P
     if (!isSent) await entry.file.close();
   }
   metrics.damaged.inc();
-  await store.dropDamaged(held.name, 'its bytes are not those that were stored, or its record is lost');
+  await store.dropDamaged(held, 'its bytes are not those that were stored, or its record is lost');
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 /** GET and HEAD of one entry. */
+import { messageOf } from '@tundish/diagnostics';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { blobsOfEntry, blobsOfEntryFile } from '../action-entry.js';
 import { cacheError } from '../errors.js';
@@ -19,14 +20,14 @@ export async function serveEntry(context: ServerContext, request: FastifyRequest
   try {
     context.store.use(found.held);
     await answer(context, request, reply, found);
-    if (kind === 'ac') await useBlobs(context, found, view);
+    if (kind === 'ac') await useBlobs(context, found, view).catch((error: unknown) => context.log.warn(`cannot tell the blobs of ${key}: ${messageOf(error)}`));
     return true;
   } finally {
     await closeBody(found);
   }
 }
 
-async function answer({ metrics }: ServerContext, request: FastifyRequest, reply: FastifyReply, found: FoundBody): Promise<void> {
+async function answer({ metrics, limits }: ServerContext, request: FastifyRequest, reply: FastifyReply, found: FoundBody): Promise<void> {
   const { size, name } = found.held;
   const etag = `"${found.digest}"`;
   reply.headers({ etag, 'accept-ranges': 'bytes', 'content-type': name.kind === 'ac' ? 'application/json' : 'application/octet-stream' });
@@ -40,21 +41,22 @@ async function answer({ metrics }: ServerContext, request: FastifyRequest, reply
   const part = range ?? { start: 0, end: size };
   reply.code(range === undefined ? 200 : 206).header('content-length', part.end - part.start);
   if (request.method === 'HEAD') return void reply.send();
-  await sendPart(reply, found, part);
+  await sendPart(reply, found, part, limits.answerSeconds);
   metrics.sent.inc({ kind: name.kind }, part.end - part.start);
 }
 
-async function sendPart(reply: FastifyReply, { content }: FoundBody, part: ByteRange): Promise<void> {
+async function sendPart(reply: FastifyReply, { content }: FoundBody, part: ByteRange, patience: number): Promise<void> {
   if (Buffer.isBuffer(content)) return void reply.send(content.subarray(part.start, part.end));
   reply.hijack();
   reply.raw.writeHead(reply.statusCode, reply.getHeaders() as Record<string, string>);
-  await sendFile(reply.raw, content, part).catch(() => reply.raw.destroy());
+  // The head has gone: all that is left to tell is that the body does not end.
+  await sendFile(reply.raw, content, part, patience * 1000).catch(() => reply.raw.destroy());
 }
 
 /** Whoever uses an entry is about to use its blobs: they are evicted after it. */
 async function useBlobs({ store }: ServerContext, { held, content }: FoundBody, view: readonly Space[]): Promise<void> {
   const { key } = held.name;
-  store.useBlobs(Buffer.isBuffer(content) ? blobsOfEntry(content, key) : await blobsOfEntryFile(bodyPath(store.root, held.name), key), view);
+  store.useBlobs(held, Buffer.isBuffer(content) ? blobsOfEntry(content, key) : await blobsOfEntryFile(bodyPath(store.root, held.name), key), view);
 }
 
 function isKnown(header: string | undefined, etag: string): boolean {

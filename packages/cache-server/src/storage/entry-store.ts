@@ -65,9 +65,9 @@ export class EntryStore {
       await rm(store.#temporaryFolder, { recursive: true, force: true });
       await makeFolder(store.#temporaryFolder);
       removeHalves(root);
-      const found = findEntries(root);
-      for (const entry of found) store.#poolOf(entry.name.space).add({ ...entry, savedAt: entry.usedAt });
-      for (const { name } of await entriesLostAtRestart(root, found)) await store.dropDamaged(name, 'its bytes were lost when the machine went down');
+      const found = findEntries(root).map((entry) => ({ ...entry, savedAt: entry.usedAt }));
+      for (const held of found) store.#poolOf(held.name.space).add(held);
+      for (const held of await entriesLostAtRestart(root, found)) await store.dropDamaged(held, 'its bytes were lost when the machine went down');
       await store.#remove([...store.trusted.shrink(), ...store.namespaces.shrink()].map(({ name }) => name));
       return store;
     } catch (cause) {
@@ -92,11 +92,13 @@ export class EntryStore {
     if (held.usedAt - held.savedAt > SAVE_MS) void this.#saveUse(held);
   }
 
-  /** Counts as a use of each that a space of `view` has. */
-  useBlobs(blobs: readonly BlobRef[], view: readonly Space[]): void {
+  /** Counts as a use of the blobs that an entry names, later than that of the entry, also on the disk. */
+  useBlobs(entry: Held, blobs: readonly BlobRef[], view: readonly Space[]): void {
     for (const { sha256 } of blobs) {
       const held = this.find(view, 'cas', sha256);
-      if (held !== undefined) this.use(held);
+      if (held === undefined) continue;
+      this.use(held);
+      if (held.savedAt <= entry.savedAt) void this.#saveUse(held);
     }
   }
 
@@ -112,7 +114,7 @@ export class EntryStore {
       throw error;
     }
     await file.close();
-    await this.dropDamaged(held.name, 'its file was cut or replaced');
+    await this.dropDamaged(held, 'its file was cut or replaced');
     return undefined;
   }
 
@@ -136,12 +138,14 @@ export class EntryStore {
     return readRecord(recordPath(this.root, held.name));
   }
 
-  async dropDamaged(name: EntryName, why: string): Promise<void> {
-    this.events.warn(`removed ${idOf(name)}: ${why}`);
-    await this.#remove([name]);
+  async dropDamaged(held: Held, why: string): Promise<void> {
+    // Somebody else may have noticed, and a good one may have come since.
+    if (this.#poolOf(held.name.space).get(held.name) !== held) return;
+    this.events.warn(`removed ${idOf(held.name)}: ${why}`);
+    await this.#remove([held.name]);
   }
 
-  /** @returns undefined when the quota has no room for `size` bytes; else ends in `commit` or `abandon` */
+  /** @returns undefined when the quota has no room for `size` bytes; else it ends in `commit` or `discard` */
   async begin(space: Space, size: number): Promise<Upload | undefined> {
     const pool = this.#poolOf(space);
     const gone = pool.reserve(size);
@@ -149,16 +153,11 @@ export class EntryStore {
     try {
       for (const { name, size: bytes } of gone) this.events.evicted(name.kind, bytes);
       await this.#remove(gone.map(({ name }) => name));
-      return await Upload.begin(this.#temporaryPath());
+      return await Upload.begin(this.#temporaryPath(), () => pool.release(size));
     } catch (error) {
       pool.release(size);
       throw error;
     }
-  }
-
-  async abandon(upload: Upload, space: Space, size: number): Promise<void> {
-    // Until it is gone it takes its room.
-    await upload.discard().finally(() => this.#poolOf(space).release(size));
   }
 
   /**
@@ -167,11 +166,11 @@ export class EntryStore {
    * @returns what the key held before, `same` bytes or `other`, in which case nothing is written
    */
   async commit(upload: Upload, name: EntryName, view: readonly Space[], record: EntryRecord): Promise<'stored' | 'same' | 'other'> {
-    return this.#locks.run(`${name.kind}/${name.key}`, async () => {
+    return this.#locks.run(lockOf(name), async () => {
       const before = this.find(view, name.kind, name.key);
       if (before !== undefined) {
         const same = name.kind === 'cas' || (await this.record(before))?.sha256 === record.sha256;
-        await this.abandon(upload, name.space, record.size);
+        await upload.discard();
         return same ? 'same' : 'other';
       }
       await upload.close();
@@ -183,7 +182,7 @@ export class EntryStore {
         throw error;
       });
       const pool = this.#poolOf(name.space);
-      pool.release(record.size);
+      upload.release();
       const held = { name, size: record.size, usedAt: 0, savedAt: Date.now() };
       pool.add(held);
       this.use(held);
@@ -191,7 +190,7 @@ export class EntryStore {
     });
   }
 
-  /** Bytes of the file that an upload or a body has, digested from the disk. */
+  /** sha256 of a body as it is on the disk. */
   digest(held: Held): Promise<string> {
     return sha256File(bodyPath(this.root, held.name));
   }
@@ -207,7 +206,7 @@ export class EntryStore {
       return await open(bodyPath(this.root, held.name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ELOOP') await this.dropDamaged(held.name, 'a symbolic link is in its place');
+      if (code === 'ELOOP') await this.dropDamaged(held, 'a symbolic link is in its place');
       else if (code !== 'ENOENT') throw error;
       // Somebody removed it: purge, or a person.
       else this.#poolOf(held.name.space).drop(held.name);
@@ -226,8 +225,14 @@ export class EntryStore {
     for (const name of gone) {
       this.#poolOf(name.space).drop(name);
       this.small.drop(name);
-      await rm(bodyPath(this.root, name), { recursive: true, force: true });
-      await rm(recordPath(this.root, name), { force: true });
+    }
+    for (const name of gone) {
+      await this.#locks.run(lockOf(name), async () => {
+        // It has come again meanwhile.
+        if (this.#poolOf(name.space).get(name) !== undefined) return;
+        await rm(bodyPath(this.root, name), { recursive: true, force: true });
+        await rm(recordPath(this.root, name), { force: true });
+      });
     }
   }
 
@@ -242,4 +247,9 @@ export class EntryStore {
   #temporaryPath(): string {
     return join(this.#temporaryFolder, uniqueSuffix());
   }
+}
+
+/** One change of a key at a time, whoever's it is. */
+function lockOf({ kind, key }: EntryName): string {
+  return `${kind}/${key}`;
 }
