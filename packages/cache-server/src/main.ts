@@ -57,7 +57,7 @@ function addServe(program: Command, io: Io): void {
     .option('--max-blob <size>', 'largest blob', byteCount, 16e9)
     .option('--max-archive <size>', 'largest archive of Nx, as sent', byteCount, 256e6)
     .option('--max-unpacked <size>', 'largest archive of Nx, as extracted', byteCount, 2e9)
-    .option('--max-connections <n>', 'connections at once', count, 512)
+    .option('--max-connections <n>', 'connections at once', count, 256)
     .option('--min-rate <size>', 'bytes a second that a client must send or take', byteCount, 16e3)
     .option('--client-timeout <seconds>', 'time for the head of a request, and over which the rate is measured', seconds, 10)
     .option('--answer-timeout <seconds>', 'after which Nx is answered whatever the disk does', seconds, 5)

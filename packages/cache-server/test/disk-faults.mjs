@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-const { open, rename } = fs.promises;
+const { lstat, open, rename } = fs.promises;
 
 function faultFor(paths) {
   let faults = {};
@@ -24,6 +24,7 @@ function faulty(call) {
   };
 }
 
+fs.promises.lstat = faulty(lstat);
 fs.promises.open = faulty(open);
 fs.promises.rename = faulty(rename);
 syncBuiltinESMExports();

@@ -1,6 +1,6 @@
 /** The remote cache of Nx: whatever goes wrong, the answer is one that its client takes well. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { sha256 } from '@tundish/store';
@@ -134,13 +134,14 @@ describe('what goes wrong', () => {
     expect(await get('8')).toBe(200);
   });
 
-  it('with a disk that hangs: 404 and 403 in time', async () => {
+  it.each(['that was not read', 'that was read'])('with a disk that hangs: 404 and 403 in time, of an entry %s', async (which) => {
     await put('9', await archiveOf());
+    if (which === 'that was read') expect(await get('9')).toBe(200);
     server.setFaults({ slow: 'nx/09' });
     const started = performance.now();
     expect(await get('9')).toBe(404);
     server.setFaults({ slow: '/tmp/' });
-    expect(await put('10', await archiveOf())).toBe(403);
+    expect(await put(`10${which.length}`, await archiveOf())).toBe(403);
     expect(performance.now() - started).toBeLessThan(20_000);
     server.setFaults({});
     expect(await get('9')).toBe(200);
@@ -163,6 +164,17 @@ describe('what goes wrong', () => {
     expect(exists(server.fileOf('nx', hash))).toBe(false);
     expect(await put(hash, body)).toBe(200);
     expect((await server.bytes(`/v1/cache/${hash}`)).equals(body)).toBe(true);
+  });
+
+  it('with a file that was read and is another one now: what is on the disk counts', async () => {
+    const body = await archiveOf();
+    await put('13', body);
+    expect(await get('13')).toBe(200);
+    const path = server.fileOf('nx', '13');
+    renameSync(path, `${path}.old`);
+    writeFileSync(path, body.map((byte, i) => (i === 20 ? byte ^ 1 : byte)));
+    rmSync(`${path}.old`);
+    expect(await get('13')).toBe(404);
   });
 
   it('with the connection: no half is kept', async () => {

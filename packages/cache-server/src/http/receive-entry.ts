@@ -36,7 +36,7 @@ export async function receiveEntry(context: ServerContext, request: IncomingMess
     await discardBody(request, size);
     return 'same';
   }
-  const upload = await within(patience(kind, limits), store.begin(principal.home, size), (late) => void (late && store.abandon(late, principal.home, size)));
+  const upload = await within(patience(kind, limits), store.begin(principal.home, size), (late) => void late?.discard());
   if (upload === undefined) throw cacheError('CACHE_QUOTA', { what: `there is no room for ${size} bytes`, why: 'the body is larger than the quota, or uploads in flight have taken it' });
   const outcome = await fill(context, request, put, upload, size);
   if (outcome === 'other') throw immutable();
@@ -46,8 +46,8 @@ export async function receiveEntry(context: ServerContext, request: IncomingMess
 
 /** Receives, checks and names the body; on any failure the upload is gone. */
 async function fill(context: ServerContext, request: IncomingMessage, put: EntryPut, upload: Upload, size: number): Promise<'stored' | 'same' | 'other'> {
-  const { kind, principal } = put;
-  const { store, limits, metrics } = context;
+  const { kind } = put;
+  const { limits, metrics } = context;
   const check = kind === 'nx' ? new ArchiveCheck(limits.maxUnpacked) : undefined;
   const late = patience(kind, limits);
   try {
@@ -66,7 +66,7 @@ async function fill(context: ServerContext, request: IncomingMessage, put: Entry
   } catch (error) {
     check?.destroy();
     // A disk that hangs must not keep the answer back.
-    void store.abandon(upload, principal.home, size).catch((failure: unknown) => context.log.warn(`cannot remove an upload: ${String(failure)}`));
+    void upload.discard().catch((failure: unknown) => context.log.warn(`cannot remove an upload: ${String(failure)}`));
     throw error;
   }
   return within(late, finish(context, put, upload, size));
@@ -81,11 +81,11 @@ async function finish({ store }: ServerContext, { kind, key, principal }: EntryP
     if (missing.length > 0) throw cacheError('CACHE_ENTRY_BLOBS', { what: `${missing.length} blobs of the entry are not here`, why: `the first is ${missing[0]?.sha256 ?? ''}`, fix: 'send the blobs before the entry' });
     const record = { writer: principal.name, sha256, size, time: new Date().toISOString() };
     const outcome = await store.commit(upload, { space: principal.home, kind, key }, principal.view, record);
-    // After the entry, so that they are evicted after it.
-    store.useBlobs(blobs, principal.view);
+    const held = store.find(principal.view, kind, key);
+    if (held !== undefined) store.useBlobs(held, blobs, principal.view);
     return outcome;
   } catch (error) {
-    await store.abandon(upload, principal.home, size);
+    await upload.discard();
     throw error;
   }
 }

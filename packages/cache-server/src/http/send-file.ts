@@ -1,6 +1,7 @@
 /** Sends bytes of an open file as fast as Node.js can: no stream, and buffers that are used again. */
 import type { FileHandle } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
+import { within } from '../storage/deadline.js';
 import type { ByteRange } from './range.js';
 
 /** Large enough that system calls cost little, small enough for hundreds of clients at once. */
@@ -11,26 +12,28 @@ const buffers: Buffer[] = [];
 /** Bytes that a client takes in one step; it must not be called slow before. */
 export const SEND_STEP_BYTES = PIECE_BYTES;
 
-/** Reads the next piece while the last is sent. @throws when the disk fails or the client has gone */
-export async function sendFile(response: ServerResponse, file: FileHandle, { start, end }: ByteRange): Promise<void> {
+/**
+ * Reads the next piece while the last is sent.
+ *
+ * @param patience milliseconds for the disk to read one piece
+ * @throws CACHE_SLOW_DISK; whatever ends the file or the connection early
+ */
+export async function sendFile(response: ServerResponse, file: FileHandle, { start, end }: ByteRange, patience: number): Promise<void> {
   const pair = [takeBuffer(), takeBuffer()] as const;
   let sent: Promise<unknown> = Promise.resolve();
-  try {
-    for (let at = start, turn = 0; at < end; turn ^= 1) {
-      const buffer = pair[turn as 0 | 1];
-      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
-      if (bytesRead === 0) throw new Error('the file ended before its length');
-      at += bytesRead;
-      await sent;
-      sent = written(response, buffer.subarray(0, bytesRead));
-      sent.catch(() => undefined);
-    }
+  for (let at = start, turn = 0; at < end; turn ^= 1) {
+    const buffer = pair[turn as 0 | 1];
+    const { bytesRead } = await within(patience, file.read(buffer, 0, Math.min(buffer.length, end - at), at));
+    if (bytesRead === 0) throw new Error('the file ended before its length');
+    at += bytesRead;
     await sent;
-    response.end();
-  } finally {
-    // A buffer that is still being sent must not get other content.
-    await sent.then(() => buffers.length < KEPT_BUFFERS && buffers.push(...pair), () => undefined);
+    sent = written(response, buffer.subarray(0, bytesRead));
+    sent.catch(() => undefined);
   }
+  await sent;
+  response.end();
+  // After a failure the disk or the socket may still use them.
+  if (buffers.length < KEPT_BUFFERS) buffers.push(...pair);
 }
 
 function written(response: ServerResponse, piece: Uint8Array): Promise<void> {

@@ -1,6 +1,6 @@
 /** The entries of a server: found in memory, read and written on disk, evicted when a pool is full. */
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm, utimes } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BlobRef, makeFolder, sha256File, uniqueSuffix } from '@tundish/store';
 import { cacheError } from '../errors.js';
@@ -11,6 +11,7 @@ import { type Held, Pool } from './pool.js';
 import { entriesLostAtRestart } from './machine-restart.js';
 import { type EntryRecord, readRecord, writeRecord } from './record.js';
 import { findEntries, removeHalves } from './scan.js';
+import { SmallBodies } from './small-bodies.js';
 import { Upload } from './upload.js';
 
 export interface StoreLimits {
@@ -30,6 +31,8 @@ export interface StoreEvents {
 export interface OpenEntry {
   readonly held: Held;
   readonly file: FileHandle;
+  /** Which file it is. */
+  readonly ino: number;
 }
 
 /** Uses less apart than this are not written to disk one by one. */
@@ -40,6 +43,7 @@ const STEP_MS = 0.002;
 export class EntryStore {
   readonly trusted: Pool;
   readonly namespaces: Pool;
+  readonly small = new SmallBodies();
   readonly #locks = new KeyLocks();
   #lastUse = 0;
 
@@ -61,9 +65,9 @@ export class EntryStore {
       await rm(store.#temporaryFolder, { recursive: true, force: true });
       await makeFolder(store.#temporaryFolder);
       removeHalves(root);
-      const found = findEntries(root);
-      for (const entry of found) store.#poolOf(entry.name.space).add({ ...entry, savedAt: entry.usedAt });
-      for (const { name } of await entriesLostAtRestart(root, found)) await store.dropDamaged(name, 'its bytes were lost when the machine went down');
+      const found = findEntries(root).map((entry) => ({ ...entry, savedAt: entry.usedAt }));
+      for (const held of found) store.#poolOf(held.name.space).add(held);
+      for (const held of await entriesLostAtRestart(root, found)) await store.dropDamaged(held, 'its bytes were lost when the machine went down');
       await store.#remove([...store.trusted.shrink(), ...store.namespaces.shrink()].map(({ name }) => name));
       return store;
     } catch (cause) {
@@ -88,11 +92,13 @@ export class EntryStore {
     if (held.usedAt - held.savedAt > SAVE_MS) void this.#saveUse(held);
   }
 
-  /** Counts as a use of each that a space of `view` has. */
-  useBlobs(blobs: readonly BlobRef[], view: readonly Space[]): void {
+  /** Counts as a use of the blobs that an entry names, later than that of the entry, also on the disk. */
+  useBlobs(entry: Held, blobs: readonly BlobRef[], view: readonly Space[]): void {
     for (const { sha256 } of blobs) {
       const held = this.find(view, 'cas', sha256);
-      if (held !== undefined) this.use(held);
+      if (held === undefined) continue;
+      this.use(held);
+      if (held.savedAt <= entry.savedAt) void this.#saveUse(held);
     }
   }
 
@@ -102,14 +108,23 @@ export class EntryStore {
     if (file === undefined) return undefined;
     try {
       const found = await file.stat();
-      if (found.isFile() && found.size === held.size) return { held, file };
+      if (found.isFile() && found.size === held.size) return { held, file, ino: found.ino };
     } catch (error) {
       await file.close();
       throw error;
     }
     await file.close();
-    await this.dropDamaged(held.name, 'its file was cut or replaced');
+    await this.dropDamaged(held, 'its file was cut or replaced');
     return undefined;
+  }
+
+  /** Whether the body is still the file that it was. */
+  async isFile(held: Held, ino: number): Promise<boolean> {
+    const found = await lstat(bodyPath(this.root, held.name)).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    });
+    return found?.ino === ino && found.size === held.size;
   }
 
   /** Whether an entry is still on the disk. */
@@ -123,12 +138,14 @@ export class EntryStore {
     return readRecord(recordPath(this.root, held.name));
   }
 
-  async dropDamaged(name: EntryName, why: string): Promise<void> {
-    this.events.warn(`removed ${idOf(name)}: ${why}`);
-    await this.#remove([name]);
+  async dropDamaged(held: Held, why: string): Promise<void> {
+    // Somebody else may have noticed, and a good one may have come since.
+    if (this.#poolOf(held.name.space).get(held.name) !== held) return;
+    this.events.warn(`removed ${idOf(held.name)}: ${why}`);
+    await this.#remove([held.name]);
   }
 
-  /** @returns undefined when the quota has no room for `size` bytes; else ends in `commit` or `abandon` */
+  /** @returns undefined when the quota has no room for `size` bytes; else it ends in `commit` or `discard` */
   async begin(space: Space, size: number): Promise<Upload | undefined> {
     const pool = this.#poolOf(space);
     const gone = pool.reserve(size);
@@ -136,16 +153,11 @@ export class EntryStore {
     try {
       for (const { name, size: bytes } of gone) this.events.evicted(name.kind, bytes);
       await this.#remove(gone.map(({ name }) => name));
-      return await Upload.begin(this.#temporaryPath());
+      return await Upload.begin(this.#temporaryPath(), () => pool.release(size));
     } catch (error) {
       pool.release(size);
       throw error;
     }
-  }
-
-  async abandon(upload: Upload, space: Space, size: number): Promise<void> {
-    // Until it is gone it takes its room.
-    await upload.discard().finally(() => this.#poolOf(space).release(size));
   }
 
   /**
@@ -154,11 +166,11 @@ export class EntryStore {
    * @returns what the key held before, `same` bytes or `other`, in which case nothing is written
    */
   async commit(upload: Upload, name: EntryName, view: readonly Space[], record: EntryRecord): Promise<'stored' | 'same' | 'other'> {
-    return this.#locks.run(`${name.kind}/${name.key}`, async () => {
+    return this.#locks.run(lockOf(name), async () => {
       const before = this.find(view, name.kind, name.key);
       if (before !== undefined) {
         const same = name.kind === 'cas' || (await this.record(before))?.sha256 === record.sha256;
-        await this.abandon(upload, name.space, record.size);
+        await upload.discard();
         return same ? 'same' : 'other';
       }
       await upload.close();
@@ -170,7 +182,7 @@ export class EntryStore {
         throw error;
       });
       const pool = this.#poolOf(name.space);
-      pool.release(record.size);
+      upload.release();
       const held = { name, size: record.size, usedAt: 0, savedAt: Date.now() };
       pool.add(held);
       this.use(held);
@@ -178,7 +190,7 @@ export class EntryStore {
     });
   }
 
-  /** Bytes of the file that an upload or a body has, digested from the disk. */
+  /** sha256 of a body as it is on the disk. */
   digest(held: Held): Promise<string> {
     return sha256File(bodyPath(this.root, held.name));
   }
@@ -194,7 +206,7 @@ export class EntryStore {
       return await open(bodyPath(this.root, held.name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ELOOP') await this.dropDamaged(held.name, 'a symbolic link is in its place');
+      if (code === 'ELOOP') await this.dropDamaged(held, 'a symbolic link is in its place');
       else if (code !== 'ENOENT') throw error;
       // Somebody removed it: purge, or a person.
       else this.#poolOf(held.name.space).drop(held.name);
@@ -212,8 +224,15 @@ export class EntryStore {
   async #remove(gone: readonly EntryName[]): Promise<void> {
     for (const name of gone) {
       this.#poolOf(name.space).drop(name);
-      await rm(bodyPath(this.root, name), { recursive: true, force: true });
-      await rm(recordPath(this.root, name), { force: true });
+      this.small.drop(name);
+    }
+    for (const name of gone) {
+      await this.#locks.run(lockOf(name), async () => {
+        // It has come again meanwhile.
+        if (this.#poolOf(name.space).get(name) !== undefined) return;
+        await rm(bodyPath(this.root, name), { recursive: true, force: true });
+        await rm(recordPath(this.root, name), { force: true });
+      });
     }
   }
 
@@ -228,4 +247,9 @@ export class EntryStore {
   #temporaryPath(): string {
     return join(this.#temporaryFolder, uniqueSuffix());
   }
+}
+
+/** One change of a key at a time, whoever's it is. */
+function lockOf({ kind, key }: EntryName): string {
+  return `${kind}/${key}`;
 }

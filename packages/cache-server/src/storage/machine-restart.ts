@@ -5,18 +5,18 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { sha256File } from '@tundish/store';
 import { bodyPath, recordPath } from './layout.js';
-import type { FoundEntry } from './scan.js';
 import { readRecord } from './record.js';
+import type { FoundEntry } from './scan.js';
 
 /** Systems write what they hold back within half a minute; a slow disk may be some minutes behind. */
 const RECENT_MS = 5 * 60_000;
 
 /** The entries that do not have the bytes that were stored. Those of a machine that has not restarted since are not read. */
-export async function entriesLostAtRestart(root: string, found: readonly FoundEntry[]): Promise<FoundEntry[]> {
+export async function entriesLostAtRestart<Entry extends FoundEntry>(root: string, found: readonly Entry[]): Promise<Entry[]> {
   if (!hasRestarted(`${root}/boot-id`)) return [];
   const stored = found.map((entry) => ({ entry, at: statSync(recordPath(root, entry.name)).mtimeMs }));
   const last = stored.reduce((latest, { at }) => Math.max(latest, at), 0);
-  const lost: FoundEntry[] = [];
+  const lost: Entry[] = [];
   for (const { entry, at } of stored) {
     if (at < last - RECENT_MS) continue;
     const record = await readRecord(recordPath(root, entry.name));

@@ -3,7 +3,7 @@ import { type Hash, createHash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 
 /** What waits for the disk in memory; the sender waits for the rest. */
-const WAITING_BYTES = 2 << 20;
+const WAITING_BYTES = 1 << 20;
 
 export class Upload {
   readonly #hash: Hash = createHash('sha256');
@@ -12,15 +12,17 @@ export class Upload {
   #writing: Promise<void> | undefined;
   #size = 0;
   #isOpen = true;
+  #hasRoom = true;
 
   private constructor(
     readonly path: string,
     readonly file: FileHandle,
+    readonly free: () => void,
   ) {}
 
-  /** @param path a name that nobody uses */
-  static async begin(path: string): Promise<Upload> {
-    return new Upload(path, await open(path, 'wx'));
+  /** @param path a name that nobody uses @param free gives back the room that was reserved for the body; called once */
+  static async begin(path: string, free: () => void): Promise<Upload> {
+    return new Upload(path, await open(path, 'wx'), free);
   }
 
   /** Bytes taken so far. */
@@ -51,10 +53,15 @@ export class Upload {
     await this.file.close();
   }
 
-  /** Leaves nothing behind. */
+  /** Leaves nothing behind. Until it is gone it takes its room. */
   async discard(): Promise<void> {
     await this.close().catch(() => undefined);
-    await rm(this.path, { force: true });
+    await rm(this.path, { force: true }).finally(() => this.release());
+  }
+
+  release(): void {
+    if (this.#hasRoom) this.free();
+    this.#hasRoom = false;
   }
 
   #begin(): Promise<void> {
