@@ -26,9 +26,10 @@ const IDLE_CHECK_MS = 100;
 export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
   const { folder, host, port, tokenFile, limits } = config;
   if (tokenFile === undefined && !isLoopback(host)) throw cacheError('CACHE_USAGE', { what: `a server without tokens does not listen at ${host}`, why: 'everybody who reaches it could write what others build from', fix: 'give it a file of tokens (--tokens), or --host 127.0.0.1' });
+  const { quota, untrustedQuota } = limits;
+  if (untrustedQuota > quota) throw cacheError('CACHE_USAGE', { what: 'the part of the untrusted is larger than the quota', fix: 'lower --untrusted-quota, or raise --quota' });
   const tokens = new TokenTable(tokenFile);
   const metrics = createMetrics();
-  const { quota, untrustedQuota } = limits;
   const quotas = { trustedQuota: quota - untrustedQuota, namespacesQuota: untrustedQuota };
   const store = await EntryStore.open(folder, quotas, { warn: log.warn, evicted: (kind, bytes) => countEvicted(metrics, kind, bytes) });
   watchStore(metrics, store);

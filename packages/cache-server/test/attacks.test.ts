@@ -115,6 +115,10 @@ describe('a head', () => {
     expect(drip.closed).toBe(true);
   });
 
+  it('that never begins is not waited for', async () => {
+    expect((await raw('', { seconds: 8 })).closed).toBe(true);
+  });
+
   it('that is too large is refused', async () => {
     expect(statusOf(await raw(`GET /health HTTP/1.1\r\n${HEAD}x: ${'y'.repeat(10_000)}\r\n\r\n`))).toBe(431);
   });

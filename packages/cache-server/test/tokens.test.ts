@@ -155,6 +155,7 @@ describe('the command', () => {
   it('refuses what does not go together', () => {
     expect(command('token', '--name', 'a', '--scope', 'read', '--trust', 'untrusted')).toMatchObject({ status: 2, stderr: expect.stringContaining('namespace must be') });
     expect(command('--dir', join(server.folder, 'other'), '--host', '0.0.0.0', '--port', '0')).toMatchObject({ status: 2, stderr: expect.stringContaining('CACHE_USAGE: a server without tokens does not listen at 0.0.0.0') });
+    expect(command('--dir', join(server.folder, 'other'), '--quota', '1GB', '--untrusted-quota', '2GB')).toMatchObject({ status: 2, stderr: expect.stringContaining('lower --untrusted-quota') });
     expect(command('purge', '--dir', join(server.folder, 'nothing'), '--writer', 'a')).toMatchObject({ status: 3, stderr: expect.stringContaining('CACHE_FOLDER') });
   });
 });

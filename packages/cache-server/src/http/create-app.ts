@@ -15,7 +15,7 @@ const KEEP_ALIVE_MS = 75_000;
 const DRAINED_BYTES = 1 << 20;
 
 export async function createApp(context: ServerContext): Promise<FastifyInstance> {
-  const { limits, metrics } = context;
+  const { limits } = context;
   const headMs = limits.clientSeconds * 1000;
   const app = Fastify({
     // Bodies are streams, with limits of their own.
@@ -36,7 +36,7 @@ export async function createApp(context: ServerContext): Promise<FastifyInstance
   app.setNotFoundHandler(notFound);
   await app.register(nxRoutes, context);
   await app.register(entryRoutes, context);
-  await app.register(serviceRoutes, { ...context, metrics });
+  await app.register(serviceRoutes, context);
   return app;
 }
 

@@ -7,7 +7,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 const SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300];
 
-/** @param store asked whenever the figures are read */
+/** A registry of its own, with the figures of the process. */
 export function createMetrics() {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
@@ -34,7 +34,7 @@ export function countEvicted({ evicted, evictedBytes }: Metrics, kind: Kind, byt
   evictedBytes.inc({ kind }, bytes);
 }
 
-/** Gauges of the disk, by trust. */
+/** Gauges of the disk, by trust; the store is asked whenever the figures are read. */
 export function watchStore({ registry }: Metrics, store: EntryStore): void {
   const gauge = (name: string, help: string, read: (pool: EntryStore['trusted']) => number): void => {
     new Gauge({
