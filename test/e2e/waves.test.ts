@@ -7,7 +7,8 @@ import { CHECKPOINT, NxWorkspace } from './nx-workspace.js';
 
 const FILES = {
   'nx.json': '{ "analytics": false, "neverConnectToCloud": true, "parallel": 1, "plugins": ["@tundish/nx/plugin"] }\n',
-  'models/tiny/project.json': '{ "name": "tiny" }\n',
+  // Not the name of the folder: tasks and summaries go by it.
+  'models/tiny/project.json': '{ "name": "little" }\n',
   'models/tiny/recipe.yaml': `checkpoint: ./checkpoint
 graphs: { ar: [1, 32], cl: [128], parts: 2 }
 quantize: { recipe: minmax, calibration: { windows: 1, windowLength: 64 } }
@@ -25,7 +26,10 @@ beforeAll(async () => {
   await server.start('--tokens', server.writeTokens([{ name: 'ci', scope: 'read-write' }]));
   cpSync(CHECKPOINT, join(alone.root, 'models/tiny/checkpoint'), { recursive: true });
   await alone.install();
-  expect((await alone.nx(['run', 'tiny:compile'])).code).toBe(0);
+  const { code, output } = await alone.nx(['run', 'little:compile']);
+  expect(code, output).toBe(0);
+  expect(output).toMatch(/total +15 run, 0 cached/);
+  expect(output).not.toContain('cached (Nx)');
   for (let i = 0; i < 4; i++) clones.push(await clone());
 });
 afterAll(async () => {
@@ -64,7 +68,7 @@ it('runs each unit in exactly one of four clones, and gives the container of one
     for (const { code, output: said } of finished) expect(code, said).toBe(0);
   }
   const ran = clones.map(unitsRunBy);
-  expect(ran.map((units) => units.length)).toEqual(waves.flat().map(({ tasks }) => tasks.filter((task) => task !== 'tiny:compile').length));
+  expect(ran.map((units) => units.length)).toEqual(waves.flat().map(({ tasks }) => tasks.filter((task) => task !== 'little:compile').length));
   expect(ran.flat().sort()).toEqual(unitsRunBy(alone).sort());
   const last = clones[3] as NxWorkspace;
   expect(last.read(MANIFEST)).toBe(alone.read(MANIFEST));

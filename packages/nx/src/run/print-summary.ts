@@ -7,6 +7,7 @@ import { guarded } from '../executors/guard.js';
 import { currentRun, taskWatch } from '../environment.js';
 import { requireLock } from '../lock/lock-file.js';
 import { refusalOf } from '../lock/model-state.js';
+import { modelFolder } from '../model-folders.js';
 import { ensureContainer } from './container.js';
 import { readRecords } from './run-record.js';
 
@@ -17,10 +18,12 @@ const { success } = await guarded(async (signal) => {
   const refusal = refusalOf(modelRoot);
   if (refusal !== undefined) throw refusal;
   const lock = requireLock(workspaceRoot, modelRoot);
+  // Tasks have the name of the project, which need not be that of the folder.
+  const project = modelFolder(workspaceRoot, `${modelRoot}/project.json`)?.name ?? lock.model;
   const run = currentRun();
   const records = run === undefined ? new Map() : readRecords(workspaceRoot, run);
   const container = await ensureContainer({ workspaceRoot, modelRoot, signal });
   const wallSeconds = run === undefined ? 0 : (Date.now() - run.startedAt) / 1000;
-  console.log(['', ...summaryTable(lock.model, lock, records, wallSeconds), '', ...memoryLines(records, taskWatch(workspaceRoot).maxMemory), ...remoteLines(records, container.traffic), ...containerLines(lock.model, container)].join('\n'));
+  console.log(['', ...summaryTable(project, lock, records, wallSeconds), '', ...memoryLines(records, taskWatch(workspaceRoot).maxMemory), ...remoteLines(records, container.traffic), ...containerLines(project, container)].join('\n'));
 });
 process.exitCode = success ? 0 : 1;
