@@ -1,6 +1,7 @@
 /** The residual stream between two blocks as a file: few windows in memory at a time, on its way in and on its way out. */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { quantizeError } from './errors.js';
+import type { BatchMemory } from './forward/batch-memory.js';
 
 /** Windows of a stream that are one behind another. */
 export interface WindowRange {
@@ -23,9 +24,10 @@ export class LiveActivations {
     return this.windows({ first: index, count: 1 });
   }
 
-  /** float32 [count, tokens, hidden]. @throws QUANTIZE_WEIGHTS_CUT when the file ends inside them */
-  windows({ first, count }: WindowRange): Float32Array {
-    const data = new Float32Array((count * this.#windowBytes) / Float32Array.BYTES_PER_ELEMENT);
+  /** float32 [count, tokens, hidden]. @param memory for a result that ends with its batch @throws QUANTIZE_WEIGHTS_CUT when the file ends inside them */
+  windows({ first, count }: WindowRange, memory?: BatchMemory): Float32Array {
+    const length = (count * this.#windowBytes) / Float32Array.BYTES_PER_ELEMENT;
+    const data = memory?.take(length) ?? new Float32Array(length);
     const bytes = new Uint8Array(data.buffer);
     for (let done = 0; done < bytes.length; ) {
       const read = readSync(this.#file, bytes, done, bytes.length - done, first * this.#windowBytes + done);

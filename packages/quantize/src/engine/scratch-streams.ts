@@ -1,6 +1,7 @@
 /** Streams of one block that wait in files until the next group of layers is solved, so that memory holds one batch of each. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BatchMemory } from '../forward/batch-memory.js';
 import { LiveActivations, LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 
 export class ScratchStreams {
@@ -8,7 +9,8 @@ export class ScratchStreams {
   readonly #reading = new Map<string, LiveActivations>();
   readonly #paths: string[] = [];
 
-  constructor(private readonly folder: string, private readonly windows: number) {}
+  /** @param memory for what is read */
+  constructor(private readonly folder: string, private readonly windows: number, private readonly memory: BatchMemory) {}
 
   /** Appends a batch to the stream `name` and gives it back. */
   keep(name: string, batch: Float32Array): Float32Array {
@@ -26,7 +28,7 @@ export class ScratchStreams {
   read(name: string, windows: WindowRange): Float32Array {
     const reader = this.#reading.get(name) ?? new LiveActivations(this.#pathOf(name), this.windows);
     this.#reading.set(name, reader);
-    return reader.windows(windows);
+    return reader.windows(windows, this.memory);
   }
 
   async remove(): Promise<void> {

@@ -6,6 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReferenceInputs, needsReferenceMoments, needsWholeGram } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
+import { BatchMemory } from '../forward/batch-memory.js';
 import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, applyLinear, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, type LiveActivationsWriter, type WindowRange } from '../live-activations.js';
@@ -44,9 +45,10 @@ export type BlockSolution = Readonly<Record<LinearRole, SolvedLayer>>;
 
 /** @throws the reason of `signal`, between two batches or layers */
 export async function solveBlock(request: BlockRequest): Promise<BlockSolution> {
-  const scratch = new ScratchStreams(request.folder, request.windows);
+  const memory = new BatchMemory();
+  const scratch = new ScratchStreams(request.folder, request.windows, memory);
   try {
-    return await new BlockSolver(request, scratch).solve();
+    return await new BlockSolver(request, scratch, memory).solve();
   } finally {
     await scratch.remove();
   }
@@ -57,28 +59,31 @@ class BlockSolver {
   readonly #linears: Partial<Record<LinearRole, Linear>> = {};
   readonly #solved: Partial<Record<LinearRole, SolvedLayer>> = {};
 
-  constructor(private readonly request: BlockRequest, private readonly scratch: ScratchStreams) {}
+  constructor(private readonly request: BlockRequest, private readonly scratch: ScratchStreams, private readonly memory: BatchMemory) {}
 
   async solve(): Promise<BlockSolution> {
-    const { context, weights: { linears, attentionGain, mlpGain }, rope, quantized, quantizedOut, options } = this.request;
-    const { scratch } = this;
-    const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i);
+    const { weights: { linears, attentionGain, mlpGain }, rope, quantizedOut, options } = this.request;
+    const { scratch, memory } = this;
+    const context = { ...this.request.context, memory };
+    const entering = (i: WindowRange): Float32Array => this.request.quantized.windows(i, memory);
+    const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i, memory);
 
-    await this.#group('qkv', (i) => attentionInput(context, quantized.windows(i), attentionGain), (i) => attentionInput(context, floatIn(i), attentionGain));
-    await this.#group('o', (i) => scratch.keep('attended', attend(context, attentionInput(context, quantized.windows(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
+    await this.#group('qkv', (i) => attentionInput(context, entering(i), attentionGain), (i) => attentionInput(context, floatIn(i), attentionGain));
+    await this.#group('o', (i) => scratch.keep('attended', attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
       const x = floatIn(i);
       const attended = attend(context, attentionInput(context, x, attentionGain), linears, rope);
       scratch.keep('float-middle', afterAttention(context, x, attended, linears.o_proj));
       return attended;
     });
-    const middle = (i: WindowRange): Float32Array => afterAttention(context, quantized.windows(i), scratch.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
+    const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), scratch.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
     await this.#group('gate_up', (i) => mlpInput(context, scratch.keep('middle', middle(i)), mlpGain), (i) => mlpInput(context, scratch.read('float-middle', i), mlpGain));
     await this.#group('down', (i) => scratch.keep('gated', gatedInput(context, mlpInput(context, scratch.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
       const x = scratch.read('float-middle', i);
       const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
       const { weight, bias } = linears.down_proj;
       const down = applyLinear(context, gated, 'down_proj', { weight });
-      const y = down.slice();
+      const y = memory.take(down.length);
+      y.set(down);
       for (const part of [bias, x]) if (part !== undefined) context.kernels.decoder.add(y, part, context.threads);
       this.request.referenceOut?.append(y);
       return needsReferenceInputs(options) ? gated : down;
@@ -87,7 +92,7 @@ class BlockSolver {
     const refined = await this.#refine(solution);
     const { down_proj } = this.#ready(LINEAR_GROUPS.down);
     if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, scratch.read('middle', i), scratch.read('gated', i), down_proj)));
-    else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, quantized.windows(i), rope)));
+    else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, entering(i), rope)));
     return this.request.sensitivity ? this.#measured(refined ?? solution) : (refined ?? solution);
   }
 
@@ -151,6 +156,7 @@ class BlockSolver {
       await setImmediate();
       signal.throwIfAborted();
       work(batch);
+      this.memory.reset();
     }
     this.scratch.finish();
   }

@@ -1,6 +1,7 @@
 /** The forward pass of a pre-norm decoder block in steps over windows of tokens, so that a caller can quantize between them. */
 import { hadamardMatrix } from '@tundish/graph';
 import type { Kernels, Products } from '@tundish/native';
+import type { BatchMemory } from './batch-memory.js';
 import { type BlockShape, type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from './block-weights.js';
 
 /** What every step needs: who computes, and the sizes. */
@@ -12,6 +13,8 @@ export interface BlockContext {
   readonly threads: number;
   /** Tokens of a window where several stand one behind another; absent where all tokens are one window. */
   readonly windowLength?: number;
+  /** Where results lie that end with their batch; absent: they are new. */
+  readonly memory?: BatchMemory;
 }
 
 /** Linear layers that read the same input. */
@@ -62,10 +65,10 @@ export function attentionHeads(context: BlockContext, input: Float32Array, linea
 }
 
 /** Causal attention over all heads: [tokens, heads · headDim]. */
-export function attendHeads({ kernels, shape: { heads, kvHeads, headDim }, threads, windowLength }: BlockContext, { q, k, v }: AttentionHeads): Float32Array {
+export function attendHeads({ kernels, shape: { heads, kvHeads, headDim }, threads, windowLength, memory }: BlockContext, { q, k, v }: AttentionHeads): Float32Array {
   const all = q.length / (heads * headDim);
   const tokens = windowLength ?? all;
-  const attended = new Float32Array(q.length);
+  const attended = memory?.take(q.length) ?? new Float32Array(q.length);
   const [queries, keys, values, out] = [q, k, v, attended].map((x) => windowsOf(x, all, tokens)) as [Float32Array[], Float32Array[], Float32Array[], Float32Array[]];
   out.forEach((window, i) => window.set(kernels.decoder.causalAttention(queries[i] as Float32Array, keys[i] as Float32Array, values[i] as Float32Array, { tokens, heads, kvHeads, headDim }, threads)));
   return attended;
@@ -95,7 +98,9 @@ export function mlpInput({ kernels, shape, threads }: BlockContext, x: Float32Ar
 /** silu(gate(input)) · up(input), the input of down: [tokens, ffn]. @param input [tokens, hidden] */
 export function gatedInput(context: BlockContext, input: Float32Array, linears: Linears<'gate_proj' | 'up_proj'>): Float32Array {
   const gate = applyLinear(context, input, 'gate_proj', linears.gate_proj);
-  context.kernels.decoder.siluMultiply(gate, applyLinear(context, input, 'up_proj', linears.up_proj), context.threads);
+  const up = applyLinear(context, input, 'up_proj', linears.up_proj);
+  context.kernels.decoder.siluMultiply(gate, up, context.threads);
+  context.memory?.give(up);
   return gate;
 }
 
@@ -123,10 +128,10 @@ export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Fl
 }
 
 /** x · weightᵀ (+ bias): [tokens, out]. @param x [tokens, in] */
-export function applyLinear({ kernels, products = kernels.algebra, shape, threads }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
+export function applyLinear({ kernels, products = kernels.algebra, shape, threads, memory }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
   const dims = linearDims(role, shape);
   const m = x.length / dims.in;
-  const y = new Float32Array(m * dims.out);
+  const y = memory?.take(m * dims.out) ?? new Float32Array(m * dims.out);
   products.multiplyInto(y, x, weight, { m, n: dims.out, k: dims.in, transposeB: true }, threads);
   if (bias !== undefined) kernels.decoder.add(y, bias, threads);
   return y;
