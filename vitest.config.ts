@@ -2,7 +2,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Whole builds in processes of their own: not for a run of two minutes. */
-const SLOW = ['stages/test/processes', 'stages/test/keys', 'stages/test/custom-stages', 'stages/test/memory', 'stages/test/rotation', 'stages/test/precision', 'stages/test/schemes', 'stages/test/faults', 'stages/test/quantize-source', 'stages/test/remote', 'store/test/processes', 'cache-server/test/attacks', 'cache-server/test/nx', 'cache-server/test/storage', 'remote/test/session', 'quantize/test/graph-form', 'quantize/test/solving', 'toolchain-host/test/conformance', 'cli/test/block-errors', 'cli/test/compare', 'cli/test/progress', 'cli/test/replay', 'cli/test/schemes'].map((name) => `packages/${name}.test.ts`);
+const SLOW = ['stages/test/processes', 'stages/test/keys', 'stages/test/custom-stages', 'stages/test/memory', 'stages/test/rotation', 'stages/test/precision', 'stages/test/schemes', 'stages/test/faults', 'stages/test/quantize-source', 'stages/test/remote', 'stages/test/container', 'stages/test/stages', 'stages/test/observe', 'stages/test/blocks', 'store/test/processes', 'cache-server/test/attacks', 'cache-server/test/nx', 'cache-server/test/storage', 'remote/test/session', 'quantize/test/graph-form', 'quantize/test/solving', 'toolchain-host/test/conformance', 'cli/test/block-errors', 'cli/test/compare', 'cli/test/progress', 'cli/test/replay', 'cli/test/plan', 'cli/test/evaluate', 'cli/test/build', 'cli/test/verify', 'cli/test/remote', 'cli/test/schemes'].map((name) => `packages/${name}.test.ts`);
 
 export default defineConfig({
   test: {
