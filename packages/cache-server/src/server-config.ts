@@ -33,6 +33,3 @@ export interface ServerConfig {
   readonly tokenFile: string | undefined;
   readonly limits: ServerLimits;
 }
-
-/** Bytes of one action entry. */
-export const MAX_ENTRY_BYTES = 16 << 20;

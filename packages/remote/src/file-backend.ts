@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import { type BlobRef, type RemoteCache, makeFolder, removeAbandoned, uniqueSuffix } from '@tundish/store';
+import { type BlobRef, type RemoteCache, makeFolder, prepareTemporaryFolder, uniqueSuffix, writeThenPlace } from '@tundish/store';
 import { remoteError } from './errors.js';
 import { copyBytes } from './file-bytes.js';
 
@@ -53,13 +53,11 @@ export class FileBackend implements RemoteCache {
   async #write(place: string, fill: (file: FileHandle) => Promise<void>): Promise<'stored' | 'refused'> {
     try {
       const temporary = join(await this.#temporaryFolder(), uniqueSuffix());
-      try {
-        await writeSynced(temporary, fill);
+      await writeThenPlace(temporary, undefined, fill, async () => {
         await makeFolder(join(place, '..'));
         await placed(temporary, place);
-      } finally {
         await rm(temporary, { force: true });
-      }
+      });
       return 'stored';
     } catch (error) {
       if (REFUSALS.has(rootErrno(error))) return 'refused';
@@ -68,23 +66,8 @@ export class FileBackend implements RemoteCache {
   }
 
   #temporaryFolder(): Promise<string> {
-    this.#temporary ??= (async () => {
-      const folder = join(this.folder, 'tmp');
-      await makeFolder(folder);
-      await removeAbandoned(folder, '');
-      return folder;
-    })();
+    this.#temporary ??= prepareTemporaryFolder(join(this.folder, 'tmp'));
     return this.#temporary;
-  }
-}
-
-async function writeSynced(path: string, fill: (file: FileHandle) => Promise<void>): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
-  try {
-    await fill(file);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,6 +1,13 @@
 /** Waits for a remote cache as long as something happens there. */
 import { remoteError } from './errors.js';
 
+/** One question that must be answered within `ms`. @throws REMOTE_UNAVAILABLE, the reason of `outer`, what `question` throws */
+export function answerWithin<T>(outer: AbortSignal, ms: number, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const patience = new Patience(outer);
+  patience.expect(ms, 'no answer came');
+  return patience.during(question);
+}
+
 /** A signal that ends with another one, or when too little happens. */
 export class Patience {
   readonly #own = new AbortController();

@@ -5,7 +5,7 @@ import { DEADLINES, type Deadlines } from './deadlines.js';
 import { remoteFailure } from './errors.js';
 import { Limiter } from './limiter.js';
 import { Outage, type RunMarks, marksOfProcess } from './outage.js';
-import { Patience } from './patience.js';
+import { Patience, answerWithin } from './patience.js';
 import { Uploads } from './uploads.js';
 import { watchedStream } from './watched-stream.js';
 
@@ -111,10 +111,8 @@ export class RemoteSession implements RemoteResults {
 
   /** One small question. @returns undefined, and asks no more, when there is no sensible answer in time */
   async #asked<T>(question: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
-    const patience = new Patience(this.request.signal);
-    patience.expect(this.#deadlines.answer, 'no answer came');
     try {
-      return await patience.during(question);
+      return await answerWithin(this.request.signal, this.#deadlines.answer, question);
     } catch (error) {
       this.request.signal.throwIfAborted();
       this.#outage.report(remoteFailure(error));

@@ -5,7 +5,7 @@ import type { Deadlines } from './deadlines.js';
 import { remoteFailure } from './errors.js';
 import { Limiter } from './limiter.js';
 import type { Outage } from './outage.js';
-import { Patience } from './patience.js';
+import { Patience, answerWithin } from './patience.js';
 
 export interface UploadsRequest {
   readonly cache: RemoteCache;
@@ -64,7 +64,7 @@ export class Uploads {
     const there = await Promise.all(blobs.map((blob) => this.#blob(store, blob)));
     // A blob that neither side has: the entry would name what nobody can get.
     if (there.includes(false) || this.#isOver) return;
-    const outcome = await this.#asked(this.request.deadlines.idle, (signal) => this.request.cache.writeEntry(key, entry, signal));
+    const outcome = await answerWithin(this.request.signal, this.request.deadlines.idle, (signal) => this.request.cache.writeEntry(key, entry, signal));
     if (outcome === 'refused') return this.request.outage.reportRefusal();
     this.#bytes += entry.byteLength;
   }
@@ -81,7 +81,7 @@ export class Uploads {
   async #sendBlob(store: Store, ref: BlobRef): Promise<boolean> {
     const { cache, signal, deadlines, outage } = this.request;
     if (this.#isOver) return false;
-    if (await this.#asked(deadlines.answer, (patience) => cache.hasBlob(ref, patience))) return true;
+    if (await answerWithin(signal, deadlines.answer, (own) => cache.hasBlob(ref, own))) return true;
     if (!store.has(ref)) return false;
     // What rotted on this disk must not become the truth of others.
     await store.verify(ref, signal);
@@ -96,12 +96,6 @@ export class Uploads {
     if (outcome === 'refused') outage.reportRefusal();
     else this.#bytes += ref.size;
     return outcome === 'stored';
-  }
-
-  async #asked<T>(within: number, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const patience = new Patience(this.request.signal);
-    patience.expect(within, 'no answer came');
-    return patience.during(question);
   }
 
   #failed({ key }: SharedResult, error: unknown): void {

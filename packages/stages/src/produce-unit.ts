@@ -4,6 +4,7 @@ import { type ActionCache, type ActionInfo, type StageManifest, type Store, disk
 import { upstreamDigests } from './key-inputs.js';
 import { measureMemory } from './memory/measure-memory.js';
 import { withinLimit } from './memory/within-limit.js';
+import { namedFiles } from './needed-files.js';
 import type { Observation } from './observe/observation.js';
 import { cpuSecondsSince } from './observe/process-usage.js';
 import { LostPiece, type PieceCount, Pieces } from './pieces.js';
@@ -55,7 +56,7 @@ export async function produceUnit(workplace: Workplace, unit: KeyedUnit, { input
     cpuSeconds: cpuSecondsSince(cpu),
     memory: { declared: declared ?? null, measured: memory.bytes, of: memory.of, limit: workplace.maxMemory ?? null },
   };
-  const handedOn = new Set([...results.values()].flatMap(({ manifest: { outputs, externals } }) => [...outputs, ...externals].map(({ sha256 }) => sha256)));
+  const handedOn = new Set([...results.values()].flatMap(({ manifest: read }) => namedFiles(read).map(({ sha256 }) => sha256)));
   const published = await cache.publish(name, unit.action.key, { manifest, handedOn, info: { ...originOf(workplace, unit, results), createdAt, ...cost } });
   shared.share(name, unit.action.key, published);
   return { status: 'run', manifest: published, ...(declared === undefined ? {} : { expectedRssBytes: declared }), ...(pieces.total === 0 ? {} : { pieces }) };

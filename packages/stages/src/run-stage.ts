@@ -35,17 +35,17 @@ export interface StageRun {
 /** Runs the units of one Nx task: all pairs of `arcl` and of custom stages behind it, one unit of any other stage. */
 export async function runStage(request: RunStageRequest): Promise<StageRun> {
   const pipeline = await Pipeline.open({ observers: [], ...request });
-  const { stage } = request;
-  try {
-    const allPairs = request.subject === undefined && placeOf(pipeline.lock, stage) === 'arcl';
-    const units: Unit[] = allPairs ? pairsOf(pipeline.lock).map((subject) => ({ stage, subject })) : [{ stage, subject: request.subject ?? null }];
-    const { runs } = await runUnits(pipeline, stage, units);
-    if (allPairs) await forgetOtherPairs(pipeline, stage);
-    await request.remote?.finish();
-    return stageRun(runs, pipeline.store.bytesWritten, request.remote?.traffic);
-  } finally {
-    await pipeline.close();
-  }
+  const runs = await runTask(pipeline, request).finally(() => pipeline.close());
+  // Closed: what was sent is counted.
+  return stageRun(runs, pipeline.store.bytesWritten, request.remote?.traffic);
+}
+
+async function runTask(pipeline: Pipeline, { stage, subject }: RunStageRequest): Promise<readonly UnitRun[]> {
+  const allPairs = subject === undefined && placeOf(pipeline.lock, stage) === 'arcl';
+  const units: Unit[] = allPairs ? pairsOf(pipeline.lock).map((pair) => ({ stage, subject: pair })) : [{ stage, subject: subject ?? null }];
+  const { runs } = await runUnits(pipeline, stage, units);
+  if (allPairs) await forgetOtherPairs(pipeline, stage);
+  return runs;
 }
 
 /** Runs units of one stage after each other; observers see them as one stage. */

@@ -11,14 +11,15 @@ import { removeAbandoned } from './temporary-folder.js';
  * Fills a new file, syncs it and lets `place` give it its name. On any failure nothing is left behind.
  *
  * @param temporary path of the file while it is incomplete; on the same file system as its final place
+ * @param mode of the finished file; undefined for what the user's mask makes of 0o644
  * @param fill writes the content
  */
-export async function writeThenPlace(temporary: string, mode: number, fill: (file: FileHandle) => Promise<void>, place: () => Promise<void>): Promise<void> {
+export async function writeThenPlace(temporary: string, mode: number | undefined, fill: (file: FileHandle) => Promise<void>, place: () => Promise<void>): Promise<void> {
   let file: FileHandle | undefined;
   try {
     file = await open(temporary, 'wx', 0o644);
     await fill(file);
-    await file.chmod(mode);
+    if (mode !== undefined) await file.chmod(mode);
     // Without it a crash may leave a file of the right size with other bytes.
     await file.sync();
     await file.close();

@@ -1,9 +1,10 @@
 /** PUT of one entry: hashed and checked while it arrives, and named only when it is whole. */
 import type { IncomingMessage } from 'node:http';
+import { ACTION_ENTRY_LIMIT } from '@tundish/store';
 import { blobsOfEntryFile } from '../action-entry.js';
 import { cacheError } from '../errors.js';
 import { ArchiveCheck } from '../nx-archive/archive-check.js';
-import { MAX_ENTRY_BYTES, type ServerLimits } from '../server-config.js';
+import type { ServerLimits } from '../server-config.js';
 import { within } from '../storage/deadline.js';
 import { type Kind, isKey } from '../storage/layout.js';
 import type { Upload } from '../storage/upload.js';
@@ -91,7 +92,7 @@ async function finish({ store }: ServerContext, { kind, key, principal }: EntryP
 }
 
 function limitOf(kind: Kind, { maxBlob, maxArchive }: ServerLimits): number {
-  return kind === 'cas' ? maxBlob : kind === 'ac' ? MAX_ENTRY_BYTES : maxArchive;
+  return kind === 'cas' ? maxBlob : kind === 'ac' ? ACTION_ENTRY_LIMIT : maxArchive;
 }
 
 function patience(kind: Kind, { answerSeconds }: ServerLimits): number {

@@ -1,5 +1,5 @@
 /** The entries of a server: found in memory, read and written on disk, evicted when a pool is full. */
-import { constants } from 'node:fs';
+import { constants, rmSync } from 'node:fs';
 import { type FileHandle, lstat, open, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BlobRef, makeFolder, sha256File, uniqueSuffix } from '@tundish/store';
@@ -10,7 +10,7 @@ import { type EntryName, type Kind, type Space, TRUSTED, bodyPath, idOf, recordP
 import { type Held, Pool } from './pool.js';
 import { entriesLostAtRestart } from './machine-restart.js';
 import { type EntryRecord, readRecord, writeRecord } from './record.js';
-import { findEntries, removeHalves } from './scan.js';
+import { findEntries } from './scan.js';
 import { SmallBodies } from './small-bodies.js';
 import { Upload } from './upload.js';
 
@@ -64,8 +64,7 @@ export class EntryStore {
       const store = new EntryStore(root, limits, events, await lockFolder(root));
       await rm(store.#temporaryFolder, { recursive: true, force: true });
       await makeFolder(store.#temporaryFolder);
-      removeHalves(root);
-      const found = findEntries(root).map((entry) => ({ ...entry, savedAt: entry.usedAt }));
+      const found = findEntries(root, (half) => rmSync(half, { force: true })).map((entry) => ({ ...entry, savedAt: entry.usedAt }));
       for (const held of found) store.#poolOf(held.name.space).add(held);
       for (const held of await entriesLostAtRestart(root, found)) await store.dropDamaged(held, 'its bytes were lost when the machine went down');
       await store.#remove([...store.trusted.shrink(), ...store.namespaces.shrink()].map(({ name }) => name));

@@ -1,5 +1,5 @@
 /** Finds the entries of a folder, without reading them. Names that no entry can have are left alone, symbolic links are not followed. */
-import { type Dirent, lstatSync, readdirSync, rmSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { type EntryName, KINDS, type Kind, NAMESPACES, RECORD_SUFFIX, type Space, TRUSTED, isKey, isNamespace, shardOf, spaceOfNamespace } from './layout.js';
 
 export interface FoundEntry {
@@ -10,30 +10,27 @@ export interface FoundEntry {
   readonly usedAt: number;
 }
 
-/** All entries, the one unused longest first. */
-export function findEntries(root: string): FoundEntry[] {
+/**
+ * All entries, the one unused longest first.
+ *
+ * @param onHalf hears the path of each half of an entry that a killed server left: a record is written before its body and removed
+ * after it, so that alone it belongs to nothing; a body alone has lost its digest
+ */
+export function findEntries(root: string, onHalf: (path: string) => void = () => undefined): FoundEntry[] {
   return foldersOf(root).flatMap(({ path, space, kind, shard }) => {
     const files = filesIn(path);
     const names = new Set(files);
-    const keys = files.filter((file) => !file.endsWith(RECORD_SUFFIX) && names.has(file + RECORD_SUFFIX) && isKey(kind, file) && shardOf(kind, file) === shard);
-    return keys.flatMap((key) => sized(`${path}/${key}`, { space, kind, key }));
-  }).sort((a, b) => a.usedAt - b.usedAt);
-}
-
-/**
- * Removes halves of entries that a killed server left: a record is written before its body and removed after it, so that alone it
- * belongs to nothing; a body alone has lost its digest. No server may be running.
- */
-export function removeHalves(root: string): void {
-  for (const { path, kind } of foldersOf(root)) {
-    const files = filesIn(path);
-    const names = new Set(files);
-    for (const file of files) {
+    return files.flatMap((file) => {
       const isRecord = file.endsWith(RECORD_SUFFIX);
       const key = isRecord ? file.slice(0, -RECORD_SUFFIX.length) : file;
-      if (isKey(kind, key) && !names.has(isRecord ? key : key + RECORD_SUFFIX)) rmSync(`${path}/${file}`, { force: true });
-    }
-  }
+      if (!isKey(kind, key)) return [];
+      if (!names.has(isRecord ? key : key + RECORD_SUFFIX)) {
+        onHalf(`${path}/${file}`);
+        return [];
+      }
+      return isRecord || shardOf(kind, key) !== shard ? [] : sized(`${path}/${key}`, { space, kind, key });
+    });
+  }).sort((a, b) => a.usedAt - b.usedAt);
 }
 
 function foldersOf(root: string): { readonly path: string; readonly space: Space; readonly kind: Kind; readonly shard: string }[] {

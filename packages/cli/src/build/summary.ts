@@ -22,8 +22,7 @@ interface Row {
 }
 
 /** The task of Nx that runs a unit: `llama32:arcl` runs all pairs, `llama32/part1of2:compile` one part. */
-export function taskOf(lock: Lock, { stage, subject }: Unit): string {
-  const project = lock.model;
+export function taskOf(project: string, lock: Lock, { stage, subject }: Unit): string {
   return subject === null || placeOf(lock, stage) === 'arcl' ? `${project}:${stage}` : `${project}/${subject}:${stage}`;
 }
 

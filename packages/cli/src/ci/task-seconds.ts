@@ -1,6 +1,7 @@
 /** How long each task of a model takes: as it took here, else estimated from the lock. */
 import { existsSync, readFileSync } from 'node:fs';
-import { modelLayout, placeOf, unitCosts } from '@tundish/stages/outlook';
+import { modelLayout, unitCosts } from '@tundish/stages/outlook';
+import { taskOf } from '../build/summary.js';
 import { cacheRootOf } from '../environment.js';
 import type { BuiltModel } from './task-graph.js';
 
@@ -25,9 +26,9 @@ export async function taskSeconds(workspaceRoot: string, models: readonly BuiltM
     const layout = modelLayout(workspaceRoot, root);
     if (!existsSync(layout.lock)) continue;
     const lock = parseLock(readFileSync(layout.lock), layout.lock);
-    for (const { unit: { stage, subject }, prediction } of unitCosts(lock, cacheRootOf(workspaceRoot), layout.model)) {
+    for (const { unit, prediction } of unitCosts(lock, cacheRootOf(workspaceRoot), layout.model)) {
       // arcl makes all pairs in one task.
-      const id = `${subject === null || placeOf(lock, stage) === 'arcl' ? name : `${name}/${subject}`}:${stage}`;
+      const id = taskOf(name, lock, unit);
       seconds.set(id, (seconds.get(id) ?? 0) + prediction.seconds);
       if (prediction.basis === 'checkpoint size') basis = 'estimated';
     }

@@ -71,8 +71,8 @@ interface Totals {
 
 function tableOf(lock: Lock, runs: readonly UnitRun[], container: ContainerSummary, { seconds, maxMemory }: Totals): string {
   const records = new Map<string, StageRun>();
-  for (const task of new Set(runs.map(({ unit }) => taskOf(lock, unit)))) {
-    const own = runs.filter(({ unit }) => taskOf(lock, unit) === task);
+  for (const task of new Set(runs.map(({ unit }) => taskOf(lock.model, lock, unit)))) {
+    const own = runs.filter(({ unit }) => taskOf(lock.model, lock, unit) === task);
     records.set(task, stageRun(own, own.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)));
   }
   return [...summaryTable(lock.model, lock, records, seconds), '', ...memoryLines(records, maxMemory), ...remoteLines(records, container.traffic), ...containerLines(lock.model, container), ''].join('\n');

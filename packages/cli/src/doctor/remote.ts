@@ -1,11 +1,12 @@
 /** The remote cache that the environment names: whether it answers. */
 import { TundishError, messageOf, printable } from '@tundish/diagnostics';
+import { sha256 } from '@tundish/store';
 import { remoteCacheWordsOf } from '../environment.js';
 import { type Finding, finding } from './finding.js';
 
 const WAIT_MS = 5000;
 /** Of no bytes: any cache may have it, and none needs to. */
-const EMPTY = { sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', size: 0 };
+const EMPTY = { sha256: sha256(''), size: 0 };
 
 /** Nothing where no remote cache is named. A build does without one that is down, so that this is no problem. */
 export async function remoteFindings(): Promise<Finding[]> {

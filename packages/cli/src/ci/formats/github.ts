@@ -1,7 +1,7 @@
 /** Matrices of GitHub Actions: on one line, as an output of a step takes it, for `fromJSON`. */
 import { cliError } from '../../errors.js';
 import type { BuildPlan } from '../build-plan.js';
-import type { PlanFormat } from './format.js';
+import { type PlanFormat, requireMatrixSize } from './format.js';
 
 /** Jobs of one matrix (docs.github.com, "Running variations of jobs in a workflow"). */
 const MAX_JOBS = 256;
@@ -10,17 +10,12 @@ const MAX_WAVES = 3;
 
 /** `{"waves": [MATRIX, …], "package": MATRIX}`: the last wave by itself, since the number of jobs of a workflow is fixed. */
 export const githubFormat: PlanFormat = ({ waves }) => {
-  const largest = Math.max(0, ...waves.map((wave) => wave.length));
-  if (largest > MAX_JOBS) throw tooLarge(`${largest} shards in one wave`, `a matrix of GitHub Actions has at most ${MAX_JOBS} jobs`, `ask for fewer: --shards ${MAX_JOBS}`);
-  if (waves.length > MAX_WAVES + 1) throw tooLarge(`${waves.length} waves`, `the workflow has jobs for ${MAX_WAVES + 1}`, 'build the models one after the other: name one of them');
+  requireMatrixSize(waves, 'GitHub Actions', MAX_JOBS);
+  if (waves.length > MAX_WAVES + 1) throw cliError('CLI_CI_SIZE', { what: `the plan has ${waves.length} waves`, why: `the workflow has jobs for ${MAX_WAVES + 1}`, fix: 'build the models one after the other: name one of them' });
   const [last, ...earlier] = [...waves].reverse();
   return `${JSON.stringify({ waves: earlier.reverse().map(matrixOf), package: last === undefined ? null : matrixOf(last) })}\n`;
 };
 
 function matrixOf(wave: BuildPlan['waves'][number]): object {
   return { include: wave.map(({ name, command }) => ({ name, command })) };
-}
-
-function tooLarge(what: string, why: string, fix: string): Error {
-  return cliError('CLI_CI_SIZE', { what: `the plan has ${what}`, why, fix });
 }

@@ -1,15 +1,13 @@
 /** A child pipeline of GitLab: one job a wave, with a matrix over its shards. */
 import { stringify } from 'yaml';
-import { cliError } from '../../errors.js';
 import type { BuildPlan } from '../build-plan.js';
-import { type PlanFormat, shardCases } from './format.js';
+import { type PlanFormat, requireMatrixSize, shardCases } from './format.js';
 
 /** Jobs of one matrix (docs.gitlab.com, keyword `parallel:matrix`). */
 const MAX_JOBS = 200;
 
 export const gitlabFormat: PlanFormat = ({ waves, models, target }, { image, setup = 'npm ci' }) => {
-  const largest = Math.max(0, ...waves.map((wave) => wave.length));
-  if (largest > MAX_JOBS) throw cliError('CLI_CI_SIZE', { what: `the plan has ${largest} shards in one wave`, why: `a matrix of GitLab has at most ${MAX_JOBS} jobs`, fix: `ask for fewer: --shards ${MAX_JOBS}` });
+  requireMatrixSize(waves, 'GitLab', MAX_JOBS);
   // A pipeline without jobs is an error there.
   if (waves.length === 0) return stringify({ 'nothing-to-build': { script: ['echo "nothing to build"'] } });
   const names = waves.map((_, index) => `wave-${index}`);
