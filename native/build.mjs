@@ -1,6 +1,6 @@
-/** Configures and builds the addon with plain cmake and puts it at build/<os>-<arch>/tundish.node; `--toolchain` only names the tools. */
+/** Configures and builds the addons with plain cmake and puts them at build/<os>-<arch>: tundish.node, and tundish-qnn.node on Linux x86_64; `--toolchain` only names the tools. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -51,9 +51,11 @@ function build(compiler) {
     runCmake(['--build', work, '--parallel', '2']);
     const target = join(here, 'build', platform);
     mkdirSync(target, { recursive: true });
-    const partial = join(target, `.tundish.node.${process.pid}`);
-    copyFileSync(join(work, 'tundish.node'), partial);
-    renameSync(partial, join(target, 'tundish.node'));
+    for (const name of ['tundish.node', 'tundish-qnn.node'].filter((built) => existsSync(join(work, built)))) {
+      const partial = join(target, `.${name}.${process.pid}`);
+      copyFileSync(join(work, name), partial);
+      renameSync(partial, join(target, name));
+    }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
