@@ -18,9 +18,10 @@ const MAY_IMPORT = {
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph'],
   'toolchain-host': ['native', 'diagnostics', 'graph', 'toolchain'],
+  'toolchain-qairt': ['native', 'diagnostics', 'graph'],
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
-  cli: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
+  cli: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain-qairt', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
   nx: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'container', 'tokenizer', 'cli'],
 };
 const SURFACES = ['cli', 'nx'];

@@ -1,0 +1,33 @@
+/** Failures of finding, installing and calling the vendor's libraries. */
+import { declareErrors } from '@tundish/diagnostics';
+
+export const qairtError = declareErrors({
+  QAIRT_ADDON_MISSING: 'The addon that calls the vendor\'s libraries is not built, or is not for this machine.',
+  QAIRT_ARGUMENT: 'A call into the vendor\'s libraries was made with values that do not go together.',
+  QAIRT_BINARY_DAMAGED: 'A context binary is cut short, damaged, or no context binary.',
+  QAIRT_BINARY_NEWER: 'A context binary was made by a newer build than the installed one.',
+  QAIRT_BINARY_SHARED: 'A context binary with shared weights cannot be loaded on this machine, only on a device.',
+  QAIRT_BUILD_UNSUPPORTED: 'The libraries are of a build whose interface is not known.',
+  QAIRT_CALL_FAILED: 'The vendor\'s library refused a call.',
+  QAIRT_CANCELLED: 'The caller cancelled the work.',
+  QAIRT_CHILD_PROTOCOL: 'The process that calls the vendor\'s libraries answered something else than it was asked.',
+  QAIRT_CHIP_REFUSED: 'The compiler does not know the chip.',
+  QAIRT_CLOSED: 'The process that calls the vendor\'s libraries has been closed.',
+  QAIRT_CRASHED: 'The vendor\'s library ended the process that called it.',
+  QAIRT_DEADLINE: 'A call of the vendor\'s library took longer than it may.',
+  QAIRT_DISK_FULL: 'The disk has no room for a file.',
+  QAIRT_DOWNLOAD: 'The wheel with the libraries cannot be fetched.',
+  QAIRT_FILE: 'A file cannot be read or written.',
+  QAIRT_GLIBC_OLD: 'The C library of this machine is older than the vendor\'s libraries need.',
+  QAIRT_KILLED: 'The process that calls the vendor\'s libraries was killed from outside, mostly for want of memory.',
+  QAIRT_LIBRARY_INVALID: 'A file that should be one of the vendor\'s libraries is not.',
+  QAIRT_LIBRARY_MISSING: 'A library of the vendor, or one that it needs, is not there.',
+  QAIRT_LICENCE: 'The libraries are not fetched without a yes to their licence.',
+  QAIRT_MEMORY: 'The vendor\'s library ran out of memory.',
+  QAIRT_OPERATION_UNSUPPORTED: 'The compiler cannot make operations of a graph for this chip.',
+  QAIRT_PIP_MISSING: 'pip, which fetches the wheel with the libraries, is not installed.',
+  QAIRT_PLATFORM: 'The libraries exist for Linux on x86_64 only.',
+  QAIRT_VERSION_UNKNOWN: 'No supported version of the libraries has this number.',
+  QAIRT_WHEEL_DAMAGED: 'A wheel is cut short or damaged.',
+  QAIRT_WHEEL_WRONG: 'A file is a wheel of something else, or lacks the libraries.',
+});

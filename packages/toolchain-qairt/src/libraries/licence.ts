@@ -1,0 +1,11 @@
+/** What is fetched and under which licence, in three lines: a yes to it is asked for before anything is. */
+import type { SupportedBuild } from './builds.js';
+
+/** Summary of the licence inside the wheel; the text itself is what counts. */
+export function licenceNotice({ wheel, release }: SupportedBuild): readonly [string, string, string] {
+  return [
+    `onnxruntime-qnn ${wheel} from the Python package index: about 100 MB, the libraries of QAIRT ${release} (c) Qualcomm Technologies, Inc.`,
+    'Licence: AI Stack License, in the wheel as onnxruntime_qnn/Qualcomm_LICENSE.pdf. It allows use and copies for the development of your own software.',
+    'It forbids reverse engineering, disassembly, and passing the libraries on by themselves: they stay in your cache, and go into no repository or container.',
+  ];
+}
