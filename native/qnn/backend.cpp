@@ -105,7 +105,7 @@ Napi::Value create_context(const Napi::CallbackInfo& info, std::shared_ptr<Backe
 Napi::Value load_context(const Napi::CallbackInfo& info, std::shared_ptr<Backend> backend) {
   auto context = std::make_shared<Context>();
   context->backend = backend;
-  context->binary = MappedFile::open(text_at(info, 0));
+  context->binary = MappedFile::open_filled(text_at(info, 0));
   backend->library->call("contextCreateFromBinary", abi::kContextCreateFromBinary, backend->handle, backend->device, static_cast<const abi::Configuration**>(nullptr),
                          static_cast<const void*>(context->binary->data()), static_cast<uint64_t>(context->binary->bytes()), &context->handle, abi::Handle(nullptr));
   return context_object(info.Env(), context);

@@ -40,6 +40,12 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path) {
   return std::shared_ptr<MappedFile>(new MappedFile(map(file.number, bytes, MAP_PRIVATE, path), bytes));
 }
 
+std::shared_ptr<MappedFile> MappedFile::open_filled(const std::string& path) {
+  auto file = open(path);
+  if (file->bytes() == 0) throw Failure("read", 0, path + " is empty");
+  return file;
+}
+
 std::shared_ptr<MappedFile> MappedFile::create(const std::string& path, size_t bytes) {
   const Descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
   if (file.number < 0) fail("create", path, errno);

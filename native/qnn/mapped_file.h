@@ -13,6 +13,9 @@ class MappedFile {
   // The whole file, copy on write: a library that scribbles on its input changes no file.
   static std::shared_ptr<MappedFile> open(const std::string& path);
 
+  // The same of a file that is read as a whole. @throws Failure "read" when it is empty
+  static std::shared_ptr<MappedFile> open_filled(const std::string& path);
+
   // A new file of `bytes`, with its disk space reserved, so that a full disk is an error here and no signal later.
   static std::shared_ptr<MappedFile> create(const std::string& path, size_t bytes);
 

@@ -26,7 +26,7 @@ class SystemContext {
 };
 
 Napi::Value inspect(Napi::Env env, const SystemLibrary& system, const std::string& path) {
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open_filled(path);
   const SystemContext context(system);
   const abi::BinaryInfo* info = nullptr;
   system.call("systemContextGetMetaData", abi::kSystemGetMetadata, context.handle(), static_cast<const void*>(file->data()), static_cast<uint64_t>(file->bytes()), &info);

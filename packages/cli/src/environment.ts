@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Terminal } from '@tundish/diagnostics';
+import type { LibraryPlaces } from '@tundish/toolchain-qairt';
 import type { WatchWords } from './build/build-watch.js';
 
 /** Root of the store and the action cache. TUNDISH_CACHE_ROOT moves it out of the workspace. */
@@ -21,6 +22,16 @@ export function hubCacheOf(): string {
 export function hubAccess(): { readonly token?: string; readonly offline: boolean } {
   const { HF_TOKEN: token, HF_HUB_OFFLINE: offline } = process.env;
   return { offline: offline === '1' || offline === 'true', ...(token === undefined || token === '' ? {} : { token }) };
+}
+
+/** Where the vendor's libraries may be: QAIRT_LIB_DIR, QAIRT_SDK_ROOT, QNN_SDK_ROOT, else what is installed in XDG_CACHE_HOME/tundish/qairt or ~/.cache/tundish/qairt. */
+export function qairtPlaces(): LibraryPlaces {
+  const { XDG_CACHE_HOME: cache } = process.env;
+  const named = (['QAIRT_LIB_DIR', 'QAIRT_SDK_ROOT', 'QNN_SDK_ROOT'] as const).flatMap((variable) => {
+    const folder = process.env[variable];
+    return folder === undefined || folder === '' ? [] : [{ variable, folder: resolve(folder), isSdk: variable !== 'QAIRT_LIB_DIR' }];
+  });
+  return { named, installed: join(cache !== undefined && cache !== '' ? cache : join(homedir(), '.cache'), 'tundish', 'qairt') };
 }
 
 /** Where the events of a build go and how much memory it may have, unless options say: TUNDISH_TRACE, TUNDISH_EVENTS, TUNDISH_MAX_MEMORY. */

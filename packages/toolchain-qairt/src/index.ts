@@ -11,3 +11,9 @@ export type { Installation, LibraryName, LibraryPlaces, QairtLibraries } from '.
 export { installLibraries, supportedBuild } from './libraries/install.js';
 export type { InstallRequest, InstallResult } from './libraries/install.js';
 export { licenceNotice } from './libraries/licence.js';
+export { inspectContextBinary } from './inspection/context-binary.js';
+export type { BinaryGraph, BinaryQuantization, BinaryTensor, ContextBinary } from './inspection/context-binary.js';
+export { ELEMENT_CODES, TENSOR_KINDS, elementName, elementsOf } from './inspection/element-types.js';
+export type { ElementType } from './inspection/element-types.js';
+export { openBinary } from './inspection/open-binary.js';
+export type { OpenedGraph } from './inspection/open-binary.js';

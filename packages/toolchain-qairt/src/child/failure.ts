@@ -36,6 +36,7 @@ function meaningWithoutCode({ call, message }: CallFailure): Meaning {
   if (call === 'load') return meaningOfLoading(message);
   if (call === 'version') return ['QAIRT_BUILD_UNSUPPORTED', { what: 'the libraries are of a build whose interface is not known', fix: 'install one that is: npx tundish toolchain install qairt --accept-licence' }];
   if (call === 'providers') return ['QAIRT_LIBRARY_INVALID', {}];
+  if (call === 'read') return ['QAIRT_BINARY_DAMAGED', { fix: 'make it anew' }];
   if (/No space left/.test(message)) return ['QAIRT_DISK_FULL', { fix: 'make room and build again' }];
   if (['open', 'map', 'create', 'write'].includes(call)) return ['QAIRT_FILE', {}];
   if (call === 'arguments') return ['QAIRT_ARGUMENT', {}];

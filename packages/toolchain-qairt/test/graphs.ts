@@ -1,0 +1,55 @@
+/** Small graphs for the compiler: one addition, and one projection as it compiles, or does not. */
+import type { Calls } from '@tundish/toolchain-qairt';
+import { ELEMENT_CODES, TENSOR_KINDS } from '@tundish/toolchain-qairt';
+
+type Graph = Omit<Calls['composeGraph']['input'], 'context'>;
+
+const OPTIONS = { optimization: 3, vtcmMegabytes: 8 };
+
+/** y = x + x, one row of 128 codes of 8 bits: code y = 2 * code x - 128. */
+export function additionGraph(name = 'addition'): Graph {
+  const codes = { element: ELEMENT_CODES.UFIXED_POINT_8, dims: Uint32Array.of(1, 1, 4, 32), quantization: { kind: 'scale_offset', scale: 0.125, offset: -128 } } as const;
+  return {
+    name,
+    options: OPTIONS,
+    tensors: [{ name: 'x', type: TENSOR_KINDS.input, ...codes }, { name: 'y', type: TENSOR_KINDS.output, ...codes }],
+    operations: [{ name: 'add', type: 'ElementWiseAdd', inputs: ['x', 'x'], outputs: ['y'], parameters: [] }],
+  };
+}
+
+export const K = 64;
+export const N = 32;
+
+export interface Projection {
+  readonly ar: number;
+  /** 16-bit codes, or half floats, which no LPBQ projection takes. */
+  readonly activations: 'codes' | 'half';
+  readonly weights: Int8Array | { readonly path: string; readonly offset: number; readonly bytes: number };
+}
+
+/** A 1x1 convolution of LPBQ weights [K, N], block 32, every scale 0.01 * 9. */
+export function projectionGraph({ ar, activations, weights }: Projection): Graph {
+  const of = (scale: number) => (activations === 'half' ? { element: ELEMENT_CODES.FLOAT_16 } : { element: ELEMENT_CODES.UFIXED_POINT_16, quantization: { kind: 'scale_offset', scale, offset: -32768 } as const });
+  const list = (name: string, dims: readonly number[], data: readonly number[]) => ({ name, tensor: { name: `projection_${name}`, type: TENSOR_KINDS.constant, element: ELEMENT_CODES.UINT_32, dims: Uint32Array.from(dims), data: Uint32Array.from(data) } });
+  return {
+    name: `ar${ar}`,
+    options: { ...OPTIONS, ...(activations === 'half' ? { float16: true } : {}) },
+    tensors: [
+      { name: 'x', type: TENSOR_KINDS.input, dims: Uint32Array.of(1, 1, ar, K), ...of(1e-4) },
+      { name: 'y', type: TENSOR_KINDS.output, dims: Uint32Array.of(1, 1, ar, N), ...of(1e-2) },
+      {
+        name: 'w', type: TENSOR_KINDS.constant, element: ELEMENT_CODES.SFIXED_POINT_8, dims: Uint32Array.of(1, 1, K, N), data: weights,
+        quantization: { kind: 'blockwise', axis: 3, scales: new Float32Array(N).fill(0.01), blocks: K / 32, bits: 4, blockScales: new Uint8Array((N * K) / 32).fill(9) },
+      },
+    ],
+    operations: [{
+      name: 'projection', type: 'Conv2d', inputs: ['x', 'w'], outputs: ['y'],
+      parameters: [list('stride', [2], [1, 1]), list('pad_amount', [2, 2], [0, 0, 0, 0]), list('dilation', [2], [1, 1]), { name: 'group', element: ELEMENT_CODES.UINT_32, value: 1 }],
+    }],
+  };
+}
+
+/** Every code from -7 to 7. */
+export function projectionWeights(): Int8Array {
+  return Int8Array.from({ length: K * N }, (_, i) => ((i * 7) % 15) - 7);
+}
