@@ -2,19 +2,15 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
 import { TundishError, messageOf, printable } from '@tundish/diagnostics';
-import yauzl, { type Entry, type ZipFile } from 'yauzl';
+import { readArchive, readWhole } from './archive.js';
 import { qairtError } from './errors.js';
 import { WHEEL_FOLDERS } from './find.js';
 
 /** Larger than any wheel of the libraries, smaller than what would fill a disk. */
 const MOST_BYTES = 2 ** 32;
 const MOST_METADATA_BYTES = 2 ** 20;
-
-const openZip = promisify<string, object, ZipFile>(yauzl.open);
 
 /** SHA-256 of a file, hexadecimal. */
 export async function fileSha256(path: string): Promise<string> {
@@ -34,68 +30,27 @@ export async function fileSha256(path: string): Promise<string> {
  */
 export async function unpackWheel(path: string, folder: string, signal: AbortSignal): Promise<string> {
   let version: string | undefined;
-  await readEntries(path, signal, async (entry, open) => {
-    if (/^onnxruntime_qnn-[^/]+\.dist-info\/METADATA$/.test(entry.fileName)) version = statedVersion((await readAll(await open())).toString('utf8'));
-    if (!WHEEL_FOLDERS.some((name) => entry.fileName.startsWith(`${name}/`)) || entry.fileName.endsWith('/')) return;
-    const target = join(folder, entry.fileName);
-    mkdirSync(dirname(target), { recursive: true });
-    await pipeline(await open(), createWriteStream(target, { flags: 'wx' }), { signal });
-  });
+  let total = 0;
+  try {
+    await readArchive(path, async ({ name, bytes }, open) => {
+      signal.throwIfAborted();
+      total += bytes;
+      if (total > MOST_BYTES) throw wrongWheel(path, `it unpacks to more than ${MOST_BYTES} bytes`);
+      if (/^onnxruntime_qnn-[^/]+\.dist-info\/METADATA$/.test(name)) version = statedVersion((await readWhole(await open(), MOST_METADATA_BYTES)).toString('utf8'));
+      if (!WHEEL_FOLDERS.some((known) => name.startsWith(`${known}/`)) || name.endsWith('/')) return;
+      const target = join(folder, name);
+      mkdirSync(dirname(target), { recursive: true });
+      await pipeline(await open(), createWriteStream(target, { flags: 'wx' }), { signal });
+    });
+  } catch (error) {
+    throw wheelError(path, error, signal);
+  }
   if (version === undefined) throw wrongWheel(path, 'it has no metadata of onnxruntime-qnn');
   return version;
 }
 
 export function wrongWheel(path: string, why: string): TundishError {
   return qairtError('QAIRT_WHEEL_WRONG', { what: `${printable(path)} is no wheel of the libraries`, why, evidence: { path }, fix: 'give a wheel onnxruntime_qnn-*-manylinux_*_x86_64.whl' });
-}
-
-type Visit = (entry: Entry, open: () => Promise<Readable>) => Promise<void>;
-
-/** Every entry in turn; names that lead out of the archive are refused by the library that reads it. */
-async function readEntries(path: string, signal: AbortSignal, visit: Visit): Promise<void> {
-  try {
-    const zip = await openZip(path, { lazyEntries: true, validateEntrySizes: true, strictFileNames: true });
-    const openStream = promisify<Entry, Readable>(zip.openReadStream.bind(zip));
-    let bytes = 0;
-    try {
-      for (let left = zip.entryCount; left > 0; left--) {
-        signal.throwIfAborted();
-        const entry = await nextEntry(zip);
-        bytes += entry.uncompressedSize;
-        if (bytes > MOST_BYTES) throw wrongWheel(path, `it unpacks to more than ${MOST_BYTES} bytes`);
-        await visit(entry, () => openStream(entry));
-      }
-    } finally {
-      zip.close();
-    }
-  } catch (error) {
-    throw wheelError(path, error, signal);
-  }
-}
-
-function nextEntry(zip: ZipFile): Promise<Entry> {
-  return new Promise((resolve, reject) => {
-    const settle = (act: () => void) => (): void => {
-      zip.off('entry', onEntry).off('error', onError).off('end', onEnd);
-      act();
-    };
-    const onEntry = (entry: Entry): void => settle(() => resolve(entry))();
-    const onError = (error: Error): void => settle(() => reject(error))();
-    const onEnd = settle(() => reject(new Error('the archive has fewer entries than it says')));
-    zip.on('entry', onEntry).on('error', onError).on('end', onEnd);
-    zip.readEntry();
-  });
-}
-
-async function readAll(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MOST_METADATA_BYTES) throw new Error('the metadata is absurdly long');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function statedVersion(metadata: string): string | undefined {
