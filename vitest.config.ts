@@ -2,7 +2,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Whole builds in processes of their own: not for a run of two minutes. */
-const SLOW = ['stages/test/processes', 'stages/test/keys', 'stages/test/custom-stages', 'stages/test/memory', 'stages/test/rotation', 'stages/test/precision', 'stages/test/schemes', 'stages/test/faults', 'stages/test/quantize-source', 'store/test/processes', 'quantize/test/solving', 'toolchain-host/test/conformance', 'cli/test/block-errors', 'cli/test/compare', 'cli/test/progress', 'cli/test/schemes'].map((name) => `packages/${name}.test.ts`);
+const SLOW = ['stages/test/processes', 'stages/test/keys', 'stages/test/custom-stages', 'stages/test/memory', 'stages/test/rotation', 'stages/test/precision', 'stages/test/schemes', 'stages/test/faults', 'stages/test/quantize-source', 'store/test/processes', 'quantize/test/solving', 'toolchain-host/test/conformance', 'toolchain-qairt/test/real', 'cli/test/block-errors', 'cli/test/compare', 'cli/test/progress', 'cli/test/schemes'].map((name) => `packages/${name}.test.ts`);
 
 export default defineConfig({
   test: {

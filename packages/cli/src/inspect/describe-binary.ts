@@ -34,7 +34,8 @@ function binaryFacts(binary: Omit<ContextBinary, 'path' | 'bytes'>): [string, st
   ];
 }
 
-function graphSections({ name, inputs, outputs, memory }: BinaryGraph): Section[] {
+/** A section a graph: memory, inputs, outputs. */
+export function graphSections({ name, inputs, outputs, memory }: BinaryGraph): Section[] {
   const facts = memory === null ? [] : [
     `VTCM ${formatBytes(memory.vtcmBytes)}, optimization ${memory.optimizationLevel}, spill-fill ${formatBytes(memory.spillFillBytes)}`,
     `inputs and outputs ${formatBytes(memory.ioBytes)}, run list ${formatBytes(memory.runListBytes)}, constants ${formatBytes(memory.constantBytes)}, shared weights ${formatBytes(memory.sharedWeightBytes)}`,
