@@ -26,11 +26,9 @@ export function hubAccess(): { readonly token?: string; readonly offline: boolea
 
 /** Where the vendor's libraries may be: QAIRT_LIB_DIR, QAIRT_SDK_ROOT, QNN_SDK_ROOT, else what is installed in XDG_CACHE_HOME/tundish/qairt or ~/.cache/tundish/qairt. */
 export function qairtPlaces(): LibraryPlaces {
-  const { XDG_CACHE_HOME: cache } = process.env;
-  const named = (['QAIRT_LIB_DIR', 'QAIRT_SDK_ROOT', 'QNN_SDK_ROOT'] as const).flatMap((variable) => {
-    const folder = process.env[variable];
-    return folder === undefined || folder === '' ? [] : [{ variable, folder: resolve(folder), isSdk: variable !== 'QAIRT_LIB_DIR' }];
-  });
+  const cache = process.env['XDG_CACHE_HOME'];
+  const variables = { QAIRT_LIB_DIR: process.env['QAIRT_LIB_DIR'], QAIRT_SDK_ROOT: process.env['QAIRT_SDK_ROOT'], QNN_SDK_ROOT: process.env['QNN_SDK_ROOT'] };
+  const named = Object.entries(variables).flatMap(([variable, folder]) => (folder === undefined || folder === '' ? [] : [{ variable, folder: resolve(folder), isSdk: variable !== 'QAIRT_LIB_DIR' }]));
   return { named, installed: join(cache !== undefined && cache !== '' ? cache : join(homedir(), '.cache'), 'tundish', 'qairt') };
 }
 

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Calls, type Child, ELEMENT_CODES, type QairtLibraries, childOptionsOf, describeLibraries, elementsOf, inspectContextBinary, libraryPath, openBinary, withChild } from '@tundish/toolchain-qairt';
+import { type Calls, type Child, ELEMENT_CODES, type QairtLibraries, childOptionsOf, describeLibraries, elementsOf, inspectContextBinary, inspectDlc, libraryPath, openBinary, withChild } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { K, N, additionGraph, projectionGraph, projectionWeights } from './graphs.js';
@@ -104,6 +104,29 @@ describe.skipIf(real.length === 0).each(real)('%s', (title, libraries) => {
       expect((await inspectContextBinary(path, libraries)).graphs.map(({ name }) => name)).toEqual(['ar1', 'ar4']);
       await expect(child.call('loadContext', { path })).rejects.toMatchObject({ code: 'QAIRT_BINARY_SHARED' });
     }));
+
+  it('writes a container, which composes to the same codes', async () => {
+    const path = file('projection.dlc');
+    const projection = projectionGraph({ ar: 4, activations: 'codes', weights: projectionWeights() });
+    await withChild(childOptionsOf(libraries), async (child) => {
+      await child.call('openBackend', { library: libraryPath(libraries, 'ir'), logLevel: 2 });
+      await finalized(child, [{ ...projection, options: { dlc: path } }]);
+    });
+    expect((await inspectDlc(path)).models).toMatchObject([{ root: 'NETD' }, { root: 'NETP' }]);
+    const x = Uint16Array.from({ length: 4 * K }, (_, i) => (i * 2477) % 65536);
+    await withHtp(libraries, 69, async (child) => {
+      const { graphs: [direct] } = await finalized(child, [projection]);
+      const context = await child.call('createContext', { weightSharing: false });
+      const [composed] = await child.call('composeDlc', { context, systemLibrary: libraryPath(libraries, 'system'), path });
+      expect(composed).toMatchObject({ name: 'ar4', inputs: [{ name: 'x' }], outputs: [{ name: 'y' }] });
+      const { name, inputs, outputs } = composed as NonNullable<typeof composed>;
+      const graph = await child.call('openGraph', { context, name, inputs, outputs });
+      await child.call('finalize', { graph });
+      const { y } = await child.call('execute', { graph, inputs: { x } });
+      expect(largestError(elementsOf(y as Uint8Array, ELEMENT_CODES.UFIXED_POINT_16) as Uint16Array, x)).toBeLessThan(2);
+      expect({ y }).toEqual(await child.call('execute', { graph: direct as number, inputs: { x } }));
+    });
+  });
 
   it('refuses a projection that it cannot make, by name', () =>
     withHtp(libraries, 69, async (child) => {

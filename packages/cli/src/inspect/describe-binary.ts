@@ -7,8 +7,8 @@ import { type Description, type Section, shapeText } from './description.js';
 
 /** @throws QAIRT_LIBRARY_MISSING, QAIRT_BINARY_DAMAGED and the other errors of `inspectContextBinary` */
 export async function describeContextBinary(path: string): Promise<Description> {
-  const { path: _, bytes, ...binary } = await inspectContextBinary(path, requireLibraries(qairtPlaces()));
-  return { kind: 'context binary', path, bytes, facts: binaryFacts(binary), sections: binary.graphs.flatMap(graphSections), data: binary };
+  const { bytes, ...binary } = await inspectContextBinary(path, requireLibraries(qairtPlaces()));
+  return { kind: 'context binary', path, bytes, facts: binaryFacts(binary), sections: binary.graphs.flatMap(graphSections), data: { ...binary } };
 }
 
 /** @throws QAIRT_DLC_DAMAGED */
@@ -24,7 +24,7 @@ export async function describeDlc(path: string): Promise<Description> {
   };
 }
 
-function binaryFacts(binary: Omit<ContextBinary, 'path' | 'bytes'>): [string, string][] {
+function binaryFacts(binary: Omit<ContextBinary, 'bytes'>): [string, string][] {
   return [
     ['chip', binary.socModel === null ? 'not stated' : `SoC id ${binary.socModel}${binary.hexagon === null ? '' : `, Hexagon v${binary.hexagon}`}`],
     ['build', binary.buildId],

@@ -53,6 +53,8 @@ async function readBinary(path: string, binary: NonNullable<EpContextInfo['binar
   }
 }
 
-function withoutPath({ path: _, ...binary }: ContextBinary): Omit<ContextBinary, 'path'> {
-  return binary;
+/** Of a copy the path says nothing. */
+function withoutPath(binary: ContextBinary): Omit<ContextBinary, 'path'> {
+  const { form, bytes, buildId, backendId, coreApi, backendApi, contextBlobVersion, blobBytes, socModel, hexagon, contextTensors, graphs } = binary;
+  return { bytes, form, buildId, backendId, coreApi, backendApi, contextBlobVersion, blobBytes, socModel, hexagon, contextTensors, graphs };
 }
