@@ -57,7 +57,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['packages/{quantize,graph,evaluate,toolchain,toolchain-host,runtime,checkpoint}/src/**/*.ts', 'native/ts/**/*.ts'],
+    files: ['packages/{quantize,graph,evaluate,toolchain,toolchain-host,toolchain-qairt,runtime,checkpoint}/src/**/*.ts', 'native/ts/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', { selector: "CallExpression[callee.object.name='Math'][callee.property.name='round']", message: 'Math.round is not half-to-even' }] },
   },
   ...ALL.map(layerRules),

@@ -1,4 +1,5 @@
 /** Small graphs for the compiler: one addition, and one projection as it compiles, or does not. */
+import type { QnnQuantization } from '@tundish/native/qnn';
 import type { Calls } from '@tundish/toolchain-qairt';
 import { ELEMENT_CODES, TENSOR_KINDS } from '@tundish/toolchain-qairt';
 
@@ -24,11 +25,13 @@ export interface Projection {
   readonly ar: number;
   /** 16-bit codes, or half floats, which no LPBQ projection takes. */
   readonly activations: 'codes' | 'half';
+  /** LPBQ when absent; per channel in 4 or 8 bits, all with the same real values. */
+  readonly encoding?: 'axis' | 'bitwidth_axis';
   readonly weights: Int8Array | { readonly path: string; readonly offset: number; readonly bytes: number };
 }
 
-/** A 1x1 convolution of LPBQ weights [K, N], block 32, every scale 0.01 * 9. */
-export function projectionGraph({ ar, activations, weights }: Projection): Graph {
+/** A 1x1 convolution of weights [K, N], every scale 0.01 * 9; LPBQ has blocks of 32. */
+export function projectionGraph({ ar, activations, encoding, weights }: Projection): Graph {
   const of = (scale: number) => (activations === 'half' ? { element: ELEMENT_CODES.FLOAT_16 } : { element: ELEMENT_CODES.UFIXED_POINT_16, quantization: { kind: 'scale_offset', scale, offset: -32768 } as const });
   const list = (name: string, dims: readonly number[], data: readonly number[]) => ({ name, tensor: { name: `projection_${name}`, type: TENSOR_KINDS.constant, element: ELEMENT_CODES.UINT_32, dims: Uint32Array.from(dims), data: Uint32Array.from(data) } });
   return {
@@ -39,7 +42,7 @@ export function projectionGraph({ ar, activations, weights }: Projection): Graph
       { name: 'y', type: TENSOR_KINDS.output, dims: Uint32Array.of(1, 1, ar, N), ...of(1e-2) },
       {
         name: 'w', type: TENSOR_KINDS.constant, element: ELEMENT_CODES.SFIXED_POINT_8, dims: Uint32Array.of(1, 1, K, N), data: weights,
-        quantization: { kind: 'blockwise', axis: 3, scales: new Float32Array(N).fill(0.01), blocks: K / 32, bits: 4, blockScales: new Uint8Array((N * K) / 32).fill(9) },
+        quantization: encodingOf(encoding),
       },
     ],
     operations: [{
@@ -47,6 +50,13 @@ export function projectionGraph({ ar, activations, weights }: Projection): Graph
       parameters: [list('stride', [2], [1, 1]), list('pad_amount', [2, 2], [0, 0, 0, 0]), list('dilation', [2], [1, 1]), { name: 'group', element: ELEMENT_CODES.UINT_32, value: 1 }],
     }],
   };
+}
+
+function encodingOf(encoding: Projection['encoding']): QnnQuantization {
+  const channels = { axis: 3, scales: new Float32Array(N).fill(0.09) };
+  if (encoding === 'axis') return { kind: 'axis', ...channels };
+  if (encoding === 'bitwidth_axis') return { kind: 'bitwidth_axis', bits: 4, ...channels, offsets: new Int32Array(N) };
+  return { kind: 'blockwise', axis: 3, scales: new Float32Array(N).fill(0.01), blocks: K / 32, bits: 4, blockScales: new Uint8Array((N * K) / 32).fill(9) };
 }
 
 /** Every code from -7 to 7. */

@@ -9,11 +9,15 @@ import { requirePlatform } from '../src/libraries/platform.js';
 import { buildLoopback } from './loopback/build-loopback.js';
 import { metadata, writeWheel } from './wheel-file.js';
 
+/** Elsewhere nothing is installed. */
+const isHere = process.platform === 'linux' && process.arch === 'x64';
+
 let scratch: string;
 let installed: string;
 let library: Buffer;
 
 beforeAll(() => {
+  if (!isHere) return;
   ensureAddon();
   scratch = mkdtempSync(join(tmpdir(), 'tundish-install-'));
   const loopback = buildLoopback();
@@ -21,8 +25,10 @@ beforeAll(() => {
   rmSync(loopback, { recursive: true });
   writeWheel(wheel('whole'), wholeWheel());
 });
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-beforeEach(() => (installed = mkdtempSync(join(scratch, 'cache-'))));
+afterAll(() => isHere && rmSync(scratch, { recursive: true, force: true }));
+beforeEach(() => {
+  if (isHere) installed = mkdtempSync(join(scratch, 'cache-'));
+});
 
 const wheel = (name: string): string => join(scratch, `${name}.whl`);
 
@@ -55,7 +61,7 @@ async function isRefused(request: Partial<InstallRequest>, code: string, words: 
   expect(readdirSync(installed)).toEqual([]);
 }
 
-describe('a whole wheel', () => {
+describe.skipIf(!isHere)('a whole wheel', () => {
   it('is unpacked beside what it needs, with a record; a second time nothing is done', async () => {
     const first = await install({ wheel: wheel('whole') });
     expect(first).toMatchObject({ version: '2.7.0', buildId: 'v2.51.0.1', isNew: true });
@@ -91,13 +97,14 @@ describe('a whole wheel', () => {
   });
 });
 
-describe('refused, with nothing left behind:', () => {
+describe.skipIf(!isHere)('refused, with nothing left behind:', () => {
   it('no yes to the licence, before anything is fetched', async () => {
     const fetched = join(scratch, 'fetched');
     await isRefused({ acceptLicence: false, pip: pip(`touch ${fetched}`) }, 'QAIRT_LICENCE', '--accept-licence');
     expect(existsSync(fetched)).toBe(false);
     expect(licenceNotice(supportedBuild())).toHaveLength(3);
-    expect(licenceNotice(supportedBuild()).join(' ')).toMatch(/onnxruntime-qnn 2\.7\.0.*AI Stack License.*forbids/);
+    expect(licenceNotice(supportedBuild()).join(' ')).toMatch(/onnxruntime-qnn 2\.7\.0.*QAIRT 2\.51.*AI Stack License.*forbids/);
+    expect(licenceNotice('a.whl').join(' ')).toMatch(/^a\.whl: .*AI Stack License.*forbids/);
   });
 
   it.each<[string, Record<string, Uint8Array | string>, string, string]>([
@@ -164,7 +171,7 @@ describe('a machine', () => {
     for (const glibc of ['2.35', '2.36', '2.41', '3.0']) expect(() => requirePlatform({ platform: 'linux', arch: 'x64', glibc })).not.toThrow();
   });
 
-  it('uses what a variable names first, and never falls back from it in silence', async () => {
+  it.skipIf(!isHere)('uses what a variable names first, and never falls back from it in silence', async () => {
     const { libraries } = await install({ wheel: wheel('whole') });
     const named = (folder: string, isSdk: boolean) => [{ variable: isSdk ? 'QAIRT_SDK_ROOT' : 'QAIRT_LIB_DIR', folder, isSdk }];
     const sdk = join(installed, 'sdk');

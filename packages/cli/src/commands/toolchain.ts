@@ -21,7 +21,7 @@ export interface ToolchainInstallOptions {
 /** @throws CLI_TOOLCHAIN_UNKNOWN, QAIRT_LICENCE, and the errors of `installLibraries` */
 export async function toolchainInstallCommand({ name, acceptLicence, wheel, version, json, signal }: ToolchainInstallOptions, io: Io): Promise<void> {
   if (name !== 'qairt') throw cliError('CLI_TOOLCHAIN_UNKNOWN', { what: `${printable(name)} is no toolchain that can be installed`, fix: 'the one that can is qairt; host comes with npm' });
-  for (const line of licenceNotice(supportedBuild(version))) io.err(`${line}\n`);
+  for (const line of licenceNotice(wheel ?? supportedBuild(version))) io.err(`${line}\n`);
   const { libraries, isNew, ...installation } = await installLibraries({
     installed: qairtPlaces().installed, acceptLicence, signal,
     ...(version === undefined ? {} : { version }),

@@ -1,6 +1,6 @@
 /** The parent's side: a process that may hang, crash or be cancelled in place of ours. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { type TundishError, printable } from '@tundish/diagnostics';
+import { type TundishError, messageOf, printable } from '@tundish/diagnostics';
 import { qairtError } from '../libraries/errors.js';
 import { failureError } from './failure.js';
 import { OutputTail } from './output-tail.js';
@@ -74,7 +74,7 @@ export class Child {
 
   /**
    * @throws QAIRT_CANCELLED, QAIRT_DEADLINE, QAIRT_CRASHED, QAIRT_KILLED, QAIRT_CLOSED and QAIRT_CHILD_PROTOCOL, after which the
-   *   process is gone; and what the library's refusals are mapped to, after which it is not
+   *   process is gone; QAIRT_ARGUMENT and what the library's refusals are mapped to, after which it is not
    */
   call<Name extends CallName>(call: Name, input: Calls[Name]['input'], { deadlineMs = DEADLINE_MS[call], subject }: CallOptions = {}): Promise<Calls[Name]['output']> {
     return new Promise((resolve, reject) => {
@@ -82,10 +82,14 @@ export class Child {
       const id = this.#nextId++;
       const timer = setTimeout(() => this.#kill(this.#late(call, subject, deadlineMs)), deadlineMs);
       this.#pending.set(id, { call, subject, timer, settle: (output) => resolve(output as Calls[Name]['output']), fail: reject });
-      this.#process.send({ protocol: PROTOCOL, id, call, input }, (error) => {
-        // The end of the process says more, and comes at once.
-        if (error !== null && this.#process.exitCode === null && this.#process.signalCode === null) this.#kill(qairtError('QAIRT_CHILD_PROTOCOL', { what: `${call} cannot be asked for`, why: error.message }));
-      });
+      try {
+        // A request that does not arrive is no failure of its own: the process is ending, and says why, or meets the deadline.
+        this.#process.send({ protocol: PROTOCOL, id, call, input }, () => undefined);
+      } catch (error) {
+        this.#pending.delete(id);
+        clearTimeout(timer);
+        reject(qairtError('QAIRT_ARGUMENT', { what: `${call} cannot be asked for`, why: messageOf(error) }));
+      }
     });
   }
 

@@ -53,8 +53,8 @@ function meaningOfLoading(message: string): Meaning {
 function meaningOfCode({ call, result }: CallFailure, errors: readonly string[]): Meaning {
   const says = (pattern: RegExp): boolean => errors.some((line) => pattern.test(line));
   if (result === 1002) {
-    const operations = refusedOperations(errors);
-    if (operations.length > 0) return unsupported(operations);
+    const refused = refusedOperations(errors);
+    if (refused.nodes.length + refused.kernels.length > 0) return unsupported(refused);
     return ['QAIRT_MEMORY', { why: 'the library ran out of memory', fix: 'give the machine more memory, or cut the model into more parts' }];
   }
   if (result === 3110 || result === 6005) return unsupported(refusedOperations(errors));
@@ -67,18 +67,22 @@ function meaningOfCode({ call, result }: CallFailure, errors: readonly string[])
   return ['QAIRT_CALL_FAILED', {}];
 }
 
-function unsupported(operations: readonly string[]): Meaning {
+function unsupported({ nodes, kernels }: Refused): Meaning {
+  const listed = (names: readonly string[]): string => names.slice(0, 5).map((name) => printable(name)).join(', ');
   return ['QAIRT_OPERATION_UNSUPPORTED', {
-    what: `the compiler cannot make ${operations.length === 0 ? 'an operation' : operations.slice(0, 5).map((name) => printable(name)).join(', ')} for this chip`,
+    what: `the compiler cannot make ${nodes.length === 0 ? 'an operation' : listed(nodes)} for this chip`,
+    ...(kernels.length === 0 ? {} : { why: `it has no ${listed(kernels)}` }),
     fix: 'change its encoding, its shape or the chip; docs/toolchain-qairt.md says how to find out more',
   }];
 }
 
-/** Nodes of the graph that were refused; kinds of the library's own where no node is named. */
-function refusedOperations(errors: readonly string[]): string[] {
+/** What the log names: nodes of the graph, and the library's own kernels that would have been needed. */
+interface Refused {
+  readonly nodes: readonly string[];
+  readonly kernels: readonly string[];
+}
+
+function refusedOperations(errors: readonly string[]): Refused {
   const named = (pattern: RegExp): string[] => [...new Set(errors.flatMap((line) => [...line.matchAll(pattern)].map(([, name]) => name as string)))];
-  const nodes = named(/"([^"]+)" generated: could not create op/g);
-  const kinds = named(/no properties registered for (\S+)/g);
-  if (nodes.length > 0) return kinds.length === 0 ? nodes : nodes.map((node) => `${node} (${kinds[0]})`);
-  return kinds.length > 0 ? kinds : named(/could not create op: (\S+)/g);
+  return { nodes: named(/"([^"]+)" generated: could not create op/g), kernels: [...named(/no properties registered for (\S+)/g), ...named(/could not create op: (\S+)/g)] };
 }
