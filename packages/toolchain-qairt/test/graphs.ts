@@ -52,6 +52,18 @@ export function projectionGraph({ ar, activations, encoding, weights }: Projecti
   };
 }
 
+/** So many additions behind each other that finalizing takes seconds. */
+export function longGraph(additions = 1500): Graph {
+  const value = (i: number): string => (i === 0 ? 'x' : i === additions ? 'y' : `value_${i}`);
+  const kind = (i: number): number => (i === 0 ? TENSOR_KINDS.input : i === additions ? TENSOR_KINDS.output : TENSOR_KINDS.inside);
+  return {
+    name: 'long',
+    options: OPTIONS,
+    tensors: Array.from({ length: additions + 1 }, (_, i) => ({ name: value(i), type: kind(i), element: ELEMENT_CODES.UFIXED_POINT_8, dims: Uint32Array.of(1, 1, 64, 512), quantization: { kind: 'scale_offset', scale: 0.125 + i / 1000, offset: -128 } })),
+    operations: Array.from({ length: additions }, (_, i) => ({ name: `add_${i}`, type: 'ElementWiseAdd', inputs: [value(i), value(Math.max(0, i - 1))], outputs: [value(i + 1)], parameters: [] })),
+  };
+}
+
 function encodingOf(encoding: Projection['encoding']): QnnQuantization {
   const channels = { axis: 3, scales: new Float32Array(N).fill(0.09) };
   if (encoding === 'axis') return { kind: 'axis', ...channels };
