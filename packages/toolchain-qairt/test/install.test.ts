@@ -1,4 +1,5 @@
 /** Installing from wheels that are made up, with the loopback library in them: what is refused, and that nothing stays behind. */
+import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { requirePlatform } from '../src/libraries/platform.js';
 import { buildLoopback } from './loopback/build-loopback.js';
+import { onSmallDisk } from './small-disk.js';
 import { metadata, writeWheel } from './wheel-file.js';
 
 /** Elsewhere nothing is installed. */
@@ -147,6 +149,15 @@ describe.skipIf(!isHere)('refused, with nothing left behind:', () => {
     await isRefused({ pip: pip('echo "Failed to establish a new connection: Temporary failure in name resolution" >&2; exit 1') }, 'QAIRT_DOWNLOAD', 'the package index cannot be reached');
     await isRefused({ pip: pip('echo "ERROR: No matching distribution found for onnxruntime-qnn==2.7.0" >&2; exit 1') }, 'QAIRT_DOWNLOAD', 'No matching distribution');
     await isRefused({ pip: pip('echo "OSError: [Errno 28] No space left on device" >&2; exit 1') }, 'QAIRT_DISK_FULL', 'no room');
+  });
+
+  it('a disk that is full', async ({ skip }) => {
+    writeWheel(wheel('large'), { ...wholeWheel(), 'onnxruntime_qnn/large.bin': randomBytes(200_000) });
+    const done = await onSmallDisk(async (disk) => {
+      await expect(install({ installed: disk, wheel: wheel('large') })).rejects.toMatchObject({ code: 'QAIRT_DISK_FULL' });
+      expect(readdirSync(disk)).toEqual([]);
+    });
+    skip(!done, 'mounting a small disk needs root');
   });
 
   it('a download that is cancelled', async () => {

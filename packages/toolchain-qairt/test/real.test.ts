@@ -1,5 +1,5 @@
 /** The vendor's libraries themselves, every build that this machine has: our interface to them, and what we make of their refusals. */
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { K, N, additionGraph, longGraph, projectionGraph, projectionWeights } from './graphs.js';
 import { realLibraries } from './real-libraries.js';
+import { onSmallDisk } from './small-disk.js';
 
 const real = realLibraries();
 const MINI_LLAMA = fileURLToPath(new URL('../../../test/fixtures/qnn/mini-llama-part1-ar1-cl256-v79.bin', import.meta.url));
@@ -198,6 +199,16 @@ describe.skipIf(real.length === 0).each(real)('%s', (title, libraries) => {
     expect(await stopped(() => cancel.abort(), 'QAIRT_CANCELLED', cancel.signal)).toBeLessThan(2000);
     expect(await stopped((child) => process.kill(child.pid as number, 'SIGKILL'), 'QAIRT_KILLED')).toBeLessThan(2000);
   });
+
+  it('says that the disk is full, and leaves no part of a binary', ({ skip }) =>
+    withHtp(libraries, 69, async (child) => {
+      const { context } = await finalized(child, [longGraph(200)]);
+      const done = await onSmallDisk(async (disk) => {
+        await expect(child.call('writeBinary', { context, path: join(disk, 'a.bin') })).rejects.toMatchObject({ code: 'QAIRT_DISK_FULL' });
+        expect(readdirSync(disk)).toEqual([]);
+      });
+      skip(!done, 'mounting a small disk needs root');
+    }));
 
   it('writes nothing over a file, and nothing where there is no folder', () =>
     withHtp(libraries, 69, async (child) => {
