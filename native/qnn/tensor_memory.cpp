@@ -1,6 +1,5 @@
 #include "tensor_memory.h"
 
-#include <cmath>
 #include <limits>
 
 #include "javascript.h"

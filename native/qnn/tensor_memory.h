@@ -3,7 +3,6 @@
 
 #include <napi.h>
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>

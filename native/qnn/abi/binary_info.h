@@ -19,10 +19,8 @@ enum SystemSlot : size_t {
   kSystemGetMetadata = 2,
   kSystemFree = 3,
   kSystemLogCreate = 5,
-  kSystemLogFree = 7,
   kDlcCreateFromFile = 8,
   kDlcComposeGraphs = 10,
-  kDlcFree = 12,
 };
 
 inline const Function* table_of(const SystemProvider* provider) { return reinterpret_cast<const Function*>(provider + 1); }

@@ -40,7 +40,9 @@ interface ExpectedTensor {
 
 const asFound = ({ name, dims, dtype, quant }: ExpectedTensor): object => ({ name, shape: dims, dtype, quantization: quant === undefined ? null : { kind: 'scale_offset', scale: quant.scale, offset: quant.offset } });
 
-describe.skipIf(real.length === 0).each(real)('%s', (_, libraries) => {
+if (real.length === 0) it.skip('needs the vendor\'s libraries', () => undefined);
+
+describe.each(real)('%s', (_, libraries) => {
   it('says of a binary of ours what its maker says', async () => {
     const expected = JSON.parse(readFileSync(fixture('mini-llama-part1-ar1-cl256-v79.json'), 'utf8')) as Expected;
     const found = await inspectContextBinary(MINI_LLAMA, libraries);
@@ -70,7 +72,7 @@ describe.skipIf(real.length === 0).each(real)('%s', (_, libraries) => {
 });
 
 const newest = real.filter(([, { installation }]) => installation?.version === '2.7.0').slice(0, 1);
-describe.skipIf(newest.length === 0).each(newest)('%s', (_, libraries) => {
+describe.each(newest)('%s', (_, libraries) => {
   it('executes a binary of ours to the bytes that were kept', async () => {
     const { input, output } = readExecution(fixture('mini-llama-part1-ar1-cl256-v79.io.safetensors'));
     const results = await withChild(childOptionsOf(libraries), async (child) => {

@@ -39,7 +39,10 @@ async function finalized(child: Child, graphs: readonly Omit<Calls['composeGraph
   return { context, graphs: handles };
 }
 
-describe.skipIf(real.length === 0).each(real)('%s', (title, libraries) => {
+// A file without any test would be an error.
+if (real.length === 0) it.skip('needs the vendor\'s libraries', () => undefined);
+
+describe.each(real)('%s', (title, libraries) => {
   const file = (name: string): string => join(scratch, `${title.replaceAll(/\W/g, '_')}-${name}`);
 
   it('says what it is', async () => {

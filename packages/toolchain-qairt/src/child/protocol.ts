@@ -38,7 +38,7 @@ export interface Calls {
   /** Names of the operations that the backend lists. */
   readonly operations: { readonly input: Record<string, never>; readonly output: string[] };
   readonly createContext: { readonly input: { readonly weightSharing: boolean }; readonly output: number };
-  /** @see Calls.openGraph for its graphs */
+  /** Its graphs come from `openGraph`, with what `inspect` says of them. */
   readonly loadContext: { readonly input: { readonly path: string }; readonly output: number };
   readonly freeContext: { readonly input: { readonly context: number }; readonly output: null };
   readonly composeGraph: { readonly input: ComposeGraph; readonly output: number };
@@ -50,6 +50,7 @@ export interface Calls {
   readonly finalize: { readonly input: { readonly graph: number }; readonly output: null };
   /** Writes a file that does not exist yet; gives its bytes. */
   readonly writeBinary: { readonly input: { readonly context: number; readonly path: string }; readonly output: number };
+  /** Outputs as bytes, which may lie at any place of their buffer: `elementsOf` makes arrays of them. */
   readonly execute: { readonly input: { readonly graph: number; readonly inputs: Readonly<Record<string, QnnData>> }; readonly output: Record<string, Uint8Array> };
   readonly inspect: { readonly input: { readonly systemLibrary: string; readonly path: string }; readonly output: QnnBinaryInfo };
   readonly systemVersion: { readonly input: { readonly library: string }; readonly output: string };
