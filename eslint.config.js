@@ -19,10 +19,11 @@ const MAY_IMPORT = {
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph'],
   'toolchain-host': ['native', 'diagnostics', 'graph', 'toolchain'],
+  'toolchain-qairt': ['native', 'diagnostics', 'graph'],
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
   'cache-server': ['diagnostics', 'store'],
-  cli: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
+  cli: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain-qairt', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
   nx: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'container', 'tokenizer', 'cli'],
 };
 const SURFACES = ['cli', 'nx'];
@@ -58,7 +59,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['packages/{quantize,graph,evaluate,toolchain,toolchain-host,runtime,checkpoint}/src/**/*.ts', 'native/ts/**/*.ts'],
+    files: ['packages/{quantize,graph,evaluate,toolchain,toolchain-host,toolchain-qairt,runtime,checkpoint}/src/**/*.ts', 'native/ts/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', { selector: "CallExpression[callee.object.name='Math'][callee.property.name='round']", message: 'Math.round is not half-to-even' }] },
   },
   ...ALL.map(layerRules),

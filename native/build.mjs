@@ -1,6 +1,6 @@
-/** Configures and builds the addon with plain cmake and puts it at build/<os>-<arch>/tundish.node; `--toolchain` only names the tools. */
+/** Configures and builds the addons with plain cmake and puts them at build/<os>-<arch>: tundish.node, and tundish-qnn.node on Linux x86_64; `--toolchain` only names the tools, `--target NAME` builds one of them. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -39,7 +39,7 @@ function packageFolder(name) {
   }
 }
 
-function build(compiler) {
+function build(compiler, wanted) {
   if (versionOf('cmake') === undefined) throw new Error('cmake is not installed; install cmake 3.18 or later, or go on with the TypeScript kernels');
   if (compiler === undefined) throw new Error('no C++ compiler found; install g++ or clang++ with C++20, or set CXX, or go on with the TypeScript kernels');
   const headers = [`-DNODE_API_HEADERS=${join(packageFolder('node-api-headers'), 'include')}`, `-DNODE_ADDON_API=${packageFolder('node-addon-api')}`];
@@ -48,12 +48,14 @@ function build(compiler) {
   const work = mkdtempSync(join(tmpdir(), 'tundish-native-'));
   try {
     runCmake(['-S', here, '-B', work, ...generator, '-DCMAKE_BUILD_TYPE=Release', ...headers]);
-    runCmake(['--build', work, '--parallel', '2']);
+    runCmake(['--build', work, '--parallel', '2', ...wanted]);
     const target = join(here, 'build', platform);
     mkdirSync(target, { recursive: true });
-    const partial = join(target, `.tundish.node.${process.pid}`);
-    copyFileSync(join(work, 'tundish.node'), partial);
-    renameSync(partial, join(target, 'tundish.node'));
+    for (const name of ['tundish.node', 'tundish-qnn.node'].filter((built) => existsSync(join(work, built)))) {
+      const partial = join(target, `.${name}.${process.pid}`);
+      copyFileSync(join(work, name), partial);
+      renameSync(partial, join(target, name));
+    }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -66,8 +68,10 @@ if (process.argv.includes('--toolchain')) {
 } else {
   const started = performance.now();
   try {
-    build(compiler);
-    console.log(`native: built build/${platform}/tundish.node in ${((performance.now() - started) / 1000).toFixed(1)} s (${compiler.version})`);
+    const at = process.argv.indexOf('--target');
+    const wanted = at === -1 ? [] : process.argv.slice(at, at + 2);
+    build(compiler, wanted);
+    console.log(`native: built ${wanted[1] ?? 'the addons'} in build/${platform} in ${((performance.now() - started) / 1000).toFixed(1)} s (${compiler.version})`);
   } catch (error) {
     console.error(`native: ${error.message}`);
     process.exitCode = 1;

@@ -14,6 +14,6 @@ export function ensureAddon(): void {
 }
 
 function newestSource(): number {
-  const sources = readdirSync(join(native, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => join('src', name));
+  const sources = ['src', 'qnn'].flatMap((folder) => readdirSync(join(native, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)));
   return Math.max(...[...sources, 'CMakeLists.txt', 'build.mjs'].map((name) => statSync(join(native, name)).mtimeMs));
 }

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Terminal, printable } from '@tundish/diagnostics';
+import type { LibraryPlaces } from '@tundish/toolchain-qairt';
 import type { WatchWords } from './build/build-watch.js';
 import { cliError } from './errors.js';
 
@@ -22,6 +23,14 @@ export function hubCacheOf(): string {
 export function hubAccess(): { readonly token?: string; readonly offline: boolean } {
   const { HF_TOKEN: token, HF_HUB_OFFLINE: offline } = process.env;
   return { offline: offline === '1' || offline === 'true', ...(token === undefined || token === '' ? {} : { token }) };
+}
+
+/** Where the vendor's libraries may be: QAIRT_LIB_DIR, QAIRT_SDK_ROOT, QNN_SDK_ROOT, else what is installed in XDG_CACHE_HOME/tundish/qairt or ~/.cache/tundish/qairt. */
+export function qairtPlaces(): LibraryPlaces {
+  const cache = process.env['XDG_CACHE_HOME'];
+  const variables = { QAIRT_LIB_DIR: process.env['QAIRT_LIB_DIR'], QAIRT_SDK_ROOT: process.env['QAIRT_SDK_ROOT'], QNN_SDK_ROOT: process.env['QNN_SDK_ROOT'] };
+  const named = Object.entries(variables).flatMap(([variable, folder]) => (folder === undefined || folder === '' ? [] : [{ variable, folder: resolve(folder), isSdk: variable !== 'QAIRT_LIB_DIR' }]));
+  return { named, installed: join(cache !== undefined && cache !== '' ? cache : join(homedir(), '.cache'), 'tundish', 'qairt') };
 }
 
 /** Where the events of a build go and how much memory it may have, unless options say: TUNDISH_TRACE, TUNDISH_EVENTS, TUNDISH_MAX_MEMORY. */

@@ -13,6 +13,7 @@ import { type Io, processIo } from './io.js';
 import { addMeasureVerbs } from './measure-verbs.js';
 import { placeOf } from './model-place.js';
 import { addStoreVerbs } from './store-verbs.js';
+import { addToolchainVerb } from './toolchain-verbs.js';
 
 /** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
 export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3, interrupted: 130 } as const;
@@ -53,6 +54,8 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
   const program = new Command('tundish')
     .description('Turns LLM checkpoints into artifacts for devices, and runs and measures them.')
     .version(versionOf())
+    // An option of a verb may have the name of one of the program: --version.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .addHelpText('after', HELP_TAIL);
@@ -62,6 +65,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
   addMeasureVerbs(program, io, signal, done);
   addStoreVerbs(program, io, signal, done);
   addCiVerbs(program, io, signal);
+  addToolchainVerb(program, io, signal);
   return program;
 }
 

@@ -19,7 +19,7 @@ export function addStoreVerbs(program: Command, io: Io, signal: AbortSignal, don
 
 function addInspect(program: Command, io: Io): void {
   inWorkspace(program.command('inspect'))
-    .description('Says what a file, a folder or a unit of a model is and holds, from headers alone: manifests, sidecars, cache entries, containers, locks, encodings, ONNX, safetensors, GGUF.')
+    .description('Says what a file, a folder or a unit of a model is and holds, from headers alone: manifests, sidecars, cache entries, containers, locks, encodings, ONNX, safetensors, GGUF, context binaries and containers of the vendor.')
     .argument('<subject>', 'a path, MODEL:STAGE, MODEL/SUBJECT:STAGE, or MODEL for the state of all its units')
     .addHelpText('after', '\nExamples:\n  npx tundish inspect models/llama32/checkpoint/model.safetensors\n  npx tundish inspect llama32:quantize\n  npx tundish inspect llama32/ar1-cl512-1of2:convert --json\n\nExits with 0, or with 3 when the subject is unknown or damaged.')
     .action(async (subject: string, { workspace, json }: StoreFlags) => {

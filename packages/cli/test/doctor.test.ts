@@ -22,7 +22,7 @@ describe('doctor', () => {
   it('names tools, kernels, machine, disk and models, and a remedy for everything that is not as it should be', () => {
     const { ok, findings } = json<Report>(tundish(workspace, 'doctor', '--json'));
     expect(ok).toBe(true);
-    expect(findings.map(({ name }) => name)).toEqual(['node', 'nx', 'toolchain host', 'native kernels', 'cmake', 'C++ compiler', 'processor', 'memory', 'cache root', 'disk', 'model tiny']);
+    expect(findings.map(({ name }) => name)).toEqual(['node', 'nx', 'toolchain host', 'QAIRT libraries', 'native kernels', 'cmake', 'C++ compiler', 'processor', 'memory', 'cache root', 'disk', 'model tiny']);
     expect(findings.filter(({ status, fix }) => (status === 'ok') === (fix !== undefined))).toEqual([]);
     expect(findings.find(({ name }) => name === 'node')?.value).toBe(process.versions.node);
     expect(findings.find(({ name }) => name === 'toolchain host')?.value).toMatch(/^onnxruntime \d.*: can be built here$/);

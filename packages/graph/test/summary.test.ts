@@ -41,6 +41,7 @@ describe('the summary of an ONNX file', () => {
       outputs: [{ name: 'y', dtype: 'FLOAT', shape: ['batch', 4] }],
       initializers: 3, inlineBytes: 16,
       external: [{ location: 'model.safetensors', tensors: 2, from: 128, to: 1064, bytes: 128 }],
+      epContexts: [],
     });
   });
 

@@ -50,13 +50,15 @@ async function describeFile(path: string, size: number, cacheRoot: string): Prom
   const text = start.toString('latin1');
   if (extension === '.gguf' || text.startsWith('GGUF')) return (await import('../inspect/describe-weights.js')).describeGguf(path);
   if (extension === '.safetensors' || isSafetensors(start, size)) return (await import('../inspect/describe-weights.js')).describeSafetensors(path);
+  if (isContextBinary(start)) return (await import('../inspect/describe-binary.js')).describeContextBinary(path);
+  if (extension === '.dlc') return (await import('../inspect/describe-binary.js')).describeDlc(path);
   if (extension === '.onnx' || start[0] === 0x08) return (await import('../inspect/describe-onnx.js')).describeOnnx(path);
   if (extension === '.json' || extension === '.encodings' || /^\s*\{/.test(text)) return (await import('../inspect/describe-json.js')).describeJson(path, size, cacheRoot);
   throw cliError('CLI_INSPECT_UNKNOWN', {
     what: `${printable(path)} is a file that inspect does not know`,
     why: size === 0 ? 'it is empty' : `it begins with the bytes ${start.subarray(0, 8).toString('hex')}`,
     evidence: { path },
-    fix: 'inspect reads stage.json, builder_cache_info.json, recipe.lock.json, manifest.json, encodings, ONNX, safetensors and GGUF',
+    fix: 'inspect reads stage.json, builder_cache_info.json, recipe.lock.json, manifest.json, encodings, ONNX, safetensors, GGUF, context binaries and DLC',
   });
 }
 
@@ -68,6 +70,11 @@ function firstBytes(path: string): Buffer {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Four big-endian words: 2, the form of the container, 0, and one that differs. */
+function isContextBinary(start: Buffer): boolean {
+  return start.length >= 16 && start.readUInt32BE(0) === 2 && start.readUInt32BE(4) >= 1 && start.readUInt32BE(4) <= 15 && start.readUInt32BE(8) === 0;
 }
 
 /** The length of a header that fits into the file, and the brace that begins it. */

@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 import { TundishError, messageOf, printable } from '@tundish/diagnostics';
 import { loadKernels } from '@tundish/native';
 import { hostToolchain } from '@tundish/toolchain-host';
+import { SUPPORTED_BUILDS, describeLibraries, findLibraries } from '@tundish/toolchain-qairt';
+import { qairtPlaces } from '../environment.js';
 import { TOOLCHAINS } from '../toolchains.js';
 import { type Finding, finding } from './finding.js';
 
@@ -43,6 +45,22 @@ export async function toolchainFindings(): Promise<Finding[]> {
     }
   }
   return findings;
+}
+
+/** The vendor's libraries: which are used, and what they can do. Models for this machine need none, so that their absence is a fact. */
+export async function qairtFinding(): Promise<Finding> {
+  const name = 'QAIRT libraries';
+  try {
+    const [libraries] = findLibraries(qairtPlaces());
+    if (libraries === undefined) return finding(name, 'not installed: npx tundish toolchain install qairt --accept-licence');
+    const { buildId, release, coreApi, htpApi, systemApi, genieApi, origin, capabilities } = await describeLibraries(libraries);
+    const versions = [`core ${coreApi}`, `HTP ${htpApi}`, ...(systemApi === null ? [] : [`System ${systemApi}`]), ...(genieApi === null ? [] : [`Genie ${genieApi}`])].join(', ');
+    const value = `${printable(buildId)} (${versions}) from ${origin === 'installed' ? `wheel ${libraries.installation?.version ?? ''}` : origin}: can ${capabilities.join(', ')}`;
+    return finding(name, value, release === null ? { status: 'warning', fix: `this build has not been tested; those that were: ${SUPPORTED_BUILDS.map((build) => build.release).join(', ')}` } : undefined);
+  } catch (error) {
+    const fix = error instanceof TundishError ? error.fix : undefined;
+    return finding(name, `cannot be used: ${printable(messageOf(error).split('\n', 1)[0] ?? '')}`, { status: 'warning', fix: fix ?? 'npx tundish toolchain list says more' });
+  }
 }
 
 /** The kernels, and what would be needed to compile them where they are missing. */

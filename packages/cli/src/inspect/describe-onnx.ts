@@ -4,9 +4,10 @@ import { formatBytes, textTable } from '@tundish/diagnostics';
 import { type OnnxTensorInfo, summarizeOnnx } from '@tundish/graph/summary';
 import { type Description, shapeText } from './description.js';
 
-/** @throws ONNX_MALFORMED, ONNX_INVALID */
-export function describeOnnx(path: string): Description {
+/** @throws ONNX_MALFORMED, ONNX_INVALID; the errors of context binaries, when the file wraps one and the vendor's libraries are here */
+export async function describeOnnx(path: string): Promise<Description> {
   const summary = summarizeOnnx(path);
+  const wrapped = summary.epContexts.length === 0 ? undefined : await (await import('./describe-wrapped.js')).describeWrapped(path, summary.epContexts);
   const externalBytes = summary.external.reduce((sum, { bytes }) => sum + bytes, 0);
   const opsets = Object.entries(summary.opsets).map(([domain, version]) => `${domain} ${version}`).join(', ');
   return {
@@ -25,8 +26,9 @@ export function describeOnnx(path: string): Description {
       { title: 'outputs', lines: summary.outputs.map(tensorLine) },
       { title: 'operations', lines: Object.entries(summary.operations).map(([name, count]) => `${String(count).padStart(6)}  ${name}`) },
       ...(summary.external.length === 0 ? [] : [{ title: 'external data', lines: externalTable(summary.external) }]),
+      ...(wrapped?.sections ?? []),
     ],
-    data: { ...summary, externalBytes },
+    data: { ...summary, externalBytes, ...(wrapped === undefined ? {} : { binaries: wrapped.binaries }) },
   };
 }
 

@@ -3,7 +3,10 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { dataTypeName, isDataType } from '../data-type.js';
 import { graphError } from '../errors.js';
 import { located } from '../located.js';
+import { type EpContextInfo, readEpContext } from './ep-context.js';
 import { WireCursor } from './wire-cursor.js';
+
+export type { EpContextInfo } from './ep-context.js';
 
 /** An input or output; a symbolic dim is its name, an unknown one `?`. */
 export interface OnnxTensorInfo {
@@ -39,6 +42,8 @@ export interface OnnxSummary {
   readonly inlineBytes: number;
   /** Sorted by location. */
   readonly external: readonly OnnxExternalFile[];
+  /** Nodes that stand for compiled graphs, in the order of the file. */
+  readonly epContexts: readonly EpContextInfo[];
 }
 
 interface Collected {
@@ -53,6 +58,7 @@ interface Collected {
   readonly inputs: OnnxTensorInfo[];
   readonly outputs: OnnxTensorInfo[];
   readonly initializerNames: Set<string>;
+  readonly epContexts: EpContextInfo[];
   readonly external: Map<string, { tensors: number; from: number; to: number; bytes: number }>;
 }
 
@@ -66,7 +72,7 @@ export function summarizeOnnx(path: string): OnnxSummary {
   try {
     return located(path, () => {
       const cursor = new WireCursor(descriptor, fstatSync(descriptor).size);
-      const into: Collected = { irVersion: 0, producer: '', graph: undefined, nodes: 0, initializers: 0, inlineBytes: 0, opsets: new Map(), operations: new Map(), inputs: [], outputs: [], initializerNames: new Set(), external: new Map() };
+      const into: Collected = { irVersion: 0, producer: '', graph: undefined, nodes: 0, initializers: 0, inlineBytes: 0, opsets: new Map(), operations: new Map(), inputs: [], outputs: [], initializerNames: new Set(), epContexts: [], external: new Map() };
       readModel(cursor, into);
       if (into.graph === undefined) throw graphError('ONNX_INVALID', { what: 'no graph in the model', why: 'the file is empty, holds a model header only, or is something else', fix: 'export the model again' });
       return summaryOf(into, into.graph);
@@ -108,6 +114,7 @@ function readGraph(cursor: WireCursor, last: number, into: Collected): void {
 }
 
 function readNode(cursor: WireCursor, last: number, into: Collected): void {
+  const start = cursor.at;
   let [operation, domain] = ['', ''];
   cursor.fields(last, (field, _, end) => {
     if (field === 4 && end !== undefined) operation = cursor.text(end);
@@ -116,6 +123,9 @@ function readNode(cursor: WireCursor, last: number, into: Collected): void {
   const name = domain === '' || domain === 'ai.onnx' ? operation : `${domain}.${operation}`;
   into.nodes += 1;
   into.operations.set(name, (into.operations.get(name) ?? 0) + 1);
+  if (name !== 'com.microsoft.EPContext') return;
+  cursor.at = start;
+  into.epContexts.push(readEpContext(cursor, last));
 }
 
 function readInitializer(cursor: WireCursor, last: number, into: Collected): void {
@@ -188,6 +198,7 @@ function summaryOf(into: Collected, graph: string): OnnxSummary {
     // An initializer that is an input too is a constant, as IR 3 files mean it.
     inputs: into.inputs.filter(({ name }) => !initializerNames.has(name)),
     outputs: into.outputs,
+    epContexts: into.epContexts,
     external: [...into.external].sort(([a], [b]) => (a < b ? -1 : 1)).map(([location, file]) => ({ location, ...file })),
   };
 }
