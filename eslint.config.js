@@ -18,6 +18,7 @@ const MAY_IMPORT = {
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph'],
   'toolchain-host': ['native', 'diagnostics', 'graph', 'toolchain'],
+  'toolchain-qairt': ['diagnostics', 'recipe', 'container'],
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
   cli: ['diagnostics', 'store', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],

@@ -1,0 +1,3 @@
+/** Every error code of the package; each part declares its own. */
+export { chipError } from './chips/errors.js';
+export { bundleError } from './genie/errors.js';
