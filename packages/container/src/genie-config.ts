@@ -53,6 +53,7 @@ export function genieObstacle(facts: GenieFacts): string | undefined {
   const { scaling, rotaryDim } = facts.rope;
   if (scaling.type === 'yarn') return 'the format knows no yarn rope scaling';
   if (facts.tokens.bos === null) return 'the format requires a bos token and the checkpoint has none';
+  if (facts.tokens.eos.length === 0) return 'the format requires an eos token and the checkpoint has none';
   if (scaling.type === 'longrope') {
     const wrong = [scaling.shortFactor, scaling.longFactor].find((list) => list.length !== rotaryDim / 2);
     if (wrong !== undefined) return `longrope factor lists must hold ${rotaryDim / 2} values, not ${wrong.length}`;
@@ -104,7 +105,7 @@ function context(facts: GenieFacts): Record<string, unknown> {
     size: facts.contextLength,
     'n-vocab': facts.vocabularySize,
     'bos-token': bos,
-    ...(eos.length > 0 ? { 'eos-token': eos.length === 1 ? eos[0] : [...eos] } : {}),
+    'eos-token': eos.length === 1 ? eos[0] : [...eos],
     ...(pad === null ? {} : { 'pad-token': pad }),
   };
 }

@@ -132,6 +132,7 @@ describe('genieConfig', () => {
     expect(genieObstacle(LLAMA_3B)).toBeUndefined();
     expect(genieObstacle(withScaling({ type: 'yarn' }))).toMatch(/yarn/);
     expect(genieObstacle({ ...LLAMA_3B, tokens: { bos: null, eos: [2], pad: null } })).toMatch(/bos/);
+    expect(genieObstacle({ ...LLAMA_3B, tokens: { bos: 1, eos: [], pad: null } })).toMatch(/eos/);
     const short = withScaling({ type: 'longrope', factor: 2, shortFactor: [1], longFactor: [1, 2], originalContextLength: 8 });
     expect(genieObstacle(short)).toMatch(/must hold 2 values, not 1/);
     expect(() => genieConfig(short)).toThrow(/CONTAINER_GENIE_UNSUPPORTED/);

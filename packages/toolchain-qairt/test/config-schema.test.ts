@@ -1,30 +1,31 @@
-/** The schema of genie_config.json: what the writer makes passes, and what the runtime refuses does not. */
+/** The schema of genie_config.json: what the writer makes passes, and everything is answered as the runtime's own validator did. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { GENIE_ENGINE, genieConfig } from '@tundish/container';
 import type { GenieFacts } from '@tundish/container';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { configIssues } from '../src/genie/config-schema.js';
 
-const FACTS: GenieFacts = {
-  contextLength: 4096, vocabularySize: 128256, headDim: 64, tokens: { bos: 1, eos: [2], pad: null },
-  rope: { theta: 500000, rotaryDim: 64, scaling: { type: 'default' } },
-  generation: { maxTokens: 256, temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1 }, seed: 42, contextBinaries: ['model.bin'], tokenizer: 'tokenizer.json',
-};
-
-/** A configuration that the writer makes, with a value put in (or taken out, when it is undefined) at a path of keys. */
-function changed(path: string, value: unknown): unknown {
-  const config = structuredClone(genieConfig(FACTS)) as Record<string, unknown>;
-  const keys = path.split('.');
-  const last = keys.pop() as string;
-  const holder = keys.reduce((inner, key) => (inner[key] ??= {}) as Record<string, unknown>, config);
-  holder[last] = value;
-  return JSON.parse(JSON.stringify(config));
+interface Answers {
+  readonly bases: Readonly<Record<string, object>>;
+  /** Base, 1 where Genie takes it, and what is changed in it: a path of keys with its value, or alone for a key that is taken out. */
+  readonly answers: readonly (readonly [base: string, taken: 0 | 1, ...changes: readonly (readonly [path: string, value?: unknown])[]])[];
 }
 
-const HTP = 'dialog.engine.backend.QnnHtp';
-const ROPE = 'dialog.engine.model.positional-encoding';
-const LORA = 'dialog.engine.model.binary.lora';
-const adapter = (more: object): object => ({ version: 1, name: 'a1', ...more });
+const RECORDED = JSON.parse(readFileSync(fileURLToPath(new URL('../../../test/fixtures/genie/config-answers.json', import.meta.url)), 'utf8')) as Answers;
+
+function changed(base: object | undefined, changes: Answers['answers'][number][2][]): unknown {
+  const config = structuredClone(base) as Record<string, unknown>;
+  for (const [path, ...value] of changes) {
+    const keys = path.split('.');
+    const last = keys.pop() as string;
+    const holder = keys.reduce((inner, key) => inner[key] as Record<string, unknown>, config);
+    if (value.length === 0) Reflect.deleteProperty(holder, last);
+    else holder[last] = value[0];
+  }
+  return config;
+}
 
 describe('the writer', () => {
   const scalings: fc.Arbitrary<GenieFacts['rope']['scaling']> = fc.oneof(
@@ -35,7 +36,7 @@ describe('the writer', () => {
   );
   const facts: fc.Arbitrary<GenieFacts> = fc.record({
     contextLength: fc.integer({ min: 2, max: 1 << 20 }), vocabularySize: fc.integer({ min: 1, max: 300000 }), headDim: fc.integer({ min: 1, max: 256 }),
-    tokens: fc.record({ bos: fc.nat(), eos: fc.array(fc.nat(), { maxLength: 4 }), pad: fc.option(fc.nat()) }),
+    tokens: fc.record({ bos: fc.nat(), eos: fc.array(fc.nat(), { minLength: 1, maxLength: 4 }), pad: fc.option(fc.nat()) }),
     rope: fc.record({ theta: fc.double({ min: 1, max: 1e7, noNaN: true }), rotaryDim: fc.constant(4), scaling: scalings }),
     generation: fc.record({ maxTokens: fc.integer({ min: 1, max: 1 << 20 }), temperature: fc.constantFrom(0, 0.6, 1), topK: fc.nat(100), topP: fc.constantFrom(0.9, 1), repetitionPenalty: fc.constantFrom(1, 1.1) }),
     seed: fc.nat(), contextBinaries: fc.array(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 5 }), tokenizer: fc.constant('tokenizer.json'), extensions: fc.constant('ext.json'),
@@ -48,46 +49,23 @@ describe('the writer', () => {
 });
 
 describe('configIssues', () => {
-  it.each([
-    ['dialog.context.size', undefined], ['dialog.context.n-vocab', undefined], ['dialog.context.bos-token', undefined], ['dialog.context.eos-token', '2'], ['dialog.context.version', 2],
-    ['dialog.context.colour', 1], ['dialog.type', 'mtp'], ['dialog.type', 'eagle3'], ['dialog.tokenizer', undefined], ['dialog.stop-sequence', 'x'], ['engine', {}],
-    [`${HTP}.spill-fill-bufsize`, undefined], [`${HTP}.use-mmap`, undefined], [`${HTP}.mmap-budget`, undefined], [`${HTP}.poll`, undefined], [`${HTP}.cpu-mask`, undefined], [`${HTP}.cpu-mask`, 224], [`${HTP}.use-mmap`, 'true'],
-    [`${HTP}.graph-switching-lora-policy`, 'never'],
-    [`${ROPE}.type`, 'yarn'], [`${ROPE}.rope-scaling`, { 'rope-type': 'llama3', factor: 8 }],
-    ['dialog.sampler.token-penalty', { version: 1, 'penalize-last-n': 'all' }],
-    [`${LORA}`, { version: 1, 'lora-version': 4, adapters: [] }],
-  ])('names %s = %j', (path, value) => expect(configIssues(changed(path, value)).join('\n')).toContain(path.split('.').at(-1)));
-
-  it.each([
-    [`${ROPE}.version`, 1, /positional-encoding: [^]*version/],
-    [`${ROPE}.rope-scaling`, { 'rope-type': 'yarn', factor: 8 }, /rope-scaling/],
-    [`${ROPE}.rope-scaling`, { 'rope-type': 'longrope', 'short-factor': [1], 'long-factor': [1], 'original-max-position-embeddings': 8 }, /must have the length rope-dim/],
-    [`${HTP}.pos-id-dim`, 32, /excludes pos-id-dim/],
-    [`${HTP}.rope-theta`, 10000, /excludes rope-theta/],
-    ['dialog.sampler.type', 'custom', /needs callback-name/],
-    ['dialog.type', 'spd', /need a list of engines/],
-    ['dialog.engine', [], /dialog\.engine/],
-    [LORA, { version: 1, 'lora-version': 1, adapters: [adapter({ 'bin-sections': ['a.bin'] })] }, /need path/],
-    [LORA, { version: 1, 'lora-version': 2, adapters: [adapter({ path: 'a' })] }, /need bin-sections/],
-  ])('says why %s = %j is wrong', (path, value, message) => expect(configIssues(changed(path, value)).join('\n')).toMatch(message));
-
-  it.each([
-    ['the whole vendor form of the rope', `${ROPE}.rope-scaling`, { 'rope-type': 'linear', factor: 2 }],
-    ['adapters as inputs', LORA, { version: 1, 'lora-version': 1, 'alpha-tensor-name': 'lora_alpha', adapters: [adapter({ path: 'a1' })] }],
-    ['adapters as sections', LORA, { version: 1, 'lora-version': 3, adapters: [adapter({ 'bin-sections': ['a.bin', ''] })], groups: [{ name: 'g', members: ['a1'], 'quant-bin-sections': [] }] }],
-    ['the smallest sampler', 'dialog.sampler', { version: 1 }],
-    ['no sampler, which only create refuses', 'dialog.sampler', undefined],
-    ['an embedding by table', 'dialog.embedding', { version: 1, size: 2048, type: 'lut', 'lut-path': 'e.raw', datatype: 'ufixed16', 'quant-param': { scale: 0.1, offset: -3 } }],
-    ['any word as the way of the cache', `${HTP}.kv-update-method`, 'anything'],
-    ['a sliding window', 'dialog.engine.longcontext', { version: 1, type: 'sliding-window' }],
-  ])('takes %s', (_, path, value) => expect(configIssues(changed(path, value))).toEqual([]));
-
-  it('takes a list of engines where two work together', () => {
-    const { engine } = genieConfig(FACTS)['dialog'] as { engine: object };
-    const two = changed('dialog.engine', [{ ...engine, role: 'target' }, { ...engine, role: 'draft' }]) as { dialog: { type: string } };
-    two.dialog.type = 'spd';
-    expect(configIssues(two)).toEqual([]);
+  it('answers as the validator of Genie 1.21 did, configuration by configuration', () => {
+    const different = RECORDED.answers.filter(([base, taken, ...changes]) => (configIssues(changed(RECORDED.bases[base], changes)).length === 0) !== (taken === 1));
+    expect(different).toEqual([]);
+    expect(RECORDED.answers.filter(([, taken]) => taken === 1).length).toBeGreaterThan(100);
+    expect(RECORDED.answers.filter(([, taken]) => taken === 0).length).toBeGreaterThan(500);
   });
+
+  const HTP = 'dialog.engine.backend.QnnHtp';
+  it.each([
+    ['dialog.context.eos-token', undefined, /^dialog\.context\.eos-token: /],
+    ['dialog.context.colour', 1, /^dialog\.context: [^]*"colour"/],
+    [`${HTP}.cpu-mask`, 224, /^dialog\.engine\.backend\.QnnHtp\.cpu-mask: [^]*expected string/],
+    [`${HTP}.pos-id-dim`, 32, /^dialog\.engine: positional-encoding excludes pos-id-dim/],
+    ['dialog.engine.model.positional-encoding.version', 1, /^dialog\.engine\.model\.positional-encoding: [^]*"version"/],
+    ['dialog.engine.model.positional-encoding.rope-scaling', { 'rope-type': 'yarn' }, /rope-scaling\.rope-type: /],
+    ['dialog.type', 'spd', /type spd needs a section of its name\ndialog: types spd, eaglet, kv-share need a list/],
+  ])('says where and why for %s = %j', (path, value, message) => expect(configIssues(changed(RECORDED.bases['plain'], [value === undefined ? [path] : [path, value]])).join('\n')).toMatch(message));
 
   it.each([undefined, null, 1, 'x', [], {}, { dialog: null }])('says what %j lacks', (config) => expect(configIssues(config).length).toBeGreaterThan(0));
 });

@@ -11,6 +11,7 @@ type GraphChange = (graph: Writable<BundleGraph>, part: number) => void;
 type Json = Record<string, unknown>;
 
 const CONFIG = 'genie_config.json';
+const POSITIONS = 'dialog.engine.model.positional-encoding';
 const EXTENSIONS = 'htp_backend_ext_config.json';
 const [FIRST, SECOND] = ['mini-llama_part_1_of_2.bin', 'mini-llama_part_2_of_2.bin'];
 const CLEAN = sampleBundle();
@@ -76,10 +77,15 @@ const BREAKS: readonly (readonly [code: string, what: string, bundle: Bundle, sa
   ['GENIE_VOCABULARY', 'another vocabulary', withConfig('dialog.context.n-vocab', 4000), /4000, the graphs give 4096/],
   ['GENIE_TOKEN', 'an end token outside', withConfig('dialog.context.eos-token', [1, 4096]), /eos-token\[1\] is 4096/],
   ['GENIE_CONTEXT_SIZE', 'a context above all graphs', withConfig('dialog.context.size', 1024), /1024, the largest graph has 512/],
+  ['GENIE_CONTEXT_SIZE', 'a context of nothing', withConfig('dialog.context.size', 0), /context\.size is 0/],
   ['GENIE_ROPE_WIDTH', 'another rope-dim', withConfig('dialog.engine.model.positional-encoding.rope-dim', 32), /32 rotary pairs, the graphs take 16/],
   ['GENIE_ROPE_WIDTH', 'neither rope-dim nor pos-id-dim', withConfig('dialog.engine.model.positional-encoding', undefined), /64 rotary pairs/],
+  ['GENIE_ROPE_SCALING', 'llama3 without its factors', withConfig(`${POSITIONS}.rope-scaling`, { 'rope-type': 'llama3', factor: 8 }), /type llama3 has no low-freq-factor/],
+  ['GENIE_ROPE_SCALING', 'longrope lists of another length', withConfig(`${POSITIONS}.rope-scaling`, { 'rope-type': 'longrope', factor: 2, 'short-factor': [1], 'long-factor': Array(16).fill(1), 'original-max-position-embeddings': 256 }), /unusable short-factor[^]*list of 16/],
+  ['GENIE_ROPE_SCALING', 'a factor below 0', withConfig(`${POSITIONS}.rope-scaling`, { 'rope-type': 'linear', factor: -1 }), /unusable factor/],
   ['GENIE_TOKENIZER_MISSING', 'no tokenizer', withFile('tokenizer.json', undefined), /tokenizer\.json is missing/],
   ['GENIE_BINARY_MISSING', 'a part missing', { ...withFile(SECOND, undefined), binaries: new Map([...CLEAN.binaries].slice(0, 1)) }, /part_2_of_2\.bin is missing/],
+  ['GENIE_BINARY_MISSING', 'no part at all', withConfig('dialog.engine.model.binary.ctx-bins', []), /names no context binary/],
   ['GENIE_BINARY_SIZE', 'an empty part', withFile(FIRST, 0), /has 0 bytes/],
   ['GENIE_BINARY_SIZE', 'a part above 2 GiB', withFile(FIRST, 2 ** 31 + 1), /more parts/],
   ['GENIE_EXTENSIONS', 'no extensions file', withFile(EXTENSIONS, undefined, withText(EXTENSIONS, undefined)), /is missing/],

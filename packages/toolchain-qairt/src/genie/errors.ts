@@ -12,6 +12,7 @@ export const bundleError = declareErrors({
   GENIE_TOKEN: 'A special token is outside the vocabulary.',
   GENIE_CONTEXT_SIZE: 'The configuration states a larger context than any graph has.',
   GENIE_ROPE_WIDTH: 'The configuration states another number of rotary pairs than the graphs take.',
+  GENIE_ROPE_SCALING: 'The scaling of the rotary embedding lacks a value, or has one that cannot be.',
   GENIE_TOKENIZER_MISSING: 'The tokenizer that the configuration names is not in the bundle.',
   GENIE_BINARY_MISSING: 'A context binary that the configuration names is not in the bundle.',
   GENIE_BINARY_SIZE: 'A context binary is empty or too large to be loaded.',

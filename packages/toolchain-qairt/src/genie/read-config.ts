@@ -14,6 +14,8 @@ export interface ConfigValues {
   readonly kvDim: number | undefined;
   /** cos and sin of one position; 64 where the configuration does not say. */
   readonly ropePairs: number;
+  /** `rope-scaling`, whatever is in it. */
+  readonly ropeScaling: Readonly<Record<string, unknown>> | undefined;
   /** Adapters whose weights are inputs. */
   readonly lora: { readonly alpha: string | undefined; readonly adapters: readonly { readonly name: string; readonly path: string }[] } | undefined;
 }
@@ -29,6 +31,7 @@ export function readConfigValues(config: unknown): ConfigValues {
   const htp = child(backend, 'QnnHtp');
   const model = child(engine, 'model');
   const binary = child(model, 'binary');
+  const positions = child(model, 'positional-encoding');
   return {
     contextSize: number(context, 'size'),
     vocabulary: number(context, 'n-vocab'),
@@ -39,7 +42,8 @@ export function readConfigValues(config: unknown): ConfigValues {
     contextBinaries: strings(child(binary, 'ctx-bins')).map(plainPath),
     extensions: path(backend, 'extensions'),
     kvDim: number(htp, 'kv-dim'),
-    ropePairs: number(child(model, 'positional-encoding'), 'rope-dim') ?? number(htp, 'pos-id-dim') ?? DEFAULT_ROPE_PAIRS,
+    ropePairs: number(positions, 'rope-dim') ?? number(htp, 'pos-id-dim') ?? DEFAULT_ROPE_PAIRS,
+    ropeScaling: objectOf(child(positions, 'rope-scaling')),
     lora: adaptersOf(child(binary, 'lora')),
   };
 }
@@ -74,8 +78,13 @@ function adaptersOf(lora: unknown): ConfigValues['lora'] {
   return { alpha: typeof alpha === 'string' ? alpha : undefined, adapters };
 }
 
+function objectOf(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+}
+
 function child(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+  const object = objectOf(value);
+  return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 function number(value: unknown, key: string): number | undefined {

@@ -68,17 +68,17 @@ export const CONFIG_RULES: readonly BundleRule[] = [
   },
   {
     code: 'GENIE_CONTEXT_SIZE',
-    asks: '`context.size` is at most the largest context length',
+    asks: '`context.size` is at least 1 and at most the largest context length',
     genie: 'refuses it',
     *check({ values, graphs }) {
       const largest = Math.max(...graphs.map(({ cl }) => cl ?? 0));
-      if (values.contextSize !== undefined && largest > 0 && values.contextSize > largest) yield { what: `context.size is ${values.contextSize}, the largest graph has ${largest} positions`, fix: `set size to ${largest} or less`, ...IN_CONFIG };
+      if (values.contextSize !== undefined && (values.contextSize < 1 || (largest > 0 && values.contextSize > largest))) yield { what: `context.size is ${values.contextSize}, the largest graph has ${largest} positions`, fix: `set size to 1 to ${largest}`, ...IN_CONFIG };
     },
   },
   {
     code: 'GENIE_ROPE_WIDTH',
     asks: '`rope-dim` or `pos-id-dim` (64 if neither is given) is the last dimension of cos and sin',
-    genie: 'says nothing',
+    genie: 'refuses it',
     *check({ config, values, graphs }) {
       const widths = new Set(graphs.flatMap((graph) => input(graph, ROPE_COS)?.shape.at(-1) ?? []));
       for (const width of widths) {
@@ -86,4 +86,27 @@ export const CONFIG_RULES: readonly BundleRule[] = [
       }
     },
   },
+  {
+    code: 'GENIE_ROPE_SCALING',
+    asks: '`rope-scaling` has the values of its type, positive, and lists as long as `rope-dim`; the schema asks for none of them',
+    genie: 'refuses it',
+    *check({ values: { ropeScaling, ropePairs } }) {
+      for (const key of SCALING_KEYS.get(String(ropeScaling?.['rope-type'])) ?? []) {
+        const value = ropeScaling?.[key];
+        const fits = LISTS.includes(key) ? Array.isArray(value) && value.length === ropePairs && value.every(isPositive) : isPositive(value);
+        if (!fits) yield { what: `rope-scaling of type ${String(ropeScaling?.['rope-type'])} has ${value === undefined ? 'no' : 'an unusable'} ${key}`, why: LISTS.includes(key) ? `it is a list of ${ropePairs} positive numbers` : 'it is a positive number', fix: 'take it from config.json of the checkpoint', ...IN_CONFIG };
+      }
+    },
+  },
 ];
+
+const LISTS = ['short-factor', 'long-factor'];
+const SCALING_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['linear', ['factor']],
+  ['llama3', ['factor', 'low-freq-factor', 'high-freq-factor', 'original-max-position-embeddings']],
+  ['longrope', ['factor', ...LISTS, 'original-max-position-embeddings']],
+]);
+
+function isPositive(value: unknown): boolean {
+  return typeof value === 'number' && value > 0;
+}

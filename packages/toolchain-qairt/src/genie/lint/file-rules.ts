@@ -18,9 +18,10 @@ export const FILE_RULES: readonly BundleRule[] = [
   },
   {
     code: 'GENIE_BINARY_MISSING',
-    asks: 'every context binary of `ctx-bins` is in the bundle',
+    asks: '`ctx-bins` names at least one context binary, and all of them are in the bundle',
     genie: 'refuses it',
-    *check({ bundle, values }) {
+    *check({ bundle, config, values }) {
+      if (config !== undefined && values.contextBinaries.length === 0) yield { what: 'ctx-bins names no context binary' };
       for (const file of values.contextBinaries) {
         if (!bundle.binaries.has(file)) yield { what: `the context binary ${printable(file)} is missing`, why: bundle.files.has(file) ? 'it was not inspected' : 'no such file is in the bundle', evidence: { path: printable(file) } };
       }
