@@ -148,7 +148,7 @@ describe('error codes', () => {
   });
 
   it('on the pages exist', () => {
-    const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|QUANTIZE|CONTAINER|CONFIG|HUB)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
+    const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|GENIE|QUANTIZE|CONTAINER|CONFIG|HUB)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
     expect(written).toContain('NX_LOCK_STALE');
     const text = sources.map(read).join('\n');
     expect([...new Set(written)].filter((name) => !codes.includes(name) && !text.includes(`const ${name}`) && !text.includes(`process.env['${name}']`))).toEqual([]);

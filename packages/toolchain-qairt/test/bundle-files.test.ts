@@ -77,6 +77,9 @@ sdk required lib/hexagon-v79/unsigned/libQnnHtpV79Skel.so
 sdk optional lib/hexagon-v79/unsigned/libQnnHtpV79.so
 `);
     expect(textOf(forChip('QCS9075'), 'run_list.txt')).toContain('sdk required lib/aarch64-oe-linux-gcc11.2/libQnnHtpV73Stub.so');
+    const robot = samplePlan({ device: defaultDeviceSettings(chipByName('SM8750'), 'm', 'linux') });
+    expect(textOf(robot, 'push.sh')).toContain('target=${1:-/opt/m}');
+    expect(textOf(robot, 'run_list.txt')).toContain('lib/aarch64-oe-linux-gcc11.2/libQnnHtpV79Stub.so');
     const laptop = forChip('x-elite');
     expect(textOf(laptop, 'run_list.txt')).toContain('sdk required lib/hexagon-v73/unsigned/libqnnhtpv73.cat');
     expect(bundleFiles(laptop).map(({ path }) => path)).not.toContain('push.sh');
@@ -98,6 +101,7 @@ sdk optional lib/hexagon-v79/unsigned/libQnnHtpV79.so
     ['a path that an option would be', { carried: ['-rf'] }, /cannot be a path/],
     ['a path of two lines', { carried: ['a\nb'] }, /a\\u000ab cannot be a path/],
     ['two files of one name', { parts: parts.map((part) => ({ ...part, file: 'model.bin' })) }, /two files of the bundle are called model\.bin/],
+    ['a file with the name of one that is made', { carried: ['README.md'] }, /two files of the bundle are called README\.md/],
     ['a folder that is not absolute', { device: { ...device, folder: 'data/x' } }, /folder on the device/],
     ['a folder that a shell would read', { device: { ...device, folder: "/data/'x" } }, /folder on the device/],
     ['more memory than the chip has', { compile: { ...compile, vtcmMb: 64 } }, /64 MiB of VTCM[^]*it has 8/],

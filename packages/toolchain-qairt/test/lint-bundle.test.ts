@@ -106,7 +106,7 @@ const BREAKS: readonly (readonly [code: string, what: string, bundle: Bundle, sa
   ['GENIE_SHAPE', 'one row of logits', withGraphs(only(/ar32_cl256_2/, onTensor(/^logits$/, (tensor) => { tensor.shape = [1, 1, 4096]; }))), /logits/],
   ['GENIE_BOUNDARY', 'another scale behind the cut', withGraphs((graph, part) => { if (part === 2) encoding(new RegExp(BOUNDARY), { scale: 0.5 })(graph, part); }), /part 1 gives uint16 scale 0\.00217/],
   ['GENIE_MASK_ENCODING', 'a mask whose visible code is not 0', withGraphs(encoding(/^attention_mask$/, { zeroPoint: 65534 })), /zero point 65534/],
-  ['GENIE_MASK_ENCODING', 'a mask that hardly masks', withGraphs(encoding(/^attention_mask$/, { scale: 10 / 65535 })), /scale/],
+  ['GENIE_MASK_ENCODING', 'a mask that hardly masks', withGraphs(encoding(/^attention_mask$/, { scale: 49 / 65535 })), /scale/],
   ['GENIE_KV_NAME', 'layers that begin anew in the second part', withGraphs((graph, part) => { if (part === 2) for (const tensor of tensors(graph)) tensor.name = tensor.name.replace(/_2_(in|out)/, '_0_$1').replace(/_3_(in|out)/, '_1_$1'); }), /layers 0 1 where 2/],
   ['GENIE_KV_NAME', 'a name of another form', withGraphs(only(/ar1_cl256_1/, rename('past_key_0_out', 'past_key_0'))), /past_key_0 of ar1_cl256_1_of_2 is no name of a cache output/],
   ['GENIE_KV_NAME', 'a value without a result', withGraphs((graph) => { graph.outputs = graph.outputs.filter(({ name }) => name !== 'past_value_0_out'); }), /lacks past_value_0_out/],
@@ -137,6 +137,7 @@ describe('lintBundle', () => {
     expect(codes(withGraphs((graph) => { graph.name = `${graph.name.startsWith('ar1_') ? 'token' : 'prompt'}_${graph.name}`; }))).toEqual([]);
     expect(codes(withGraphs(onTensor(/^past_/, (tensor) => Object.assign(tensor, { dtype: 'uint16', quantization: { scale: 0.5, zeroPoint: 32768 } }))))).toEqual([]);
     expect(codes(withGraphs(onTensor(/^(past_|attention_mask)/, (tensor) => { tensor.dtype = 'float16'; delete tensor.quantization; })))).toEqual([]);
+    expect(codes(withGraphs(encoding(/^attention_mask$/, { scale: Math.fround(50 / 65535) })))).toEqual([]);
     const table: BundleGraph[] = [1, 32].map((ar) => ({ name: `ar${ar}_cl256_1_of_2`, inputs: [{ name: 'input_ids', dtype: 'int32', shape: [1, ar] }], outputs: [{ name: 'embedded', dtype: 'uint16', shape: [1, 1, ar, 256], quantization: { scale: 0.002176149981096387, zeroPoint: 36686 } }] }));
     const layers = [1, 32].flatMap((ar) => [256, 512].map((cl) => sampleGraph({ ar, cl, part: 2, parts: 2, layers: [0, 1, 2, 3], takes: 'embedded' })));
     const apart = { ...CLEAN, binaries: new Map([[FIRST, { socModel: 69, graphs: table }], [SECOND, { socModel: 69, graphs: layers }]]) };
@@ -183,3 +184,11 @@ const TYPES: Readonly<Record<string, string>> = { INT_32: 'int32', UFIXED_POINT_
 function inspected({ name, dims, dtype, quant }: InspectedTensor): BundleTensor {
   return { name, dtype: TYPES[dtype] ?? dtype, shape: dims, ...(quant === undefined ? {} : { quantization: { scale: quant.scale, zeroPoint: -quant.offset } }) };
 }
+
+describe('the documentation', () => {
+  it('has the rules as they are', () => {
+    const page = readFileSync(fileURLToPath(new URL('../../../docs/genie-bundle.md', import.meta.url)), 'utf8');
+    const table = page.split('| code | asks | Genie |\n|---|---|---|\n')[1]?.split('\n\n')[0];
+    expect(table).toBe(BUNDLE_RULES.map(({ code, asks, genie }) => `| \`${code}\` | ${asks} | ${genie} |`).join('\n'));
+  });
+});

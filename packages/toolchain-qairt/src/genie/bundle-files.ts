@@ -3,7 +3,7 @@ import { flatSpecializations, genieConfig, gridSpecializations, metadata, namedS
 import { GENIE_CONFIG_FILE } from './bundle.js';
 import type { BundleFile, BundlePlan } from './bundle-plan.js';
 import { bundleReadme } from './bundle-readme.js';
-import { checkPlan } from './check-plan.js';
+import { checkNames, checkPlan } from './check-plan.js';
 import { PUSH_SCRIPT, RUN_SCRIPT, pushScript, runScript } from './device-scripts.js';
 import { EXTENSIONS_FILE, htpCompileConfig, htpExtensions } from './htp-config.js';
 import { gridOf } from './graph-cell.js';
@@ -44,5 +44,7 @@ export function bundleFiles(plan: BundlePlan): BundleFile[] {
     ...(script.length === 0 ? [] : [textFile(PUSH_SCRIPT, pushScript(plan))]),
     textFile('README.md', bundleReadme(plan)),
   ];
-  return [...onDevice, ...script, ...beside];
+  const files = [...onDevice, ...script, ...beside];
+  checkNames(plan, files);
+  return files;
 }

@@ -31,7 +31,7 @@ export interface DeviceSettings {
   readonly engine: GenieEngine;
   /** Decides which libraries are pushed; default: what the chip's devices usually run. */
   readonly system: DeviceSystem;
-  /** Absolute folder on the device. */
+  /** Absolute folder that push.sh fills; Windows has no push.sh. */
   readonly folder: string;
 }
 

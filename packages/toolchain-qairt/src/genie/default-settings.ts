@@ -1,6 +1,6 @@
 /** Settings where a recipe says nothing. */
 import { GENIE_ENGINE } from '@tundish/container';
-import type { Chip } from '../chips/chip.js';
+import type { Chip, DeviceSystem } from '../chips/chip.js';
 import { chipLimits } from '../chips/chip.js';
 import type { CompileSettings, DeviceSettings } from './bundle-plan.js';
 
@@ -10,9 +10,9 @@ export function defaultCompileSettings(chip: Chip): CompileSettings {
 }
 
 /** @param model name of the model, the last step of the folder on the device */
-export function defaultDeviceSettings(chip: Chip, model: string): DeviceSettings {
+export function defaultDeviceSettings(chip: Chip, model: string, system: DeviceSystem = chip.system): DeviceSettings {
   // Mapped files of this size fail on Windows.
-  const engine = chip.system === 'windows' ? { ...GENIE_ENGINE, useMmap: false } : GENIE_ENGINE;
-  const root = { android: '/data/local/tmp', linux: '/opt/tundish', windows: '/tundish' }[chip.system];
-  return { profile: 'burst', domain: 'unsigned', engine, system: chip.system, folder: `${root}/${model.replaceAll(/[^A-Za-z0-9._-]/g, '_')}` };
+  const engine = system === 'windows' ? { ...GENIE_ENGINE, useMmap: false } : GENIE_ENGINE;
+  const root = system === 'android' ? '/data/local/tmp' : '/opt';
+  return { profile: 'burst', domain: 'unsigned', engine, system, folder: `${root}/${model.replaceAll(/[^A-Za-z0-9._-]/g, '_')}` };
 }

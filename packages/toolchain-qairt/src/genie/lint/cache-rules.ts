@@ -39,7 +39,7 @@ export const CACHE_RULES: readonly BundleRule[] = [
   {
     code: 'GENIE_KV_SHARED',
     asks: 'all graphs of a part see a cache in one encoding',
-    genie: 'says nothing',
+    genie: 'not tried',
     *check({ parts }) {
       for (const { graphs } of parts) yield* sharedCaches(graphs);
     },

@@ -7,6 +7,14 @@ import { input, output } from './view.js';
 
 const IN_CONFIG = { evidence: { path: GENIE_CONFIG_FILE } };
 
+const LISTS = ['short-factor', 'long-factor'];
+/** What a type of `rope-scaling` must have. */
+const SCALING_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['linear', ['factor']],
+  ['llama3', ['factor', 'low-freq-factor', 'high-freq-factor', 'original-max-position-embeddings']],
+  ['longrope', ['factor', ...LISTS, 'original-max-position-embeddings']],
+]);
+
 export const CONFIG_RULES: readonly BundleRule[] = [
   {
     code: 'GENIE_CONFIG_JSON',
@@ -59,7 +67,7 @@ export const CONFIG_RULES: readonly BundleRule[] = [
   {
     code: 'GENIE_TOKEN',
     asks: 'special tokens are below `n-vocab`',
-    genie: 'says nothing',
+    genie: 'not tried',
     *check({ values }) {
       for (const [key, id] of values.tokens) {
         if (values.vocabulary !== undefined && id >= values.vocabulary) yield { what: `${key} is ${id}, outside of the ${values.vocabulary} tokens`, ...IN_CONFIG };
@@ -99,13 +107,6 @@ export const CONFIG_RULES: readonly BundleRule[] = [
     },
   },
 ];
-
-const LISTS = ['short-factor', 'long-factor'];
-const SCALING_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['linear', ['factor']],
-  ['llama3', ['factor', 'low-freq-factor', 'high-freq-factor', 'original-max-position-embeddings']],
-  ['longrope', ['factor', ...LISTS, 'original-max-position-embeddings']],
-]);
 
 function isPositive(value: unknown): boolean {
   return typeof value === 'number' && value > 0;

@@ -25,7 +25,7 @@ export const GRAPH_RULES: readonly BundleRule[] = [
   {
     code: 'GENIE_GRID',
     asks: 'parts with a cache have the same pairs of AR and CL, each once, and other parts the same AR',
-    genie: 'refuses it',
+    genie: 'not tried',
     *check({ parts }) {
       const layered = parts.filter(({ graphs }) => graphs.some(({ cl }) => cl !== undefined));
       const [full] = layered;

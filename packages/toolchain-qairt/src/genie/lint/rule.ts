@@ -9,7 +9,7 @@ export interface BundleRule {
   readonly code: BundleErrorCode;
   /** What it asks, as the documentation says it. */
   readonly asks: string;
-  /** What Genie does with a bundle that breaks it. */
-  readonly genie: 'refuses it' | 'aborts the process' | 'says nothing' | 'generates wrong tokens';
+  /** What Genie 1.21 does with a bundle that breaks it. */
+  readonly genie: 'refuses it' | 'aborts the process' | 'says nothing' | 'generates wrong tokens' | 'not tried';
   check(view: BundleView): Iterable<ErrorFacts>;
 }

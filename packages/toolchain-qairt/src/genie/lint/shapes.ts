@@ -1,4 +1,5 @@
 /** The shapes that a graph must have once its mask says how many tokens and positions it takes. */
+import { printable } from '@tundish/diagnostics';
 import type { BundleTensor } from '../bundle.js';
 import { ATTENTION_MASK, INPUT_IDS, LOGITS, ROPE_COS, ROPE_SIN } from '../tensor-names.js';
 import type { CacheTensor, PlacedGraph } from './view.js';
@@ -10,7 +11,7 @@ export function* shapeBreaches(graph: PlacedGraph): Iterable<string> {
   if (ar === undefined) return;
   const [key] = cache.filter(({ kind }) => kind === 'key');
   const [heads, headDim] = [key?.shape.at(0), key?.shape.at(-2)];
-  if (cl !== undefined && ar >= cl) yield `${graph.name} takes ${ar} tokens a pass and has only ${cl} positions`;
+  if (cl !== undefined && ar >= cl) yield `${printable(graph.name)} takes ${ar} tokens a pass and has only ${cl} positions`;
   yield* ends(graph, input(graph, ATTENTION_MASK), [ar, cl]);
   yield* ends(graph, input(graph, INPUT_IDS), [ar]);
   yield* ends(graph, input(graph, ROPE_COS), [ar, undefined]);
@@ -29,5 +30,5 @@ function* ends(graph: PlacedGraph, tensor: BundleTensor | undefined, expected: r
   const front = tensor.shape.slice(0, Math.max(0, tensor.shape.length - expected.length));
   const last = tensor.shape.slice(front.length);
   const fits = last.length === expected.length && front.every((size) => size === 1) && last.every((size, axis) => expected[axis] === undefined || expected[axis] === size);
-  if (!fits) yield `${tensor.name} of ${graph.name} is [${tensor.shape.join(', ')}] where [${expected.map((size) => size ?? '…').join(', ')}] belongs`;
+  if (!fits) yield `${printable(tensor.name)} of ${printable(graph.name)} is [${tensor.shape.join(', ')}] where [${expected.map((size) => size ?? '…').join(', ')}] belongs`;
 }

@@ -7,8 +7,10 @@ import { shapeBreaches } from './shapes.js';
 import type { BundleView, PlacedGraph } from './view.js';
 import { encodingText, input, output, sameEncoding, stateInputs, stateOutputs } from './view.js';
 
-/** Scores below the visible ones by this much have no weight in the softmax. */
+/** What is added to a masked score, at the least; the vendor's own smallest value is -50. */
 const LEAST_MASK = -50;
+/** Scales are float32: -50 may be a little less. */
+const ROUNDING = 1e-6;
 
 export const TENSOR_RULES: readonly BundleRule[] = [
   { code: 'GENIE_TENSOR_NAME', asks: 'the first part takes `input_ids`, parts with a cache take mask, cos and sin, the last gives `logits`', genie: 'refuses it', check: tensorNames },
@@ -35,7 +37,7 @@ export const TENSOR_RULES: readonly BundleRule[] = [
   {
     code: 'GENIE_BOUNDARY',
     asks: 'both sides of a cut have one type, shape and encoding',
-    genie: 'says nothing',
+    genie: 'not tried',
     *check({ graphs }) {
       for (const graph of graphs) {
         for (const taken of stateInputs(graph)) {
@@ -54,7 +56,7 @@ export const TENSOR_RULES: readonly BundleRule[] = [
         const mask = input(graph, ATTENTION_MASK);
         if (mask === undefined || mask.dtype.startsWith('float')) continue;
         const lowest = mask.quantization === undefined ? 0 : -mask.quantization.zeroPoint * mask.quantization.scale;
-        if (mask.dtype === 'uint16' && mask.quantization?.zeroPoint === 65535 && lowest <= LEAST_MASK) continue;
+        if (mask.dtype === 'uint16' && mask.quantization?.zeroPoint === 65535 && lowest <= LEAST_MASK * (1 - ROUNDING)) continue;
         yield { what: `the mask of ${printable(graph.name)} is ${encodingText(mask)}`, why: 'the runtime writes 0 for masked and 65535 for visible positions', fix: `use zero point 65535 and a scale of at least ${-LEAST_MASK}/65535`, ...of(graph) };
       }
     },

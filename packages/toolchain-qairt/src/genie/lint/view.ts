@@ -1,4 +1,5 @@
 /** What the rules of the lint look at: the configuration's values, and every graph with the tokens and positions that its shapes say. */
+import { printable } from '@tundish/diagnostics';
 import type { Bundle, BundleGraph, BundleTensor, ContextBinary } from '../bundle.js';
 import { GENIE_CONFIG_FILE } from '../bundle.js';
 import type { GraphCell } from '../graph-cell.js';
@@ -69,7 +70,7 @@ export function sameEncoding(a: BundleTensor, b: BundleTensor): boolean {
 
 /** `uint8 scale 0.5 zero point 128`. */
 export function encodingText({ dtype, quantization }: BundleTensor): string {
-  return quantization === undefined ? dtype : `${dtype} scale ${quantization.scale} zero point ${quantization.zeroPoint}`;
+  return quantization === undefined ? printable(dtype) : `${printable(dtype)} scale ${quantization.scale} zero point ${quantization.zeroPoint}`;
 }
 
 function placed(graph: BundleGraph, file: string, part: number, parts: number): PlacedGraph {
