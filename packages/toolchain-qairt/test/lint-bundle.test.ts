@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Bundle, BundleGraph, BundleTensor } from '../src/genie/bundle.js';
+import type { InspectedTensor } from '../src/genie/inspected-binary.js';
+import { bundleBinary } from '../src/genie/inspected-binary.js';
 import { BUNDLE_RULES, lintBundle } from '../src/genie/lint/lint-bundle.js';
 import { BOUNDARY, sampleBundle, sampleGraph, samplePlan } from './sample-bundle.js';
 
@@ -119,6 +121,17 @@ const BREAKS: readonly (readonly [code: string, what: string, bundle: Bundle, sa
   ['GENIE_LORA_FILE', 'a weight of half precision', withLora({ size: 2 * 256 * 8 }), /has 4096 bytes/],
 ];
 
+interface RecordedTensor {
+  readonly name: string;
+  readonly dims: number[];
+  readonly dtype: string;
+  readonly quant?: { readonly scale: number; readonly offset: number };
+}
+
+function asInspected({ name, dims, dtype, quant }: RecordedTensor): InspectedTensor {
+  return { name, dtype, shape: dims, quantization: quant === undefined ? null : { kind: 'scale_offset', scale: quant.scale, offset: quant.offset } };
+}
+
 describe('lintBundle', () => {
   it('finds nothing in clean bundles', () => {
     expect(lintBundle(CLEAN)).toEqual([]);
@@ -133,8 +146,9 @@ describe('lintBundle', () => {
 
   it('is tested with a breach of every rule', () => expect([...new Set(BREAKS.map(([code]) => code))].sort()).toEqual(BUNDLE_RULES.map(({ code }) => code).sort()));
 
-  it('takes what other makers do: prefixes, an embedding part without a mask, 16-bit and floating caches', () => {
+  it('takes what other makers do: prefixes, an embedding part without a mask, no SoC id, 16-bit and floating caches', () => {
     expect(codes(withGraphs((graph) => { graph.name = `${graph.name.startsWith('ar1_') ? 'token' : 'prompt'}_${graph.name}`; }))).toEqual([]);
+    expect(codes({ ...CLEAN, binaries: new Map([...CLEAN.binaries].map(([file, binary], index) => [file, { ...binary, socModel: index === 0 ? null : 69 }])) })).toEqual([]);
     expect(codes(withGraphs(onTensor(/^past_/, (tensor) => Object.assign(tensor, { dtype: 'uint16', quantization: { scale: 0.5, zeroPoint: 32768 } }))))).toEqual([]);
     expect(codes(withGraphs(onTensor(/^(past_|attention_mask)/, (tensor) => { tensor.dtype = 'float16'; delete tensor.quantization; })))).toEqual([]);
     expect(codes(withGraphs(encoding(/^attention_mask$/, { scale: Math.fround(50 / 65535) })))).toEqual([]);
@@ -146,13 +160,14 @@ describe('lintBundle', () => {
   });
 
   it('takes the inputs and outputs of a real binary as they were inspected', () => {
-    const real = JSON.parse(readFileSync(fileURLToPath(new URL('../../../test/fixtures/qnn/mini-llama-part1-ar1-cl256-v79.json', import.meta.url)), 'utf8')) as Inspected;
-    const graph = real.graphs[0] as Inspected['graphs'][number];
-    const one: BundleGraph = { name: graph.name, inputs: graph.inputs.map(inspected), outputs: graph.outputs.map(inspected) };
+    const real = JSON.parse(readFileSync(fileURLToPath(new URL('../../../test/fixtures/qnn/mini-llama-part1-ar1-cl256-v79.json', import.meta.url)), 'utf8')) as { readonly soc_model: number; readonly graphs: { readonly name: string; readonly inputs: RecordedTensor[]; readonly outputs: RecordedTensor[] }[] };
+    const binary = bundleBinary({ socModel: real.soc_model, graphs: real.graphs.map((graph) => ({ ...graph, inputs: graph.inputs.map(asInspected), outputs: graph.outputs.map(asInspected) })) });
+    const [one] = binary.graphs as [BundleGraph];
     const rest = [{ layers: [1, 2], takes: '_model_layers_0_Add_1_output_0', gives: 'stream' }, { layers: [3], takes: 'stream' }];
     const graphs = [one, ...rest.map((cell, index) => sampleGraph({ ...cell, ar: 1, cl: 256, part: index + 2, parts: 3 }))];
     const parts = graphs.map((each, index) => ({ file: `part_${index + 1}.bin`, graphs: [each] }));
     const bundle = sampleBundle(samplePlan({ parts }));
+    expect(binary.socModel).toBe(69);
     expect(codes(bundle)).toEqual([]);
     expect(bundle.binaries.get('part_1.bin')?.graphs[0]?.inputs[4]).toEqual({ name: 'past_key_0_in', dtype: 'uint8', shape: [2, 1, 32, 255], quantization: { scale: 0.036202091723680496, zeroPoint: 128 } });
   });
@@ -167,23 +182,6 @@ describe('lintBundle', () => {
 
   it('survives graphs without anything', () => expect(codes(withGraphs((graph) => { graph.inputs = []; graph.outputs = []; }))).toEqual(expect.arrayContaining(['GENIE_TENSOR_NAME'])));
 });
-
-interface InspectedTensor {
-  readonly name: string;
-  readonly dims: number[];
-  readonly dtype: string;
-  readonly quant?: { readonly scale: number; readonly offset: number };
-}
-
-interface Inspected {
-  readonly graphs: { readonly name: string; readonly inputs: InspectedTensor[]; readonly outputs: InspectedTensor[] }[];
-}
-
-const TYPES: Readonly<Record<string, string>> = { INT_32: 'int32', UFIXED_POINT_8: 'uint8', UFIXED_POINT_16: 'uint16' };
-
-function inspected({ name, dims, dtype, quant }: InspectedTensor): BundleTensor {
-  return { name, dtype: TYPES[dtype] ?? dtype, shape: dims, ...(quant === undefined ? {} : { quantization: { scale: quant.scale, zeroPoint: -quant.offset } }) };
-}
 
 describe('the documentation', () => {
   it('has the rules as they are', () => {

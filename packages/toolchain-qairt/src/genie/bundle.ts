@@ -17,10 +17,10 @@ export interface BundleGraph {
   readonly outputs: readonly BundleTensor[];
 }
 
-/** What inspection says of one context binary. */
-export interface ContextBinary {
-  /** SoC id that it was compiled for. */
-  readonly socModel: number;
+/** One context binary; `bundleBinary` makes it from what inspection says. */
+export interface BundleBinary {
+  /** SoC id that it was compiled for; null in binaries that state none. */
+  readonly socModel: number | null;
   readonly graphs: readonly BundleGraph[];
 }
 
@@ -31,7 +31,7 @@ export interface Bundle {
   /** Text of genie_config.json and of the file that it names as extensions, as far as they exist. */
   readonly texts: ReadonlyMap<string, string>;
   /** The context binaries that the configuration names and that exist. */
-  readonly binaries: ReadonlyMap<string, ContextBinary>;
+  readonly binaries: ReadonlyMap<string, BundleBinary>;
 }
 
 export const GENIE_CONFIG_FILE = 'genie_config.json';

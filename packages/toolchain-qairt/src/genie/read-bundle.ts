@@ -2,7 +2,7 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { printable } from '@tundish/diagnostics';
-import type { Bundle, ContextBinary } from './bundle.js';
+import type { Bundle, BundleBinary } from './bundle.js';
 import { GENIE_CONFIG_FILE } from './bundle.js';
 import { bundleError } from './errors.js';
 import { parseJson } from './parse-json.js';
@@ -17,7 +17,7 @@ const LARGEST_TEXT = 1_000_000;
  * @param inspect reads one context binary (absolute path); its errors pass through
  * @throws TundishError GENIE_BUNDLE_NOT_FOUND
  */
-export async function readBundle(folder: string, inspect: (path: string) => Promise<ContextBinary>): Promise<Bundle> {
+export async function readBundle(folder: string, inspect: (path: string) => Promise<BundleBinary>): Promise<Bundle> {
   const files = await sizesBelow(folder);
   const texts = new Map<string, string>();
   const load = async (name: string | undefined): Promise<void> => {
@@ -27,7 +27,7 @@ export async function readBundle(folder: string, inspect: (path: string) => Prom
   if (!texts.has(GENIE_CONFIG_FILE)) throw bundleError('GENIE_BUNDLE_NOT_FOUND', { what: `${printable(folder)} is not a bundle`, why: `it has no ${GENIE_CONFIG_FILE} of at most ${LARGEST_TEXT} bytes`, evidence: { path: folder } });
   const values = readConfigValues(parseJson(texts.get(GENIE_CONFIG_FILE)));
   await load(values.extensions);
-  const binaries = new Map<string, ContextBinary>();
+  const binaries = new Map<string, BundleBinary>();
   for (const file of values.contextBinaries) {
     if (files.has(file) && !binaries.has(file)) binaries.set(file, await inspect(join(folder, file)));
   }

@@ -53,10 +53,11 @@ export const FILE_RULES: readonly BundleRule[] = [
 ];
 
 function* chips({ bundle, values, parts }: BundleView): Iterable<ErrorFacts> {
-  const [first] = parts;
+  const stating = parts.filter(({ binary }) => binary.socModel !== null);
+  const [first] = stating;
   if (first === undefined) return;
   const soc = first.binary.socModel;
-  for (const { file, binary } of parts) {
+  for (const { file, binary } of stating) {
     if (binary.socModel !== soc) yield { what: `${printable(file)} is compiled for SoC ${binary.socModel}, ${printable(first.file)} for ${soc}`, fix: 'compile all parts for one chip', evidence: { path: printable(file) } };
   }
   const version = CHIPS.find(({ socModel }) => socModel === soc)?.hexagon;

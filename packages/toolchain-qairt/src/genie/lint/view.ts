@@ -1,6 +1,6 @@
 /** What the rules of the lint look at: the configuration's values, and every graph with the tokens and positions that its shapes say. */
 import { printable } from '@tundish/diagnostics';
-import type { Bundle, BundleGraph, BundleTensor, ContextBinary } from '../bundle.js';
+import type { Bundle, BundleGraph, BundleTensor, BundleBinary } from '../bundle.js';
 import { GENIE_CONFIG_FILE } from '../bundle.js';
 import type { GraphCell } from '../graph-cell.js';
 import { graphCell } from '../graph-cell.js';
@@ -29,7 +29,7 @@ export interface BundleView {
   readonly config: unknown;
   readonly values: ConfigValues;
   /** The parts that could be read, in the order of execution. */
-  readonly parts: readonly { readonly file: string; readonly binary: ContextBinary; readonly graphs: readonly PlacedGraph[] }[];
+  readonly parts: readonly { readonly file: string; readonly binary: BundleBinary; readonly graphs: readonly PlacedGraph[] }[];
   /** Graphs of all parts. */
   readonly graphs: readonly PlacedGraph[];
 }
