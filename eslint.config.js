@@ -19,7 +19,7 @@ const MAY_IMPORT = {
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph'],
   'toolchain-host': ['native', 'diagnostics', 'graph', 'toolchain'],
-  'toolchain-qairt': ['native', 'diagnostics', 'graph'],
+  'toolchain-qairt': ['native', 'diagnostics', 'graph', 'toolchain', 'recipe', 'container'],
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
   'cache-server': ['diagnostics', 'store'],

@@ -171,7 +171,7 @@ describe('error codes', () => {
   });
 
   it('on the pages exist', () => {
-    const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|QUANTIZE|CONTAINER|CONFIG|HUB|CACHE|QAIRT)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
+    const written = pages.flatMap((page) => [...read(page).matchAll(/\b((?:NX|RECIPE|RUNTIME|STAGE|CLI|STORE|HOST|QUANTIZE|CONTAINER|CONFIG|HUB|CACHE|GENIE|QAIRT)_[A-Z_]+[A-Z])\b/g)].map(([, code]) => code as string));
     expect(written).toContain('NX_LOCK_STALE');
     // Variables of Nx itself, not codes of ours.
     const ours = written.filter((name) => !name.startsWith('NX_SELF_HOSTED_'));

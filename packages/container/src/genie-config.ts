@@ -10,6 +10,24 @@ export type RopeScaling =
   | { readonly type: 'longrope'; readonly factor: number; readonly shortFactor: readonly number[]; readonly longFactor: readonly number[]; readonly originalContextLength: number }
   | { readonly type: 'yarn' };
 
+/** How the engine runs on the device. */
+export interface GenieEngine {
+  /** 0 leaves the number to the runtime. */
+  readonly threads: number;
+  readonly useMmap: boolean;
+  /** MiB that are mapped at a time; 0 maps a file as a whole. */
+  readonly mmapBudgetMb: number;
+  /** Bytes for what does not fit into the processor's memory; 0 leaves the size to the runtime. */
+  readonly spillFillBytes: number;
+  /** Waits for the processor by polling. */
+  readonly poll: boolean;
+  /** Processor cores of the waiting threads, as a hexadecimal mask. */
+  readonly cpuMask: string;
+  readonly allowAsyncInit: boolean;
+}
+
+export const GENIE_ENGINE: GenieEngine = { threads: 3, useMmap: true, mmapBudgetMb: 0, spillFillBytes: 0, poll: true, cpuMask: '0xe0', allowAsyncInit: false };
+
 export interface GenieFacts {
   /** Largest context length of the bundle: a larger `context.size` is refused by the runtime. */
   readonly contextLength: number;
@@ -24,6 +42,10 @@ export interface GenieFacts {
   readonly tokenizer: string;
   /** Backend extensions file of a device build. */
   readonly extensions?: string;
+  /** Text before which an answer ends. */
+  readonly stopSequences?: readonly string[];
+  /** Default: `GENIE_ENGINE`. */
+  readonly engine?: GenieEngine;
 }
 
 /** Why the format cannot express this model; undefined when it can. A host build may then leave the file out. */
@@ -31,10 +53,12 @@ export function genieObstacle(facts: GenieFacts): string | undefined {
   const { scaling, rotaryDim } = facts.rope;
   if (scaling.type === 'yarn') return 'the format knows no yarn rope scaling';
   if (facts.tokens.bos === null) return 'the format requires a bos token and the checkpoint has none';
+  if (facts.tokens.eos.length === 0) return 'the format requires an eos token and the checkpoint has none';
   if (scaling.type === 'longrope') {
     const wrong = [scaling.shortFactor, scaling.longFactor].find((list) => list.length !== rotaryDim / 2);
     if (wrong !== undefined) return `longrope factor lists must hold ${rotaryDim / 2} values, not ${wrong.length}`;
   }
+  if (facts.stopSequences?.includes('') === true) return 'a stop sequence is empty';
   return undefined;
 }
 
@@ -49,18 +73,20 @@ export function genieObstacle(facts: GenieFacts): string | undefined {
 export function genieConfig(facts: GenieFacts): Record<string, unknown> {
   const obstacle = genieObstacle(facts);
   if (obstacle !== undefined) throw containerError('CONTAINER_GENIE_UNSUPPORTED', { what: 'genie_config.json cannot be written for this model', why: obstacle });
+  const { stopSequences = [], engine = GENIE_ENGINE } = facts;
   return {
     dialog: {
       version: 1,
       type: 'basic',
       'max-num-tokens': facts.generation.maxTokens,
+      ...(stopSequences.length === 0 ? {} : { 'stop-sequence': [...stopSequences] }),
       context: context(facts),
       sampler: sampler(facts),
       tokenizer: { version: 1, path: facts.tokenizer },
       engine: {
         version: 1,
-        'n-threads': 3,
-        backend: backend(facts),
+        'n-threads': engine.threads,
+        backend: backend(facts, engine),
         model: {
           version: 1,
           type: 'binary',
@@ -79,24 +105,25 @@ function context(facts: GenieFacts): Record<string, unknown> {
     size: facts.contextLength,
     'n-vocab': facts.vocabularySize,
     'bos-token': bos,
-    ...(eos.length > 0 ? { 'eos-token': eos.length === 1 ? eos[0] : [...eos] } : {}),
+    'eos-token': eos.length === 1 ? eos[0] : [...eos],
     ...(pad === null ? {} : { 'pad-token': pad }),
   };
 }
 
 function sampler(facts: GenieFacts): Record<string, unknown> {
-  const { temperature, topK, topP } = facts.generation;
-  if (temperature === 0) return { version: 1, seed: facts.seed, temp: 1, 'top-k': 1, 'top-p': 1, greedy: true };
-  return { version: 1, seed: facts.seed, temp: temperature, 'top-k': topK === 0 ? facts.vocabularySize : topK, 'top-p': topP };
+  const { temperature, topK, topP, repetitionPenalty } = facts.generation;
+  const penalty = repetitionPenalty === 1 ? {} : { 'token-penalty': { version: 1, 'penalize-last-n': facts.contextLength, 'repetition-penalty': repetitionPenalty } };
+  if (temperature === 0) return { version: 1, seed: facts.seed, temp: 1, 'top-k': 1, 'top-p': 1, greedy: true, ...penalty };
+  return { version: 1, seed: facts.seed, temp: temperature, 'top-k': topK === 0 ? facts.vocabularySize : topK, 'top-p': topP, ...penalty };
 }
 
-function backend(facts: GenieFacts): Record<string, unknown> {
+function backend(facts: GenieFacts, engine: GenieEngine): Record<string, unknown> {
   return {
     version: 1,
     type: 'QnnHtp',
     QnnHtp: {
-      version: 1, 'use-mmap': true, 'spill-fill-bufsize': 0, 'mmap-budget': 0, poll: true, 'cpu-mask': '0xe0',
-      'kv-dim': facts.headDim, 'allow-async-init': false,
+      version: 1, 'use-mmap': engine.useMmap, 'spill-fill-bufsize': engine.spillFillBytes, 'mmap-budget': engine.mmapBudgetMb, poll: engine.poll, 'cpu-mask': engine.cpuMask,
+      'kv-dim': facts.headDim, 'allow-async-init': engine.allowAsyncInit,
     },
     ...(facts.extensions === undefined ? {} : { extensions: facts.extensions }),
   };

@@ -1,12 +1,12 @@
 /** What goes out: manifest, Genie config, specializations, metadata. */
-export { genieConfig, genieObstacle } from './genie-config.js';
-export type { GenieFacts, RopeScaling } from './genie-config.js';
+export { GENIE_ENGINE, genieConfig, genieObstacle } from './genie-config.js';
+export type { GenieEngine, GenieFacts, RopeScaling } from './genie-config.js';
 export { MANIFEST_FILE, MANIFEST_SCHEMA, containerGraphName } from './manifest.js';
 export type {
   ContainerArchitecture, ContainerGraph, ContainerIoType, ContainerPart, ContainerRope, ContainerTensor, FileDigest, GenerationDefaults, Manifest, ManifestFacts,
 } from './manifest.js';
 export { metadata, toolVersionsYaml } from './metadata.js';
-export type { MetadataFacts } from './metadata.js';
+export type { MetadataFacts, MetadataGraph, MetadataTensor } from './metadata.js';
 export { partFiles, readContainer, readContainerManifest, verifyContainer } from './read.js';
 export type { Container } from './read.js';
 export { flatSpecializations, gridSpecializations, namedSpecializations } from './specializations.js';

@@ -1,6 +1,16 @@
 /** metadata.json and tool-versions.yaml: what other runtimes and tools read to know the graphs and their makers. */
 import type { ContainerGraph, ContainerTensor } from './manifest.js';
 
+/** An input or output as a toolchain's own compiler states it: its element types may go beyond those of the manifest. */
+export interface MetadataTensor extends Omit<ContainerTensor, 'dtype'> {
+  readonly dtype: string;
+}
+
+export interface MetadataGraph extends Pick<ContainerGraph, 'name'> {
+  readonly inputs: readonly MetadataTensor[];
+  readonly outputs: readonly MetadataTensor[];
+}
+
 export interface MetadataFacts {
   readonly modelId: string;
   readonly modelName?: string;
@@ -9,7 +19,7 @@ export interface MetadataFacts {
   /** Toolchain that executes the graphs: `host`, `genie`. */
   readonly runtime: string;
   readonly toolVersions: Readonly<Record<string, string>>;
-  readonly graphs: readonly ContainerGraph[];
+  readonly graphs: readonly MetadataGraph[];
 }
 
 /** Plain data of metadata.json: per graph its inputs and outputs with shape, dtype and quantization. */
@@ -30,11 +40,11 @@ export function toolVersionsYaml(versions: Readonly<Record<string, string>>): st
   return tools.map((tool) => `${JSON.stringify(tool)}: ${JSON.stringify(versions[tool])}\n`).join('');
 }
 
-function tensors(list: readonly ContainerTensor[]): Record<string, unknown> {
+function tensors(list: readonly MetadataTensor[]): Record<string, unknown> {
   return Object.fromEntries(list.map((tensor) => [tensor.name, describe(tensor)]));
 }
 
-function describe(tensor: ContainerTensor): Record<string, unknown> {
+function describe(tensor: MetadataTensor): Record<string, unknown> {
   const { quantization } = tensor;
   return {
     shape: [...tensor.shape],

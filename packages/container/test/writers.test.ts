@@ -1,6 +1,6 @@
 /** The files for other runtimes: golden content, and the rules of their readers. */
 import { describe, expect, it } from 'vitest';
-import { genieConfig, genieObstacle } from '../src/genie-config.js';
+import { GENIE_ENGINE, genieConfig, genieObstacle } from '../src/genie-config.js';
 import type { GenieFacts, RopeScaling } from '../src/genie-config.js';
 import { metadata, toolVersionsYaml } from '../src/metadata.js';
 import { flatSpecializations, gridSpecializations, namedSpecializations } from '../src/specializations.js';
@@ -132,6 +132,7 @@ describe('genieConfig', () => {
     expect(genieObstacle(LLAMA_3B)).toBeUndefined();
     expect(genieObstacle(withScaling({ type: 'yarn' }))).toMatch(/yarn/);
     expect(genieObstacle({ ...LLAMA_3B, tokens: { bos: null, eos: [2], pad: null } })).toMatch(/bos/);
+    expect(genieObstacle({ ...LLAMA_3B, tokens: { bos: 1, eos: [], pad: null } })).toMatch(/eos/);
     const short = withScaling({ type: 'longrope', factor: 2, shortFactor: [1], longFactor: [1, 2], originalContextLength: 8 });
     expect(genieObstacle(short)).toMatch(/must hold 2 values, not 1/);
     expect(() => genieConfig(short)).toThrow(/CONTAINER_GENIE_UNSUPPORTED/);
@@ -141,8 +142,20 @@ describe('genieConfig', () => {
     const facts = { ...LLAMA_3B, tokens: { bos: 1, eos: [2], pad: null }, generation: { ...LLAMA_3B.generation, temperature: 0 } };
     expect(at(genieConfig(facts), 'dialog', 'context')).toEqual({ version: 1, size: 4096, 'n-vocab': 128256, 'bos-token': 1, 'eos-token': 2 });
     expect(at(genieConfig(facts), 'dialog', 'sampler')).toMatchObject({ greedy: true, 'top-k': 1 });
+    expect(at(genieConfig(facts), 'dialog', 'sampler')).not.toHaveProperty('token-penalty');
     const open = { ...LLAMA_3B, generation: { ...LLAMA_3B.generation, topK: 0 } };
     expect(at(genieConfig(open), 'dialog', 'sampler', 'top-k')).toBe(128256);
+    const penalized = { ...LLAMA_3B, generation: { ...LLAMA_3B.generation, repetitionPenalty: 1.1 } };
+    expect(at(genieConfig(penalized), 'dialog', 'sampler', 'token-penalty')).toEqual({ version: 1, 'penalize-last-n': 4096, 'repetition-penalty': 1.1 });
+  });
+
+  it('takes stop sequences and the settings of the engine', () => {
+    const engine = { ...GENIE_ENGINE, threads: 2, useMmap: false, mmapBudgetMb: 25, spillFillBytes: 4096, poll: false, cpuMask: '0xc0', allowAsyncInit: true };
+    const { dialog } = genieConfig({ ...LLAMA_3B, stopSequences: ['</s>', 'User:'], engine });
+    expect(at(dialog, 'stop-sequence')).toEqual(['</s>', 'User:']);
+    expect(at(dialog, 'engine', 'n-threads')).toBe(2);
+    expect(at(dialog, 'engine', 'backend', 'QnnHtp')).toEqual({ version: 1, 'use-mmap': false, 'spill-fill-bufsize': 4096, 'mmap-budget': 25, poll: false, 'cpu-mask': '0xc0', 'kv-dim': 128, 'allow-async-init': true });
+    expect(() => genieConfig({ ...LLAMA_3B, stopSequences: ['a', ''] })).toThrow(/a stop sequence is empty/);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The vendor's libraries behind processes of their own: found, installed, described, called; and what they say about binaries. */
+/** The vendor's compiler for Hexagon processors: libraries behind processes of their own, chips, and Genie bundles. */
 export { Child, withChild } from './child/child.js';
 export type { CallOptions, ChildOptions } from './child/child.js';
 export type { BackendInfo, CallName, Calls, ComposeGraph, OpenBackend } from './child/protocol.js';
@@ -19,3 +19,21 @@ export { ELEMENT_CODES, TENSOR_KINDS, elementName, elementsOf } from './inspecti
 export type { ElementType } from './inspection/element-types.js';
 export { openBinary } from './inspection/open-binary.js';
 export type { OpenedGraph } from './inspection/open-binary.js';
+export { LARGEST_BINARY, chipLimits } from './chips/chip.js';
+export type { Chip, ChipLimits, DeviceSystem } from './chips/chip.js';
+export { chipByName, chipBySoc } from './chips/find-chip.js';
+export { CHIPS } from './chips/table.js';
+export { bundleFiles } from './genie/bundle-files.js';
+export { PERFORMANCE_PROFILES } from './genie/bundle-plan.js';
+export type { BundleFile, BundlePart, BundlePlan, CompileSettings, DeviceSettings, PerformanceProfile } from './genie/bundle-plan.js';
+export type { Bundle, BundleGraph, BundleTensor, BundleBinary } from './genie/bundle.js';
+export { bundleBinary } from './genie/inspected-binary.js';
+export type { InspectedBinary, InspectedTensor } from './genie/inspected-binary.js';
+export { configIssues } from './genie/config-schema.js';
+export { defaultCompileSettings, defaultDeviceSettings } from './genie/default-settings.js';
+export { htpCompileConfig, htpExtensions } from './genie/htp-config.js';
+export { BUNDLE_RULES, lintBundle } from './genie/lint/lint-bundle.js';
+export type { BundleErrorCode, BundleRule } from './genie/lint/rule.js';
+export { readBundle } from './genie/read-bundle.js';
+export { runList, runListText } from './genie/run-list.js';
+export type { RunListEntry } from './genie/run-list.js';
