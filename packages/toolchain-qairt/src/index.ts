@@ -37,3 +37,8 @@ export type { BundleErrorCode, BundleRule } from './genie/lint/rule.js';
 export { readBundle } from './genie/read-bundle.js';
 export { runList, runListText } from './genie/run-list.js';
 export type { RunListEntry } from './genie/run-list.js';
+export { composeGraph } from './compose/compose-graph.js';
+export { composeInto } from './compose/compose-into.js';
+export type { WeightPaths } from './compose/compose-into.js';
+export { ELEMENT, ROLE } from './compose/element.js';
+export type { PlannedData, PlannedTensor, QnnGraphPlan } from './compose/plan.js';

@@ -1,0 +1,30 @@
+/** A graph for the vendor's compiler as plain data: no library is needed to make, compare or send one. */
+import type { Tensor } from '@tundish/graph';
+import type { QnnData, QnnOperation, QnnQuantization } from '@tundish/native/qnn';
+import type { Element, Role } from './element.js';
+
+/**
+ * Where a constant comes from: numbers held here, codes of a file as they lie there, or the codes [out, in] of a projection,
+ * which become int8 [in, out] (`projectionCodes`).
+ */
+export type PlannedData = { readonly values: QnnData } | { readonly stored: Tensor } | { readonly projection: Tensor };
+
+export interface PlannedTensor {
+  readonly name: string;
+  readonly role: Role;
+  readonly element: Element;
+  readonly dims: readonly number[];
+  readonly quantization?: QnnQuantization;
+  /** Of constants. */
+  readonly data?: PlannedData;
+}
+
+/** Operations are in the order in which they compute; each tensor stands before the first operation that names it. */
+export interface QnnGraphPlan {
+  readonly name: string;
+  /** In the order of the adapted graph, as are the outputs; both are among `tensors`. */
+  readonly inputs: readonly PlannedTensor[];
+  readonly outputs: readonly PlannedTensor[];
+  readonly tensors: readonly PlannedTensor[];
+  readonly operations: readonly QnnOperation[];
+}
