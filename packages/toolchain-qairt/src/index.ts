@@ -40,5 +40,4 @@ export type { RunListEntry } from './genie/run-list.js';
 export { composeGraph } from './compose/compose-graph.js';
 export { composeInto } from './compose/compose-into.js';
 export type { WeightPaths } from './compose/compose-into.js';
-export { ELEMENT, ROLE } from './compose/element.js';
 export type { PlannedData, PlannedTensor, QnnGraphPlan } from './compose/plan.js';

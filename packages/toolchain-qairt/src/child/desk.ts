@@ -1,5 +1,6 @@
 /** The child's side of every call: the addon's objects by the numbers that the parent knows them by. */
 import type { QnnAddon, QnnBackend, QnnContext, QnnGraph, QnnLogLine } from '@tundish/native/qnn';
+import { composeInto } from '../compose/compose-into.js';
 import type { CallName, Calls } from './protocol.js';
 
 type Answers = { readonly [Name in CallName]: (input: Calls[Name]['input']) => Calls[Name]['output'] };
@@ -41,6 +42,7 @@ export class Desk {
       for (const operation of operations) graph.addOperation(operation);
       return this.#graphs.push(graph) - 1;
     },
+    composePlan: ({ context, plan, paths, options }) => this.#graphs.push(composeInto(this.#context(context), plan, paths, options)) - 1,
     openGraph: ({ context, name, inputs, outputs }) => this.#graphs.push(this.#context(context).openGraph(name, inputs, outputs)) - 1,
     composeDlc: ({ context, systemLibrary, path }) => this.#context(context).composeDlc(systemLibrary, path),
     validate: ({ graph, operation }) => this.#graph(graph).validate(operation),

@@ -1,5 +1,6 @@
 /** What parent and child say to each other: one request, one reply, in order. Handles are numbers that the child gave out. */
 import type { QnnBinaryInfo, QnnData, QnnGraphInfo, QnnGraphOptions, QnnLogLine, QnnOperation, QnnTensor, QnnTensorInfo } from '@tundish/native/qnn';
+import type { QnnGraphPlan } from '../compose/plan.js';
 
 /** Both sides must have the same: they may come from two installations. */
 export const PROTOCOL = 1;
@@ -32,6 +33,15 @@ export interface ComposeGraph {
   readonly operations: readonly QnnOperation[];
 }
 
+/** A graph from the composer, whose weights are read where they are needed. */
+export interface ComposePlan {
+  readonly context: number;
+  readonly plan: QnnGraphPlan;
+  /** Absolute paths of the weight files that the plan refers to, by logical name. */
+  readonly paths: Readonly<Record<string, string>>;
+  readonly options: QnnGraphOptions;
+}
+
 /** Every call: what it takes, what it gives. */
 export interface Calls {
   readonly openBackend: { readonly input: OpenBackend; readonly output: BackendInfo };
@@ -42,6 +52,7 @@ export interface Calls {
   readonly loadContext: { readonly input: { readonly path: string }; readonly output: number };
   readonly freeContext: { readonly input: { readonly context: number }; readonly output: null };
   readonly composeGraph: { readonly input: ComposeGraph; readonly output: number };
+  readonly composePlan: { readonly input: ComposePlan; readonly output: number };
   /** A graph of a loaded binary or a composed container, with the tensors that its description gave. */
   readonly openGraph: { readonly input: { readonly context: number; readonly name: string; readonly inputs: readonly QnnTensorInfo[]; readonly outputs: readonly QnnTensorInfo[] }; readonly output: number };
   readonly composeDlc: { readonly input: { readonly context: number; readonly systemLibrary: string; readonly path: string }; readonly output: QnnGraphInfo[] };
@@ -67,6 +78,7 @@ export const DEADLINE_MS: Readonly<Record<CallName, number>> = {
   loadContext: 120_000,
   freeContext: 60_000,
   composeGraph: 120_000,
+  composePlan: 300_000,
   openGraph: 60_000,
   composeDlc: 300_000,
   validate: 60_000,

@@ -2,7 +2,8 @@
 import { printable } from '@tundish/diagnostics';
 import { DataType, type ParameterEncoding, type PerTensorEncoding, type Value, sanitiseName } from '@tundish/graph';
 import type { QnnOperation, QnnParameter, QnnQuantization } from '@tundish/native/qnn';
-import { ELEMENT, type Element, ROLE, type Role, elementOf, quantizationOf } from './element.js';
+import { elementOf, quantizationOf } from './element.js';
+import { ELEMENT_CODES, TENSOR_KINDS } from '../inspection/element-types.js';
 import { composeError } from './errors.js';
 import type { FoldedScales } from './fold-scales.js';
 import type { PlannedData, PlannedTensor } from './plan.js';
@@ -35,7 +36,7 @@ export class Composition {
 
   /** Declares an input in its own shape, and gives it four axes for those who compute with it. */
   input(value: Value): PlannedTensor {
-    const planned = this.#boundary(value, ROLE.input);
+    const planned = this.#boundary(value, TENSOR_KINDS.input);
     const dims = this.dims(value);
     if (value.dtype !== DataType.FLOAT || planned.dims.length === RANK) {
       this.#byValue.set(value, planned.name);
@@ -48,7 +49,7 @@ export class Composition {
   }
 
   output(value: Value): PlannedTensor {
-    const planned = this.#boundary(value, ROLE.output);
+    const planned = this.#boundary(value, TENSOR_KINDS.output);
     this.#outputs.set(value, planned.name);
     return planned;
   }
@@ -111,14 +112,14 @@ export class Composition {
 
   /** Declares a tensor inside the graph. @returns its name */
   internal(name: string, dims: readonly number[], encoding: PerTensorEncoding): string {
-    return this.#declare({ name: this.#unique(name), role: ROLE.internal, element: elementOf(encoding), dims, quantization: quantizationOf(encoding) });
+    return this.#declare({ name: this.#unique(name), kind: TENSOR_KINDS.inside, element: elementOf(encoding), dims, quantization: quantizationOf(encoding) });
   }
 
   /** Declares a constant, once for each name: graphs of one context share constants of equal content. @returns its name */
-  constant(name: string, constant: { readonly element: Element; readonly dims: readonly number[]; readonly quantization: QnnQuantization; readonly data: PlannedData }): string {
+  constant(name: string, constant: { readonly element: number; readonly dims: readonly number[]; readonly quantization: QnnQuantization; readonly data: PlannedData }): string {
     const known = this.#constants.get(name);
     if (known !== undefined) return known;
-    const made = this.#declare({ name: this.#unique(sanitiseName(name)), role: ROLE.constant, ...constant });
+    const made = this.#declare({ name: this.#unique(sanitiseName(name)), kind: TENSOR_KINDS.constant, ...constant });
     this.#constants.set(name, made);
     return made;
   }
@@ -133,12 +134,12 @@ export class Composition {
     return 'tensor' in parameter ? { ...parameter, tensor: { ...parameter.tensor, name: this.#unique(`${output}_${parameter.name}`) } } : parameter;
   }
 
-  #boundary(value: Value, role: Role): PlannedTensor {
+  #boundary(value: Value, kind: number): PlannedTensor {
     const dims = staticDims(value);
-    const tensor = { name: this.#unique(sanitiseName(value.name)), role, dims };
+    const tensor = { name: this.#unique(sanitiseName(value.name)), kind, dims };
     if (value.dtype !== DataType.FLOAT && value.dtype !== DataType.INT32) throw composeError('QAIRT_GRAPH_SHAPE', { what: `${printable(value.name)} is neither FLOAT nor INT32`, why: 'inputs and outputs of a graph are codes of activations or token ids' });
     const encoding = value.dtype === DataType.FLOAT ? this.encodingOf(value) : undefined;
-    const planned = encoding === undefined ? { ...tensor, element: ELEMENT.int32 } : { ...tensor, element: elementOf(encoding), quantization: quantizationOf(encoding) };
+    const planned = encoding === undefined ? { ...tensor, element: ELEMENT_CODES.INT_32 } : { ...tensor, element: elementOf(encoding), quantization: quantizationOf(encoding) };
     this.#declare(planned);
     return planned;
   }

@@ -1,37 +1,26 @@
-/** Element types and roles of tensors by the codes of the vendor's interface. */
+/** How codes that are kept here are told to the compiler: their element type and their quantization. */
 import { DataType, type PerTensorEncoding } from '@tundish/graph';
 import type { QnnQuantization } from '@tundish/native/qnn';
+import { ELEMENT_CODES } from '../inspection/element-types.js';
 
-/** Fixed-point elements are codes with a quantization; the low byte is the width. */
-export const ELEMENT = {
-  int32: 0x032, uint32: 0x132, float32: 0x232,
-  signed8: 0x308, signed16: 0x316, signed32: 0x332, unsigned8: 0x408, unsigned16: 0x416,
-} as const;
+const { UFIXED_POINT_8, UFIXED_POINT_16, SFIXED_POINT_8, SFIXED_POINT_16 } = ELEMENT_CODES;
 
-export type Element = (typeof ELEMENT)[keyof typeof ELEMENT];
+const ENCODED: Readonly<Record<PerTensorEncoding['dtype'], number>> = { uint8: UFIXED_POINT_8, uint16: UFIXED_POINT_16, int8: SFIXED_POINT_8, int16: SFIXED_POINT_16 };
 
-export const ROLE = { input: 0, output: 1, internal: 3, constant: 4 } as const;
-
-export type Role = (typeof ROLE)[keyof typeof ROLE];
-
-const ENCODED: Readonly<Record<PerTensorEncoding['dtype'], Element>> = {
-  uint8: ELEMENT.unsigned8, uint16: ELEMENT.unsigned16, int8: ELEMENT.signed8, int16: ELEMENT.signed16,
-};
-
-const STORED: ReadonlyMap<DataType, Element> = new Map<DataType, Element>([
-  [DataType.UINT8, ELEMENT.unsigned8], [DataType.UINT16, ELEMENT.unsigned16], [DataType.INT8, ELEMENT.signed8], [DataType.INT16, ELEMENT.signed16],
+const STORED: ReadonlyMap<DataType, number> = new Map<DataType, number>([
+  [DataType.UINT8, UFIXED_POINT_8], [DataType.UINT16, UFIXED_POINT_16], [DataType.INT8, SFIXED_POINT_8], [DataType.INT16, SFIXED_POINT_16],
 ]);
 
-export function elementOf({ dtype }: PerTensorEncoding): Element {
+export function elementOf({ dtype }: PerTensorEncoding): number {
   return ENCODED[dtype];
 }
 
-/** The element of constant codes as they lie in files; undefined for packed and floating-point types. */
-export function storedElement(dtype: DataType): Element | undefined {
+/** The element type of constant codes as they lie in files; undefined for packed and floating-point types. */
+export function storedElement(dtype: DataType): number | undefined {
   return STORED.get(dtype);
 }
 
 /** The vendor's offset is the negative zero point. */
-export function quantizationOf({ scale, zeroPoint }: PerTensorEncoding): QnnQuantization {
+export function quantizationOf({ scale, zeroPoint }: Pick<PerTensorEncoding, 'scale' | 'zeroPoint'>): QnnQuantization & { readonly kind: 'scale_offset' } {
   return { kind: 'scale_offset', scale, offset: zeroPoint === 0 ? 0 : -zeroPoint };
 }

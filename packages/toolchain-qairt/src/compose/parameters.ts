@@ -1,23 +1,23 @@
 /** Parameters of operations, typed as the vendor's interface takes them. */
 import type { QnnData, QnnParameter } from '@tundish/native/qnn';
-import { ELEMENT, ROLE } from './element.js';
+import { ELEMENT_CODES, TENSOR_KINDS } from '../inspection/element-types.js';
 
 /** The composition names the tensor after the operation. */
 export function tensorParameter(name: string, dims: readonly number[], data: Uint32Array | Int32Array): QnnParameter {
-  const element = data instanceof Uint32Array ? ELEMENT.uint32 : ELEMENT.int32;
-  return { name, tensor: { name, type: ROLE.constant, element, dims: Uint32Array.from(dims), data: data satisfies QnnData } };
+  const element = data instanceof Uint32Array ? ELEMENT_CODES.UINT_32 : ELEMENT_CODES.INT_32;
+  return { name, tensor: { name, type: TENSOR_KINDS.constant, element, dims: Uint32Array.from(dims), data: data satisfies QnnData } };
 }
 
 export function unsigned(name: string, value: number): QnnParameter {
-  return { name, element: ELEMENT.uint32, value };
+  return { name, element: ELEMENT_CODES.UINT_32, value };
 }
 
 export function signed(name: string, value: number): QnnParameter {
-  return { name, element: ELEMENT.int32, value };
+  return { name, element: ELEMENT_CODES.INT_32, value };
 }
 
 export function float(name: string, value: number): QnnParameter {
-  return { name, element: ELEMENT.float32, value };
+  return { name, element: ELEMENT_CODES.FLOAT_32, value };
 }
 
 /** Code of the vendor's boolean type. */

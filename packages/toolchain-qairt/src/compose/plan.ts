@@ -1,7 +1,6 @@
 /** A graph for the vendor's compiler as plain data: no library is needed to make, compare or send one. */
 import type { Tensor } from '@tundish/graph';
 import type { QnnData, QnnOperation, QnnQuantization } from '@tundish/native/qnn';
-import type { Element, Role } from './element.js';
 
 /**
  * Where a constant comes from: numbers held here, codes of a file as they lie there, or the codes [out, in] of a projection,
@@ -11,8 +10,10 @@ export type PlannedData = { readonly values: QnnData } | { readonly stored: Tens
 
 export interface PlannedTensor {
   readonly name: string;
-  readonly role: Role;
-  readonly element: Element;
+  /** A code of TENSOR_KINDS. */
+  readonly kind: number;
+  /** A code of ELEMENT_CODES. */
+  readonly element: number;
   readonly dims: readonly number[];
   readonly quantization?: QnnQuantization;
   /** Of constants. */

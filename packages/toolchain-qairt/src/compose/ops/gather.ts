@@ -1,7 +1,8 @@
 /** Gather of the embedding: Gather of codes from the table, a Reshape to four axes, and a Convert from a table of 8 bits. */
 import { type PerTensorEncoding, type Value, sanitiseName } from '@tundish/graph';
 import { type Composition, staticDims } from '../composition.js';
-import { ELEMENT, storedElement } from '../element.js';
+import { storedElement } from '../element.js';
+import { ELEMENT_CODES } from '../../inspection/element-types.js';
 import { signed } from '../parameters.js';
 import { storedGrid } from '../stored-grid.js';
 import { type ComposeNode, unsupportedForm } from './op.js';
@@ -15,7 +16,7 @@ export const composeGather: ComposeNode = (composition, node) => {
   if (table.tensor === undefined || element === undefined || (node.int('axis') ?? 0) !== 0) throw unsupportedForm(node, 'it does not read rows of a constant table of 8 or 16 bits');
   if (reader === undefined || others.length > 0 || grid === undefined) throw unsupportedForm(node, 'what it gives has no grid', 'quantize the embedding table');
   const value = reader.node.output();
-  const rows = gridOf(composition, value, grid, element === ELEMENT.unsigned8);
+  const rows = gridOf(composition, value, grid, element === ELEMENT_CODES.UFIXED_POINT_8);
   if (rows === undefined) throw unsupportedForm(node, 'its rows have another encoding than its table', 'give both one encoding');
   const name = sanitiseName(value.name);
   const codes = composition.constant(table.name, { element, dims: table.tensor.dims, quantization: grid, data: { stored: table.tensor } });

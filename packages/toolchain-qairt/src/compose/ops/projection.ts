@@ -3,7 +3,7 @@ import { printable } from '@tundish/diagnostics';
 import { DataType, type Projection, type Tensor } from '@tundish/graph';
 import type { QnnQuantization } from '@tundish/native/qnn';
 import type { Composition } from '../composition.js';
-import { ELEMENT, type Element } from '../element.js';
+import { ELEMENT_CODES } from '../../inspection/element-types.js';
 import { composeError } from '../errors.js';
 import { tensorParameter, unsigned } from '../parameters.js';
 import { unsupportedForm } from './op.js';
@@ -36,10 +36,10 @@ export function composeProjection(composition: Composition, projection: Projecti
   composition.make(matmul.output(), { type: 'Conv2d', inputs: [composition.tensorOf(input), codes], parameters: CONVOLUTION });
 }
 
-function elementOfCodes(projection: Projection, { dtype }: Tensor): Element {
+function elementOfCodes(projection: Projection, { dtype }: Tensor): number {
   // 4-bit codes are bytes too: the quantization says how many bits count.
-  if (dtype === DataType.UINT4 || dtype === DataType.INT8) return ELEMENT.signed8;
-  if (dtype === DataType.INT16) return ELEMENT.signed16;
+  if (dtype === DataType.UINT4 || dtype === DataType.INT8) return ELEMENT_CODES.SFIXED_POINT_8;
+  if (dtype === DataType.INT16) return ELEMENT_CODES.SFIXED_POINT_16;
   throw unsupportedWeight(projection, 'its codes are neither UINT4 nor INT8 nor INT16');
 }
 

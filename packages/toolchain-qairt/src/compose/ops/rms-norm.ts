@@ -1,7 +1,8 @@
 /** RMSNormalization over the last axis: RmsNorm with a third input, since one of the supported builds needs it. */
 import { type Tensor, type Value, sanitiseName } from '@tundish/graph';
 import type { QnnQuantization } from '@tundish/native/qnn';
-import { ELEMENT, type Element, storedElement } from '../element.js';
+import { storedElement } from '../element.js';
+import { ELEMENT_CODES } from '../../inspection/element-types.js';
 import { float, tensorParameter } from '../parameters.js';
 import { storedGrid } from '../stored-grid.js';
 import { type ComposeNode, unsupportedForm } from './op.js';
@@ -19,7 +20,7 @@ export const composeRmsNorm: ComposeNode = (composition, node) => {
   if (codes === undefined) throw unsupportedForm(node, `its gain ${gain.name} has no codes of 8 or 16 bits`, 'quantize the gains of norms');
   const { tensor, element, name } = codes;
   const gamma = composition.constant(name, { element, dims: tensor.dims, quantization: codes.quantization, data: { stored: tensor } });
-  const beta = composition.constant(`${sanitiseName(name)}_beta`, { element: ELEMENT.signed32, dims: tensor.dims, quantization: ZERO, data: { values: new Int32Array(tensor.dims[0] ?? 0) } });
+  const beta = composition.constant(`${sanitiseName(name)}_beta`, { element: ELEMENT_CODES.SFIXED_POINT_32, dims: tensor.dims, quantization: ZERO, data: { values: new Int32Array(tensor.dims[0] ?? 0) } });
   composition.make(node.output(), {
     type: 'RmsNorm', inputs: [composition.tensorOf(x), gamma, beta],
     parameters: [float('epsilon', node.float('epsilon') ?? EPSILON), tensorParameter('axes', [1], Uint32Array.of(axis))],
@@ -29,7 +30,7 @@ export const composeRmsNorm: ComposeNode = (composition, node) => {
 interface GainCodes {
   readonly name: string;
   readonly tensor: Tensor;
-  readonly element: Element;
+  readonly element: number;
   readonly quantization: QnnQuantization;
 }
 
