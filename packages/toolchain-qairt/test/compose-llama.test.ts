@@ -1,15 +1,9 @@
 /** The mini-llama composed: what its plans hold without any library, and what the vendor's emulator makes of them. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { silentReporter } from '@tundish/diagnostics';
 import { sanitiseName } from '@tundish/graph';
-import type { GraphIo, ProducedFile, ToolchainContext } from '@tundish/toolchain';
-import { ELEMENT_CODES, type QairtLibraries, type QnnGraphPlan, TENSOR_KINDS, childOptionsOf, composeGraph, elementsOf, inspectContextBinary, libraryPath, withChild } from '@tundish/toolchain-qairt';
-import { hostToolchain } from '@tundish/toolchain-host';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ELEMENT_CODES, type QnnGraphPlan, TENSOR_KINDS, composeGraph } from '@tundish/toolchain-qairt';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
-import { type Codes, runOnCodes } from './code-runner.js';
+import { compareWithEmulator } from './compare-with-emulator.js';
 import { type LlamaPart, evaluationTokens, llamaParts } from './llama-parts.js';
 import { realLibraries } from './real-libraries.js';
 
@@ -18,14 +12,11 @@ const real = realLibraries();
 
 let parts: LlamaPart[];
 let plans: QnnGraphPlan[];
-let scratch: string;
 beforeAll(async () => {
   ensureAddon();
-  scratch = mkdtempSync(join(tmpdir(), 'tundish-compose-'));
   parts = await llamaParts(`{ ar: [1, ${AR}], cl: [${CL}], parts: 2 }`, 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }');
   plans = parts.map(({ model, encodings, name }) => composeGraph(model, encodings, name));
 });
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('the plan of every graph', () => {
   it('has the inputs and outputs of the adapted graph, as codes', () => {
@@ -110,125 +101,15 @@ describe('the plan of every graph', () => {
   });
 });
 
-describe.skipIf(real.length === 0).each(real)('composed by %s', (title, libraries: QairtLibraries) => {
+describe.skipIf(real.length === 0).each(real.slice(0, 1))('composed by %s', (_title, libraries) => {
   it('computes what the simulation of the host computes', async () => {
     const chosen = parts.filter(({ cell }) => cell.ar === AR);
     const tokens = await evaluationTokens(CL);
-    const host = await runHost(chosen, tokens);
-    const device = await runEmulator(libraries, chosen, tokens, title);
-    expect([...device.keys()]).toEqual([...host.codes.keys()]);
-    const logits = logitDistance(host, device);
-    const hidden = [...device.keys()].filter((name) => !/past_|logits/.test(name));
-    const caches = [...device.keys()].filter((name) => /past_/.test(name));
-    process.stdout.write(`${title}: logits ${JSON.stringify(logits)}, boundary ${JSON.stringify(distance(hidden, host.codes, device))}, caches ${JSON.stringify(distance(caches, host.codes, device))}\n`);
-    expect(logits.kl).toBeLessThan(0.0004);
-    expect(logits.top1).toBeGreaterThan(0.96);
-    expect(distance(caches, host.codes, device).mean).toBeLessThan(0.05);
+    const { logits, caches } = await compareWithEmulator(libraries, 69, chosen, tokens);
+    // Three times the divergence that was measured here and in the study of the compiler; caches are codes of 8 bits.
+    expect(logits.kl).toBeLessThan(0.00016);
+    expect(logits.top1).toBeGreaterThan(0.97);
+    expect(caches).toMatchObject({ max: 1 });
+    expect(caches.mean).toBeLessThan(0.04);
   });
 });
-
-interface HostRun {
-  readonly codes: Map<string, Codes>;
-  readonly io: readonly GraphIo[];
-}
-
-async function runHost(chosen: readonly LlamaPart[], tokens: Int32Array): Promise<HostRun> {
-  const host = hostToolchain();
-  const opened = await Promise.all(chosen.map(async ({ cell, model, encodings, paths, name }) => {
-    const context = hostContext();
-    const converted = await host.convert(context, { cell, model, encodings, options: {} });
-    const files = placed(converted.files, name, paths);
-    const compiled = await host.compile(context, { part: cell.part, parts: cell.parts, graphs: [{ io: converted.io, files }], resolve: (location) => paths[location] as string, options: {} });
-    return { io: converted.io, executable: await host.open({ graphs: compiled.graphs, files: placed(compiled.files, `${name}-compiled`, paths), threads: 1 }) };
-  }));
-  const io = opened.map((part) => part.io);
-  const codes = await runOnCodes(io, { ar: AR, cl: CL }, tokens, async (part, inputs) => {
-    const { executable, io: { name } } = opened[part] as (typeof opened)[number];
-    return Object.fromEntries(await executable.run(name, new Map(Object.entries(inputs)))) as Record<string, Codes>;
-  });
-  await Promise.all(opened.map(({ executable }) => executable.close()));
-  return { codes, io };
-}
-
-function hostContext(): ToolchainContext {
-  return { signal: new AbortController().signal, reporter: silentReporter, scratch: mkdtempSync(join(scratch, 'host-')) };
-}
-
-function placed(files: readonly ProducedFile[], prefix: string, paths: LlamaPart['paths']): Map<string, string> {
-  return new Map(files.map(({ name, content }) => {
-    if ('path' in content) return [name, content.path];
-    if ('location' in content) return [name, paths[content.location] as string];
-    const path = join(scratch, `${prefix}-${name}`);
-    writeFileSync(path, content.bytes);
-    return [name, path];
-  }));
-}
-
-async function runEmulator(libraries: QairtLibraries, chosen: readonly LlamaPart[], tokens: Int32Array, title: string): Promise<Map<string, Codes>> {
-  return withChild(childOptionsOf(libraries), async (child) => {
-    await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: 1, soc: 69 });
-    const graphs = [];
-    for (const { model, encodings, name, paths } of chosen) {
-      const plan = composeGraph(model, encodings, name);
-      const context = await child.call('createContext', { weightSharing: false });
-      const graph = await child.call('composePlan', { context, plan, paths, options: { optimization: 3, vtcmMegabytes: 8 } }, { subject: name });
-      await child.call('finalize', { graph }, { subject: name });
-      await assertBinary(libraries, await child.call('writeBinary', { context, path: binaryOf(title, name) }), binaryOf(title, name), plan);
-      graphs.push({ graph, plan });
-    }
-    const io = await Promise.all(chosen.map(async ({ cell, model, encodings }) => (await hostToolchain().convert(hostContext(), { cell, model, encodings, options: {} })).io));
-    return runOnCodes(io, { ar: AR, cl: CL }, tokens, async (part, inputs) => {
-      const { graph, plan } = graphs[part] as (typeof graphs)[number];
-      const results = await child.call('execute', { graph, inputs: Object.fromEntries(Object.entries(inputs).map(([name, codes]) => [sanitiseName(name), codes])) });
-      return Object.fromEntries((chosen[part] as LlamaPart).model.graph.outputs.map(({ name }, i) => [name, elementsOf(results[sanitiseName(name)] as Uint8Array, plan.outputs[i]?.element ?? 0) as Codes]));
-    });
-  });
-}
-
-const binaryOf = (title: string, name: string): string => join(scratch, `${title.replaceAll(/\W/g, '_')}-${name}.bin`);
-
-/** The binary says of its inputs and outputs what the plan does. */
-async function assertBinary(libraries: QairtLibraries, bytes: number, path: string, plan: QnnGraphPlan): Promise<void> {
-  const { graphs, socModel } = await inspectContextBinary(path, libraries);
-  expect(bytes).toBeGreaterThan(1e6);
-  expect(socModel).toBe(69);
-  const rows = (tensors: QnnGraphPlan['inputs']) => tensors.map(({ name, dims, quantization }) => ({ name, shape: dims, ...(quantization === undefined ? {} : { quantization }) }));
-  expect(graphs).toMatchObject([{ name: plan.name, inputs: rows(plan.inputs), outputs: rows(plan.outputs) }]);
-}
-
-function distance(names: readonly string[], a: ReadonlyMap<string, Codes>, b: ReadonlyMap<string, Codes>): { readonly mean: number; readonly max: number } {
-  let [sum, max, count] = [0, 0, 0];
-  for (const name of names) {
-    const [x, y] = [a.get(name) as Codes, b.get(name) as Codes];
-    for (let i = 0; i < x.length; i++, count++) {
-      const difference = Math.abs((x[i] as number) - (y[i] as number));
-      sum += difference;
-      max = Math.max(max, difference);
-    }
-  }
-  return { mean: sum / count, max };
-}
-
-/** Codes, nats, and the share of positions whose most likely token is the same. */
-function logitDistance({ codes, io }: HostRun, device: ReadonlyMap<string, Codes>): { readonly mean: number; readonly max: number; readonly kl: number; readonly top1: number } {
-  const logits = io.at(-1)?.outputs.find(({ name }) => name === 'logits');
-  const [scale, vocabulary] = [logits?.quantization?.scale ?? 0, logits?.shape.at(-1) ?? 0];
-  const names = [...device.keys()].filter((name) => name.endsWith(' logits'));
-  let [kl, same, positions] = [0, 0, 0];
-  for (const name of names) {
-    const [ours, theirs] = [codes.get(name) as Codes, device.get(name) as Codes];
-    for (let at = 0; at < ours.length; at += vocabulary, positions++) {
-      const [p, q] = [theirs, ours].map((row) => softmax(row.subarray(at, at + vocabulary), scale)) as [Float64Array, Float64Array];
-      kl += p.reduce((sum, value, i) => sum + value * Math.log(value / (q[i] as number)), 0);
-      same += p.indexOf(Math.max(...p)) === q.indexOf(Math.max(...q)) ? 1 : 0;
-    }
-  }
-  return { ...distance(names, codes, device), kl: kl / positions, top1: same / positions };
-}
-
-function softmax(codes: Codes, scale: number): Float64Array {
-  const largest = Math.max(...codes);
-  const exponentials = Float64Array.from(codes, (code) => Math.exp((code - largest) * scale));
-  const sum = exponentials.reduce((total, value) => total + value, 0);
-  return exponentials.map((value) => value / sum);
-}

@@ -20,11 +20,12 @@ export interface LlamaPart {
   readonly paths: Readonly<Record<string, string>>;
 }
 
-/** @param quantize keys of the recipe beside the calibration, which is short */
-export async function llamaParts(graphs: string, quantize: string): Promise<LlamaPart[]> {
+/** @param quantize keys of the recipe beside the calibration, which is short; `optimize` those of that stage */
+export async function llamaParts(graphs: string, quantize: string, optimize = ''): Promise<LlamaPart[]> {
   const workspace = Workspace.make(`checkpoint: ./checkpoint
 graphs: ${graphs}
 quantize: { recipe: minmax, ${quantize}, calibration: { text: ./checkpoint/calibration.txt, windows: 8, windowLength: 128 } }
+optimize: { ${optimize} }
 transform: { mha2sha: true }
 `, CHECKPOINT);
   await workspace.build('transform');

@@ -1,12 +1,13 @@
 /** The plan under construction: tensors with unique names, operations in order, and which tensor stands for which value. */
+import { isDeepStrictEqual } from 'node:util';
 import { printable } from '@tundish/diagnostics';
 import { DataType, type ParameterEncoding, type PerTensorEncoding, type Value, sanitiseName } from '@tundish/graph';
-import type { QnnOperation, QnnParameter, QnnQuantization } from '@tundish/native/qnn';
+import type { QnnOperation, QnnParameter } from '@tundish/native/qnn';
 import { elementOf, quantizationOf } from './element.js';
 import { ELEMENT_CODES, TENSOR_KINDS } from '../inspection/element-types.js';
 import { composeError } from './errors.js';
 import type { FoldedScales } from './fold-scales.js';
-import type { PlannedData, PlannedTensor } from './plan.js';
+import type { PlannedTensor } from './plan.js';
 
 /** Activations have four axes: a tensor [1, 1, AR, C] is then NHWC with W = AR, and projections need no transposes. */
 const RANK = 4;
@@ -29,7 +30,7 @@ export class Composition {
   readonly operations: QnnOperation[] = [];
   readonly #byValue = new Map<Value, string>();
   readonly #outputs = new Map<Value, string>();
-  readonly #constants = new Map<string, string>();
+  readonly #constants = new Map<string, PlannedTensor>();
   readonly #names = new Set<string>();
 
   constructor(readonly source: CompositionSource) {}
@@ -115,13 +116,13 @@ export class Composition {
     return this.#declare({ name: this.#unique(name), kind: TENSOR_KINDS.inside, element: elementOf(encoding), dims, quantization: quantizationOf(encoding) });
   }
 
-  /** Declares a constant, once for each name: graphs of one context share constants of equal content. @returns its name */
-  constant(name: string, constant: { readonly element: number; readonly dims: readonly number[]; readonly quantization: QnnQuantization; readonly data: PlannedData }): string {
+  /** Declares a constant, once for each name and grid: graphs of one context share constants of equal content. @returns its name */
+  constant(name: string, constant: Omit<PlannedTensor, 'name' | 'kind'>): string {
     const known = this.#constants.get(name);
-    if (known !== undefined) return known;
-    const made = this.#declare({ name: this.#unique(sanitiseName(name)), kind: TENSOR_KINDS.constant, ...constant });
+    if (known !== undefined && isDeepStrictEqual(known.quantization, constant.quantization)) return known.name;
+    const made = { name: this.#unique(sanitiseName(name)), kind: TENSOR_KINDS.constant, ...constant };
     this.#constants.set(name, made);
-    return made;
+    return this.#declare(made);
   }
 
   /** Appends an operation; it is named after what it makes. */

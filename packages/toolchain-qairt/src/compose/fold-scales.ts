@@ -2,7 +2,7 @@
  * Finds products of attention scores with a constant, and moves the constant to where the queries are made: codes stay what
  * they are, only scales change, and the compiler is left with one operation less a head.
  */
-import { DataType, type Graph, type Node, type Value, constantValues, matchProjection, movedInputs } from '@tundish/graph';
+import { DataType, type Graph, type Node, type Projection, type Value, constantValues, matchProjection, movedInputs } from '@tundish/graph';
 
 export interface FoldedScales {
   /** Values that are computed times this factor. */
@@ -53,9 +53,10 @@ function gather(value: Value, constant: ReadonlySet<Value>, region: Set<Value>):
   return sources !== undefined && sources.every((source) => gather(source, constant, region));
 }
 
-/** The inputs that scale the output of `node`; none for a projection, whose weight is scaled, undefined for other operators. */
+/** The inputs that scale the output of `node`; none for a projection whose weight is its own to scale, undefined for other operators. */
 function linearSources(node: Node, constant: ReadonlySet<Value>): readonly Value[] | undefined {
-  if (matchProjection(node) !== undefined) return [];
+  const projection = matchProjection(node);
+  if (projection !== undefined) return isShared(projection) ? [projection.input] : [];
   const moved = movedInputs(node);
   if (moved !== undefined) return moved.filter((input) => input !== undefined);
   if (node.opType === 'Add' || node.opType === 'Sub') return [node.input(0), node.input(1)].some((input) => constant.has(input)) ? undefined : [node.input(0), node.input(1)];
@@ -63,6 +64,11 @@ function linearSources(node: Node, constant: ReadonlySet<Value>): readonly Value
   if (node.opType !== 'Mul') return undefined;
   const factors = [node.input(0), node.input(1)].filter((input) => input.producer !== undefined && !constant.has(input));
   return factors.length === 1 ? factors : undefined;
+}
+
+/** A rotation of heads is one matrix for all queries and keys. */
+function isShared({ weight, steps, transpose }: Projection): boolean {
+  return [weight, ...steps.map((step) => step.output()), transpose.output()].some(({ uses }) => uses.length > 1);
 }
 
 /** True when nothing outside reads a value of the region, but `product` as its first operand. */

@@ -28,12 +28,17 @@ export function composeProjection(composition: Composition, projection: Projecti
   const { tensor } = weight;
   if (steps.map(({ opType }) => opType).join() !== 'DequantizeLinear' || tensor === undefined) throw unsupportedWeight(projection, 'it is not a constant of codes behind one DequantizeLinear');
   const [rows = 0, columns = 0] = tensor.dims;
-  const factor = composition.source.folded.factors.get(matmul.output()) ?? 1;
+  const factor = weightFactor(composition, projection);
   const codes = composition.constant(weight.name, {
     element: elementOfCodes(projection, tensor), dims: [1, 1, columns, rows],
     quantization: weightQuantization(composition, projection, tensor, factor), data: { projection: tensor },
   });
   composition.make(matmul.output(), { type: 'Conv2d', inputs: [composition.tensorOf(input), codes], parameters: CONVOLUTION });
+}
+
+/** What the output is scaled by and the input is not. */
+function weightFactor({ source: { folded: { factors } } }: Composition, { matmul, input }: Projection): number {
+  return factors.has(input) ? 1 : factors.get(matmul.output()) ?? 1;
 }
 
 function elementOfCodes(projection: Projection, { dtype }: Tensor): number {
