@@ -1,13 +1,19 @@
 /** Runs the parts of a model over tokens on codes alone, AR at a time, with a cache that is carried; whatever executes them. */
-import type { IoTensor } from '@tundish/toolchain';
 import { llamaRope } from './llama-parts.js';
 
 export type Codes = Uint8Array | Uint16Array | Int32Array;
 export type RunPart = (part: number, inputs: Record<string, Codes>) => Promise<Record<string, Codes>>;
 
-interface PartIo {
-  readonly inputs: readonly IoTensor[];
-  readonly outputs: readonly IoTensor[];
+export interface CodeTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype?: string;
+  readonly quantization?: { readonly scale: number; readonly zeroPoint: number };
+}
+
+export interface PartIo {
+  readonly inputs: readonly CodeTensor[];
+  readonly outputs: readonly CodeTensor[];
 }
 
 /** Every output of every pass, by `<pass> <name>`. @param sizes AR divides the number of tokens, which CL holds */
@@ -31,11 +37,11 @@ export async function runOnCodes(parts: readonly PartIo[], { ar, cl }: { readonl
   return seen;
 }
 
-function isCache({ name }: IoTensor): boolean {
+function isCache({ name }: CodeTensor): boolean {
   return /^past_(key|value)_\d+_in$/.test(name);
 }
 
-function emptyCache({ shape, dtype, quantization }: IoTensor): Codes {
+function emptyCache({ shape, dtype, quantization }: CodeTensor): Codes {
   const count = shape.reduce((product, dim) => product * dim, 1);
   return new (dtype === 'uint8' ? Uint8Array : Uint16Array)(count).fill(quantization?.zeroPoint ?? 0);
 }

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
-import { sanitiseName } from '@tundish/graph';
+import { type Value, sanitiseName } from '@tundish/graph';
 import type { GraphIo, ProducedFile, ToolchainContext } from '@tundish/toolchain';
 import { type QairtLibraries, type QnnGraphPlan, childOptionsOf, composeGraph, elementsOf, inspectContextBinary, libraryPath, withChild } from '@tundish/toolchain-qairt';
 import { hostToolchain } from '@tundish/toolchain-host';
 import { afterAll, expect } from 'vitest';
-import { type Codes, runOnCodes } from './code-runner.js';
+import { type CodeTensor, type Codes, type PartIo, runOnCodes } from './code-runner.js';
 import type { LlamaPart } from './llama-parts.js';
 
 const folders: string[] = [];
@@ -37,7 +37,7 @@ export interface Comparison {
 /** @param parts all of one AR and CL, in order */
 export async function compareWithEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array): Promise<Comparison> {
   const host = await runHost(parts, tokens);
-  const device = await runEmulator(libraries, soc, parts, tokens, host.io);
+  const device = await runEmulator(libraries, soc, parts, tokens);
   expect([...device.keys()]).toEqual([...host.codes.keys()]);
   const caches = [...device.keys()].filter((name) => name.includes('past_'));
   return { logits: logitDistance(host, device), caches: distance(caches, host.codes, device), device };
@@ -67,6 +67,14 @@ async function runHost(parts: readonly LlamaPart[], tokens: Int32Array): Promise
   return { codes, io };
 }
 
+function ioOf({ model: { graph }, encodings }: LlamaPart): PartIo {
+  const row = ({ name, shape = [] }: Value): CodeTensor => {
+    const encoding = encodings.activations.get(name);
+    return { name, shape: shape.map(Number), ...(encoding === undefined ? {} : { dtype: encoding.dtype, quantization: encoding }) };
+  };
+  return { inputs: graph.inputs.map(row), outputs: graph.outputs.map(row) };
+}
+
 function sizeOf([part]: readonly LlamaPart[]): LlamaPart['cell'] {
   if (part === undefined) throw new Error('no parts to compare');
   return part.cell;
@@ -86,7 +94,8 @@ function placed(files: readonly ProducedFile[], prefix: string, paths: LlamaPart
   }));
 }
 
-async function runEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array, io: readonly GraphIo[]): Promise<Map<string, Codes>> {
+/** What the emulator gives, by pass and output. */
+export async function runEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array): Promise<Map<string, Codes>> {
   const folder = temporaryFolder();
   return withChild(childOptionsOf(libraries), async (child) => {
     await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: 1, soc });
@@ -101,7 +110,7 @@ async function runEmulator(libraries: QairtLibraries, soc: number, parts: readon
       await assertBinary(libraries, path, plan, soc);
       graphs.push({ graph, plan });
     }
-    return runOnCodes(io, sizeOf(parts), tokens, async (part, inputs) => {
+    return runOnCodes(parts.map(ioOf), sizeOf(parts), tokens, async (part, inputs) => {
       const { graph, plan } = graphs[part] as (typeof graphs)[number];
       const results = await child.call('execute', { graph, inputs: Object.fromEntries(Object.entries(inputs).map(([name, codes]) => [sanitiseName(name), codes])) });
       return Object.fromEntries((parts[part] as LlamaPart).model.graph.outputs.map(({ name }, i) => [name, elementsOf(results[sanitiseName(name)] as Uint8Array, plan.outputs[i]?.element ?? 0) as Codes]));

@@ -28,7 +28,7 @@ export function composeGraph({ graph }: Model, encodings: Encodings, name: strin
   });
   const inputs = graph.inputs.map((input) => composition.input(input));
   const outputs = graph.outputs.map((output) => composition.output(output));
-  for (const node of computing) COMPOSED_OPS[node.opType]?.(composition, node);
+  for (const node of computing.filter((each) => !folded.scalings.has(each))) COMPOSED_OPS[node.opType]?.(composition, node);
   return { name, inputs, outputs, tensors: composition.tensors, operations: composition.operations };
 }
 

@@ -9,6 +9,8 @@ export interface FoldedScales {
   readonly factors: ReadonlyMap<Value, number>;
   /** MatMul to the scaled value that it makes in place of its own output. */
   readonly products: ReadonlyMap<Node, Value>;
+  /** The multiplications that are gone. */
+  readonly scalings: ReadonlySet<Node>;
 }
 
 /** Products of other values with a constant stay where they are. */
@@ -16,6 +18,7 @@ export function foldScales(graph: Graph): FoldedScales {
   const constant = constantValues(graph);
   const factors = new Map<Value, number>();
   const products = new Map<Node, Value>();
+  const scalings = new Set<Node>();
   for (const node of graph.nodes) {
     const scaled = scaledProduct(graph, node);
     if (scaled === undefined) continue;
@@ -23,8 +26,9 @@ export function foldScales(graph: Graph): FoldedScales {
     if (!gather(scaled.product.input(0), constant, region) || !isClosed(graph, region, scaled.product)) continue;
     for (const value of region) factors.set(value, scaled.factor);
     products.set(scaled.product, node.output());
+    scalings.add(node);
   }
-  return { factors, products };
+  return { factors, products, scalings };
 }
 
 /** `node` = MatMul of two activations times a positive scalar, where nobody else reads the MatMul. */

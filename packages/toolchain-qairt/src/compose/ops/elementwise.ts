@@ -6,9 +6,6 @@ import { type ComposeNode, unsupportedForm } from './op.js';
 const TYPES: Readonly<Record<string, string>> = { Add: 'ElementWiseAdd', Sub: 'ElementWiseSubtract', Mul: 'ElementWiseMultiply' };
 
 export const composeElementwise: ComposeNode = (composition, node) => {
-  // The scale has moved to where the operands of the product are made.
-  if (composition.source.folded.products.get(node.input(0).producer ?? node) === node.output()) return;
-  if (composition.source.folded.products.get(node.input(1).producer ?? node) === node.output()) return;
   assertActivations(composition, node);
   const inputs = [node.input(0), node.input(1)].map((input) => composition.tensorOf(input));
   composition.make(node.output(), { type: TYPES[node.opType] as string, inputs });
