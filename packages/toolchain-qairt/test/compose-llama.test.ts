@@ -106,7 +106,7 @@ describe.skipIf(real.length === 0).each(real.slice(0, 1))('composed by %s', (_ti
     const chosen = parts.filter(({ cell }) => cell.ar === AR);
     const tokens = await evaluationTokens(CL);
     const { logits, caches } = await compareWithEmulator(libraries, 69, chosen, tokens);
-    // Three times the divergence that was measured here and in the study of the compiler; caches are codes of 8 bits.
+    // Measured: 0.00004 nats, 99.2 % and 0.02 codes of 8 bits, 16 codes of the logits on average.
     expect(logits.kl).toBeLessThan(0.00016);
     expect(logits.top1).toBeGreaterThan(0.97);
     expect(caches).toMatchObject({ max: 1 });
