@@ -23,6 +23,8 @@ export const recipeError = declareErrors({
   RECIPE_PARTS_ABOVE_LAYERS: 'The recipe asks for more parts than the model has layers',
   RECIPE_SCHEME: 'A scheme of weights does not go with another key of the recipe',
   RECIPE_LAYER: 'A pattern of layer names matches none of the model',
+  RECIPE_CHIP_UNKNOWN: 'No chip of this name is in the table',
+  RECIPE_DEVICE: 'The recipe asks for what its toolchain or its chip cannot do',
   RECIPE_CALIBRATION_MISSING: 'A quantized build has no calibration text',
   RECIPE_SMOOTHING: 'The recipe smooths a model whose residual stream it rotates',
   RECIPE_SOURCE_MISSING: 'A file of a model that was quantized elsewhere is not there',

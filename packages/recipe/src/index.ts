@@ -1,7 +1,11 @@
 /** What to build: recipe.yaml with its defaults, the plan of graphs, and the lock file that pins everything. */
+export { LARGEST_BINARY, chipLimits } from './chips/chip.js';
+export type { Chip, ChipLimits, DeviceSystem } from './chips/chip.js';
+export { chipByName, chipBySoc } from './chips/find-chip.js';
+export { CHIPS } from './chips/table.js';
 export type { KeyPath, Position } from './key-position.js';
 export { LOCK_SCHEMA, STAGE_NAMES, encodeLock, lockDifferences } from './lock.js';
-export type { CustomStageLock, ImportOptions, Lock, LockSource, LockStages, QuantizeOptions, SourceOptions, StageName } from './lock.js';
+export type { CustomStageLock, DeviceCompileOptions, DevicePackageOptions, ImportOptions, Lock, LockSource, LockStages, QuantizeOptions, SourceOptions, StageName } from './lock.js';
 export { parseLock } from './parse-lock.js';
 export { nearestName } from './nearest-name.js';
 export { parseRecipe } from './parse-recipe.js';
@@ -11,8 +15,8 @@ export type { Cell, GraphPlan, Pair, Part } from './plan.js';
 export { resolveRecipe } from './resolve.js';
 export type { CustomStagePin, ResolveRequest } from './resolve.js';
 export type { QuantizeSourcePins } from './quantize-source.js';
-export { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, PREFERS_SINGLE_HEADS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
-export type { EvaluationProtocol, TextFormat } from './known-values.js';
+export { CUSTOM_AFTER, DEFAULT_CL, DEVICE_SYSTEMS, EVALUATION_PROTOCOLS, PERFORMANCE_PROFILES, PREFERS_SINGLE_HEADS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+export type { EvaluationProtocol, PerformanceProfile, TextFormat } from './known-values.js';
 export { recipeSchema } from './schema.js';
 export type { QuantizeRecipe, Recipe } from './schema.js';
 export { calibrationText, evaluationText, parseCheckpointReference, textFormat } from './source-reference.js';

@@ -1,7 +1,7 @@
 /** The names and numbers that recipes and locks choose from; apart from the schema, so that nothing loads a schema library for them. */
 
 /** Toolchains that a recipe can name. */
-export const TOOLCHAINS = ['host'] as const;
+export const TOOLCHAINS = ['host', 'qairt'] as const;
 
 /** Types of imported weights, named as in `torch_dtype`. */
 export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
@@ -10,7 +10,17 @@ export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 export const CUSTOM_AFTER = ['load', 'optimize', 'quantize', 'arcl', 'transform'] as const;
 
 /** Whether a toolchain runs single-head operations better than whole attention layers. */
-export const PREFERS_SINGLE_HEADS: Readonly<Record<(typeof TOOLCHAINS)[number], boolean>> = { host: false };
+export const PREFERS_SINGLE_HEADS: Readonly<Record<(typeof TOOLCHAINS)[number], boolean>> = { host: false, qairt: true };
+
+/** Clock and power policy of a Hexagon processor (`perf_profile`). */
+export const PERFORMANCE_PROFILES = [
+  'burst', 'sustained_high_performance', 'high_performance', 'balanced', 'low_balanced', 'high_power_saver', 'power_saver', 'low_power_saver', 'extreme_power_saver', 'default',
+] as const;
+
+export type PerformanceProfile = (typeof PERFORMANCE_PROFILES)[number];
+
+/** Systems of devices: they decide which libraries run beside a bundle. */
+export const DEVICE_SYSTEMS = ['android', 'linux', 'windows'] as const;
 
 /** Context lengths of a recipe that names none, as far as the model's positions reach. */
 export const DEFAULT_CL: readonly number[] = [512, 1024, 2048, 3072, 4096];

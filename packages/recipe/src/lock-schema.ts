@@ -1,7 +1,7 @@
 /** The form of recipe.lock.json. */
 import { z } from 'zod';
 import { observer } from './calibration-schema.js';
-import { CUSTOM_AFTER, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS } from './known-values.js';
+import { CUSTOM_AFTER, DEVICE_SYSTEMS, EVALUATION_PROTOCOLS, IMPORT_DTYPES, PERFORMANCE_PROFILES, TEXT_FORMATS } from './known-values.js';
 import { LOCK_SCHEMA } from './lock.js';
 import { quantizeSourceLock } from './quantize-source.js';
 import { techniqueLock } from './technique-schema.js';
@@ -49,6 +49,25 @@ export const importLock = z.strictObject({ dtype: z.enum(IMPORT_DTYPES) });
 const stage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options });
 const toolStage = <Options extends z.ZodType>(options: Options) => z.strictObject({ options, toolchain: z.strictObject({ name: text, version: text }) });
 
+const hostCompileLock = z.strictObject({ prepack: z.boolean() });
+
+export const deviceCompileLock = z.strictObject({
+  /** In the order of the recipe. */
+  chips: z.array(z.strictObject({ name: text, vtcmMb: positive, weightSharing: z.boolean() })).min(1),
+  optimizationLevel: z.literal([1, 2, 3]),
+  hvxThreads: positive.optional(),
+  dlbc: z.boolean(),
+});
+
+export const devicePackageLock = z.strictObject({
+  profile: z.enum(PERFORMANCE_PROFILES),
+  domain: z.enum(['unsigned', 'signed']),
+  system: z.enum(DEVICE_SYSTEMS).optional(),
+  folder: text.optional(),
+  spillFillMb: z.int().min(0),
+  stopSequences: z.array(text),
+});
+
 export const customLock = z.strictObject({
   use: text,
   after: z.enum(CUSTOM_AFTER),
@@ -69,7 +88,8 @@ export const lockSchema = z.strictObject({
   // What config.json allows, so that the recipe can be resolved where the checkpoint is not; absent in older locks.
   limits: z.strictObject({ layers: positive, maxPositionEmbeddings: positive }).optional(),
   cells: z.record(text, z.strictObject({ ar: positive, cl: positive, part: positive, parts: positive })),
-  parts: z.record(text, z.strictObject({ part: positive, parts: positive, cells: z.array(text) })),
+  // `chip` where there are several.
+  parts: z.record(text, z.strictObject({ chip: text.optional(), part: positive, parts: positive, cells: z.array(text) })),
   stages: z.strictObject({
     load: stage(empty),
     optimize: stage(z.strictObject({ foldNormGains: z.boolean(), rotate: z.strictObject({ r1: z.boolean(), r2: z.boolean(), r3: z.boolean() }).optional() })),
@@ -77,8 +97,8 @@ export const lockSchema = z.strictObject({
     arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
     transform: stage(z.strictObject({ mha2sha: z.boolean() })),
     convert: toolStage(empty),
-    compile: toolStage(z.strictObject({ prepack: z.boolean() })),
-    package: stage(empty),
+    compile: toolStage(z.union([hostCompileLock, deviceCompileLock])),
+    package: stage(z.union([empty, devicePackageLock])),
   }),
   // Absent where there is none, so that such a lock is what it was before recipes could name stages.
   custom: z.record(text, customLock).optional(),

@@ -2,7 +2,7 @@
 import { canonicalJson, leafDifferences, leavesOf } from '@tundish/store';
 import type { LeafDifference } from '@tundish/store';
 import type { z } from 'zod';
-import type { customLock, importLock, lockSchema, quantizeLock, sourceLock, weightsOnlyLock } from './lock-schema.js';
+import type { customLock, deviceCompileLock, devicePackageLock, importLock, lockSchema, quantizeLock, sourceLock, weightsOnlyLock } from './lock-schema.js';
 
 export type { CheckpointReference } from './source-reference.js';
 
@@ -23,6 +23,10 @@ export type QuantizeOptions = z.infer<typeof weightsOnlyLock> | z.infer<typeof q
  * stage before it in the recipe; `code` is the sha256 of its module and of what that imports, packages by version.
  */
 export type CustomStageLock = z.infer<typeof customLock>;
+/** How parts are compiled for chips. */
+export type DeviceCompileOptions = z.infer<typeof deviceCompileLock>;
+/** How a bundle runs on a device. */
+export type DevicePackageOptions = z.infer<typeof devicePackageLock>;
 /** How a GGUF file becomes a checkpoint. */
 export type ImportOptions = z.infer<typeof importLock>;
 /** Where the checkpoint comes from and the digest of each of its files, by file name. */

@@ -1,6 +1,7 @@
 /** From the bytes of recipe.yaml to a checked recipe with its defaults; errors name the key, the line and the remedy. */
 import { printable } from '@tundish/diagnostics';
 import type { TundishError } from '@tundish/diagnostics';
+import { checkDevice } from './check-device.js';
 import { recipeError } from './errors.js';
 import type { KeyPath } from './key-position.js';
 import type { RecipeFile } from './recipe-file.js';
@@ -36,6 +37,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   checkEvaluate(given, document, path);
   checkImport(given, document, path);
   checkStages(given, document, path);
+  checkDevice(given, document, path);
   const recipe: Recipe = { ...given, graphs: { ...graphs, ar: ascending(graphs.ar), ...(graphs.cl === undefined ? {} : { cl: ascending(graphs.cl) }) } };
   return { recipe, path, locate: (key) => document.locate(key), plain: () => ({ recipe, positions: document.positions() }) };
 }

@@ -25,10 +25,12 @@ export interface Cell {
   readonly parts: number;
 }
 
-/** One part: the cells that share its weights. */
+/** One part: the cells that share its weights, for one chip. */
 export interface Part {
-  /** `part1of2`. */
+  /** `part1of2`; with several chips `part1of2-sm8750`. */
   readonly name: string;
+  /** Present where there are several. */
+  readonly chip?: string;
   readonly part: number;
   readonly parts: number;
   /** Names of its cells, AR ascending, then CL ascending. */
@@ -46,15 +48,17 @@ export function planCells(plan: GraphPlan): Cell[] {
   return planPairs(plan).flatMap((pair) => partNumbers(plan).map((part) => ({ ...pair, name: `${pair.name}-${part}of${plan.parts}`, part, parts: plan.parts })));
 }
 
-/** All parts, ascending. */
-export function planParts(plan: GraphPlan): Part[] {
+/** All parts, ascending, of each chip. @param chips that the parts are compiled for, by name; none for a host */
+export function planParts(plan: GraphPlan, chips: readonly string[] = []): Part[] {
   const cells = planCells(plan);
-  return partNumbers(plan).map((part) => ({
-    name: `part${part}of${plan.parts}`,
+  const partsOf = (chip: string | undefined): Part[] => partNumbers(plan).map((part) => ({
+    name: `part${part}of${plan.parts}${chip === undefined ? '' : `-${chip.toLowerCase()}`}`,
+    ...(chip === undefined ? {} : { chip }),
     part,
     parts: plan.parts,
     cells: cells.filter((cell) => cell.part === part).map((cell) => cell.name),
   }));
+  return chips.length > 1 ? chips.flatMap(partsOf) : partsOf(undefined);
 }
 
 function partNumbers(plan: GraphPlan): number[] {

@@ -1,5 +1,6 @@
 /** From a recipe and the facts of its checkpoint to the lock: every default decided, every impossible wish refused. */
 import type { BlobRef } from '@tundish/store';
+import { chipsOf } from './check-device.js';
 import { recipeError } from './errors.js';
 import type { KeyPath } from './key-position.js';
 import { LOCK_SCHEMA } from './lock.js';
@@ -9,6 +10,7 @@ import type { GraphPlan } from './plan.js';
 import type { RecipeFile } from './recipe-file.js';
 import type { QuantizeSourcePins } from './quantize-source.js';
 import { DEFAULT_CL, PREFERS_SINGLE_HEADS, type TextFormat } from './known-values.js';
+import { checkContexts, resolveCompile, resolvePackage } from './resolve-device.js';
 import { resolveWeights } from './resolve-weights.js';
 import type { QuantizeRecipe, Recipe } from './schema.js';
 import { calibrationText, evaluationText, readsCalibration, textFormat } from './source-reference.js';
@@ -37,11 +39,13 @@ export interface ResolveRequest {
 }
 
 /**
- * @throws RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING, RECIPE_SCHEME, RECIPE_LAYER, RECIPE_SOURCE_MISSING with the line of the recipe
+ * @throws RECIPE_DEVICE, RECIPE_CL_ABOVE_MODEL, RECIPE_PARTS_ABOVE_LAYERS, RECIPE_GRAPHS, RECIPE_CALIBRATION_MISSING, RECIPE_SMOOTHING, RECIPE_SCHEME, RECIPE_LAYER, RECIPE_SOURCE_MISSING with the line of the recipe
  */
 export function resolveRecipe(request: ResolveRequest): Lock {
   const { recipe } = request.file;
   const plan = resolveGraphs(request);
+  checkContexts(request.file, plan);
+  const chips = chipsOf(recipe, request.file, request.file.path);
   const toolchain = { name: recipe.toolchain, version: request.toolchainVersion };
   return {
     schema: LOCK_SCHEMA,
@@ -49,7 +53,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
     source: request.source,
     limits: { layers: request.layers, maxPositionEmbeddings: request.maxPositionEmbeddings },
     cells: Object.fromEntries(planCells(plan).map(({ name, ar, cl, part, parts }) => [name, { ar, cl, part, parts }])),
-    parts: Object.fromEntries(planParts(plan).map(({ name, part, parts, cells }) => [name, { part, parts, cells: [...cells] }])),
+    parts: Object.fromEntries(planParts(plan, chips.map(({ name }) => name)).map(({ name, cells, ...part }) => [name, { ...part, cells: [...cells] }])),
     stages: {
       load: { options: {} },
       optimize: { options: resolveOptimize(recipe.optimize) },
@@ -57,8 +61,8 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       arcl: { options: { ar: [...plan.ar], cl: [...plan.cl] } },
       transform: { options: { mha2sha: singleHeads(recipe) } },
       convert: { options: {}, toolchain },
-      compile: { options: recipe.compile, toolchain },
-      package: { options: {} },
+      compile: { options: resolveCompile(request.file), toolchain },
+      package: { options: resolvePackage(request.file.recipe) },
     },
     ...customOf(request.custom ?? []),
     evaluate: resolveEvaluate(recipe),

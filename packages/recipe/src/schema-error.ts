@@ -3,6 +3,7 @@ import { printable } from '@tundish/diagnostics';
 import type { TundishError } from '@tundish/diagnostics';
 import { z } from 'zod';
 import { recipeError } from './errors.js';
+import { foreignWord } from './foreign-words.js';
 import type { KeyPath } from './key-position.js';
 import { nearestName } from './nearest-name.js';
 import { recipeSchema } from './schema.js';
@@ -37,10 +38,13 @@ export function schemaError(issues: readonly Issue[], document: YamlDocument, pa
 function unknownKey(key: KeyPath): { what: string; why: string; fix: string } {
   const word = String(key.at(-1));
   const parent = key.slice(0, -1);
+  const what = `unknown key ${printable(word, 60)}${parent.length === 0 ? '' : ` in ${shownKey(parent)}`}`;
+  const foreign = foreignWord(word);
+  if (foreign !== undefined) return { what, ...foreign };
   const known = knownKeys(parent);
   const near = nearestName(word, known);
   return {
-    what: `unknown key ${printable(word, 60)}${parent.length === 0 ? '' : ` in ${shownKey(parent)}`}`,
+    what,
     why: known.length === 0 ? 'this section has no options' : `the keys here are ${known.join(', ')}`,
     fix: near === undefined ? 'remove it' : `did you mean ${near}?`,
   };

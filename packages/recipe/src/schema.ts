@@ -1,6 +1,7 @@
 /** What a recipe may say: every option with its default, its range and the sentence that the documentation prints for it. */
 import { z } from 'zod';
 import { observer } from './calibration-schema.js';
+import { chipset, compileOptions, packageOptions } from './device-schema.js';
 import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
 import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
@@ -73,13 +74,14 @@ export const recipeSchema = z.strictObject({
   checkpoint: z.string().min(1).describe('Folder of the checkpoint or a .gguf file, beginning with ./ or ../ or /, relative to the recipe; or a hub id `org/name`, optionally `org/name@revision`.'),
   import: z.strictObject({ dtype: z.enum(IMPORT_DTYPES).default('float16').describe('What the tensors that a GGUF file holds quantized or as float32 matrices become.') }).prefault({}).describe('How a GGUF file is imported; has no meaning for other checkpoints.'),
   toolchain: z.enum(TOOLCHAINS).default('host').describe('What compiles and runs the graphs.'),
+  chipset: chipset.optional(),
   graphs: graphs.prefault({}),
   optimize: optimize.prefault({}),
   quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
-  transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own, as accelerators want them. Default: what the toolchain runs best; `host` runs whole layers faster, so false.').optional() }).prefault({}).describe('Rewrites of the graphs for the target.'),
+  transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own, as accelerators want them. Default: what the toolchain runs best; `host` runs whole layers faster, so false; `qairt` runs nothing else, so true.').optional() }).prefault({}).describe('Rewrites of the graphs for the target.'),
   convert: z.strictObject({}).prefault({}).describe('Lowering to the form of the toolchain; it has no options yet.'),
-  compile: z.strictObject({ prepack: flag('Store weights that `MatMulNBits` reads in the layout of the processor too: opens at once, takes more space. Products of codes need none.').default(true) }).prefault({}).describe('Compilation of a part.'),
-  package: z.strictObject({}).prefault({}).describe('The container; it has no options yet.'),
+  compile: compileOptions.prefault({}),
+  package: packageOptions.prefault({}),
   stages: z.array(customStage).max(32).default([]).describe('Stages of your own, from a file or a package: see [writing a stage](writing-a-stage.md#a-stage-of-your-own-in-a-recipe).'),
   evaluate: z
     .strictObject({

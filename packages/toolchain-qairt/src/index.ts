@@ -19,13 +19,8 @@ export { ELEMENT_CODES, TENSOR_KINDS, elementName, elementsOf } from './inspecti
 export type { ElementType } from './inspection/element-types.js';
 export { openBinary } from './inspection/open-binary.js';
 export type { OpenedGraph } from './inspection/open-binary.js';
-export { LARGEST_BINARY, chipLimits } from './chips/chip.js';
-export type { Chip, ChipLimits, DeviceSystem } from './chips/chip.js';
-export { chipByName, chipBySoc } from './chips/find-chip.js';
-export { CHIPS } from './chips/table.js';
 export { bundleFiles } from './genie/bundle-files.js';
-export { PERFORMANCE_PROFILES } from './genie/bundle-plan.js';
-export type { BundleFile, BundlePart, BundlePlan, CompileSettings, DeviceSettings, PerformanceProfile } from './genie/bundle-plan.js';
+export type { BundleFile, BundlePart, BundlePlan, CompileSettings, DeviceSettings } from './genie/bundle-plan.js';
 export type { Bundle, BundleGraph, BundleTensor, BundleBinary } from './genie/bundle.js';
 export { bundleBinary } from './genie/inspected-binary.js';
 export type { InspectedBinary, InspectedTensor } from './genie/inspected-binary.js';

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sy
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { chipByName } from '../src/chips/find-chip.js';
+import { chipByName } from '@tundish/recipe';
 import { bundleFiles } from '../src/genie/bundle-files.js';
 import type { BundlePlan } from '../src/genie/bundle-plan.js';
 import { defaultCompileSettings, defaultDeviceSettings } from '../src/genie/default-settings.js';

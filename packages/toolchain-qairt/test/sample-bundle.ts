@@ -1,5 +1,5 @@
 /** A bundle of mini-llama for sm8750: 4 layers in 2 parts, AR 1 and 32, CL 256 and 512; encodings of the real binary in test/fixtures/qnn. */
-import { chipByName } from '../src/chips/find-chip.js';
+import { chipByName } from '@tundish/recipe';
 import { bundleFiles } from '../src/genie/bundle-files.js';
 import type { BundlePlan } from '../src/genie/bundle-plan.js';
 import type { Bundle, BundleGraph, BundleTensor } from '../src/genie/bundle.js';

@@ -30,6 +30,10 @@ const ENGINE = 60 * MB;
 const CHUNKS = 8 * 4 * 4 * 1024 * 1024;
 /** One ONNX graph of one decoder block, with operations for each head. */
 const GRAPH_OF_BLOCK = 0.1 * MB;
+/** The vendor's compiler, for each byte of the weights of a part: 2.3 GB for 121.6 MB, 4.4 GB for 243 MB. */
+const DEVICE_COMPILER = 19;
+/** A binary of several graphs over the weights that they share. */
+const DEVICE_BINARY = 1.15;
 const FLOAT32 = 4;
 /** Bytes of text that a scale takes in the record of its block and in two encodings files: an integer of a block, a number of a row or of a block. */
 const SCALE_TEXT = { block: 9, row: 66 };
@@ -45,12 +49,10 @@ const OBSERVED = { hidden: 16, intermediate: 4, scores: 2, copies: 3 };
 export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boolean): Estimates {
   const { quantize, compile } = lock.stages;
   const bytes = weightBytes(quantize.options, shapes);
-  const count = Object.keys(lock.parts).length;
+  const count = Object.values(lock.parts)[0]?.parts ?? 1;
   const parts = planParts(shapes.blocks.length, count, { embedding: bytes.embedding, layers: bytes.blocks, head: bytes.head }).map(({ from, to }, index) =>
     sum(bytes.blocks.slice(from, to)) + (index === 0 ? bytes.embedding : 0) + (index === count - 1 ? bytes.head : 0));
-  const largest = Math.max(...parts);
   const stays = readsCodes && quantize.options !== 'none' && quantize.options.activations !== 'none';
-  const copies = stays ? 0 : compile.options.prepack ? 2 : 1;
   const graphs = shapes.blocks.length * lock.stages.arcl.options.ar.length * lock.stages.arcl.options.cl.length * GRAPH_OF_BLOCK;
   const light = (disk: number): StageNeeds => ({ memory: PROCESS, disk, scratch: 0 });
   return {
@@ -62,11 +64,19 @@ export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boole
       arcl: light(graphs),
       transform: light(graphs),
       convert: light(graphs),
-      // The engine maps the weights, packs copies of them, and writes both.
-      compile: { memory: PROCESS + ENGINE + largest * (1 + copies), disk: sum(parts) * copies + graphs, scratch: largest * copies },
+      compile: compileNeeds(compile.options, parts, { graphs, stays }),
       package: light(MB),
     },
   };
+}
+
+/** @param stays whether compile reads the codes where they lie */
+function compileNeeds(options: LockStages['compile']['options'], parts: readonly number[], { graphs, stays }: { readonly graphs: number; readonly stays: boolean }): StageNeeds {
+  const largest = Math.max(...parts);
+  if ('chips' in options) return { memory: PROCESS + DEVICE_COMPILER * largest, disk: options.chips.length * DEVICE_BINARY * sum(parts), scratch: 2 * DEVICE_BINARY * largest };
+  // The engine maps the weights, packs copies of them, and writes both.
+  const copies = stays ? 0 : options.prepack ? 2 : 1;
+  return { memory: PROCESS + ENGINE + largest * (1 + copies), disk: sum(parts) * copies + graphs, scratch: largest * copies };
 }
 
 interface WeightBytes {

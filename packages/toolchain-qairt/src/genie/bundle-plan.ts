@@ -1,14 +1,7 @@
 /** Everything that a bundle is written from, as plain data. */
 import type { GenieEngine, GenieFacts } from '@tundish/container';
-import type { Chip, DeviceSystem } from '../chips/chip.js';
+import type { Chip, DeviceSystem, PerformanceProfile } from '@tundish/recipe';
 import type { BundleGraph } from './bundle.js';
-
-/** Clock and power policy of the processor (`perf_profile`). */
-export const PERFORMANCE_PROFILES = [
-  'burst', 'sustained_high_performance', 'high_performance', 'balanced', 'low_balanced', 'high_power_saver', 'power_saver', 'low_power_saver', 'extreme_power_saver', 'default',
-] as const;
-
-export type PerformanceProfile = (typeof PERFORMANCE_PROFILES)[number];
 
 /** How the parts were compiled. */
 export interface CompileSettings {

@@ -1,7 +1,6 @@
 /** Settings where a recipe says nothing. */
 import { GENIE_ENGINE } from '@tundish/container';
-import type { Chip, DeviceSystem } from '../chips/chip.js';
-import { chipLimits } from '../chips/chip.js';
+import { type Chip, type DeviceSystem, chipLimits } from '@tundish/recipe';
 import type { CompileSettings, DeviceSettings } from './bundle-plan.js';
 
 /** All of the chip's memory: the compiler's own default of 4 MiB is less than most chips have. */

@@ -1,8 +1,7 @@
 /** Rules about the files of a bundle and the chips they are for. */
 import type { ErrorFacts } from '@tundish/diagnostics';
 import { printable } from '@tundish/diagnostics';
-import { LARGEST_BINARY } from '../../chips/chip.js';
-import { CHIPS } from '../../chips/table.js';
+import { LARGEST_BINARY, chipBySoc } from '@tundish/recipe';
 import { parseJson } from '../parse-json.js';
 import type { BundleRule } from './rule.js';
 import type { BundleView } from './view.js';
@@ -60,7 +59,7 @@ function* chips({ bundle, values, parts }: BundleView): Iterable<ErrorFacts> {
   for (const { file, binary } of stating) {
     if (binary.socModel !== soc) yield { what: `${printable(file)} is compiled for SoC ${binary.socModel}, ${printable(first.file)} for ${soc}`, fix: 'compile all parts for one chip', evidence: { path: printable(file) } };
   }
-  const version = CHIPS.find(({ socModel }) => socModel === soc)?.hexagon;
+  const version = soc === null ? undefined : chipBySoc(soc)?.hexagon;
   for (const { soc_model: stated, dsp_arch: arch } of devices(parseJson(bundle.texts.get(values.extensions ?? '')))) {
     const evidence = { path: printable(values.extensions ?? '') };
     if (stated !== undefined && stated !== soc) yield { what: `the extensions file names SoC ${printable(String(stated))}, the binaries are for ${soc}`, evidence };

@@ -1,7 +1,8 @@
 /** What is known of a chip, and what its Hexagon version allows. */
+import type { DEVICE_SYSTEMS } from '../known-values.js';
 
 /** Operating system that the chip's devices usually run; decides which libraries go onto them. */
-export type DeviceSystem = 'android' | 'linux' | 'windows';
+export type DeviceSystem = (typeof DEVICE_SYSTEMS)[number];
 
 /** One SoC id. Chips of several names that share the id are one entry: the compiler cannot tell them apart. */
 export interface Chip {

@@ -1,8 +1,8 @@
 /** Finds a chip by any of its names or by its SoC id. */
-import { printable } from '@tundish/diagnostics';
-import { nearestName } from '@tundish/recipe';
+import { type ErrorFacts, printable } from '@tundish/diagnostics';
+import { recipeError } from '../errors.js';
+import { nearestName } from '../nearest-name.js';
 import type { Chip } from './chip.js';
-import { chipError } from './errors.js';
 import { CHIPS } from './table.js';
 
 const BY_SOC = new Map(CHIPS.map((chip) => [chip.socModel, chip]));
@@ -10,28 +10,24 @@ const BY_NAME = new Map(CHIPS.flatMap((chip) => namesOf(chip).map((name) => [pla
 
 /**
  * @param name `SM8750`, `sm8750`, `Snapdragon 8 Elite`, `snapdragon-8-elite`, `8 Elite`, `chipset:SM8750`
- * @throws TundishError QAIRT_CHIP_UNKNOWN naming the nearest name, or all chips
+ * @param evidence where the name stands
+ * @throws TundishError RECIPE_CHIP_UNKNOWN naming the nearest name, or all chips
  */
-export function chipByName(name: string): Chip {
+export function chipByName(name: string, evidence: ErrorFacts['evidence'] = {}): Chip {
   const chip = BY_NAME.get(plain(name));
   if (chip !== undefined) return chip;
   const near = nearestName(name, CHIPS.flatMap(namesOf));
-  throw chipError('QAIRT_CHIP_UNKNOWN', {
+  throw recipeError('RECIPE_CHIP_UNKNOWN', {
     what: `no chip is called ${printable(name, 60)}`,
     why: `known chips: ${CHIPS.map(({ name: known }) => known).join(' ')}`,
+    evidence,
     fix: near === undefined ? 'Name one of the known chips.' : `Did you mean ${near}?`,
   });
 }
 
-/**
- * @param socModel the SoC id that a context binary states
- * @throws TundishError QAIRT_CHIP_UNKNOWN
- */
-export function chipBySoc(socModel: number): Chip {
-  const chip = BY_SOC.get(socModel);
-  if (chip !== undefined) return chip;
-  const known = [...CHIPS].sort((a, b) => a.socModel - b.socModel).map((each) => `${each.socModel} ${each.name}`);
-  throw chipError('QAIRT_CHIP_UNKNOWN', { what: `no chip has the SoC id ${socModel}`, why: `known ids: ${known.join(', ')}`, fix: 'Name one of the known chips.' });
+/** @param socModel the SoC id that a context binary states */
+export function chipBySoc(socModel: number): Chip | undefined {
+  return BY_SOC.get(socModel);
 }
 
 function namesOf(chip: Chip): string[] {

@@ -24,7 +24,7 @@ describe('chipByName', () => {
     ['x'.repeat(1_000_000), /no chip is called/],
   ])('refuses %.20s', (name, message) => {
     expect(() => chipByName(name)).toThrow(message);
-    expect(() => chipByName(name)).toThrow(/^QAIRT_CHIP_UNKNOWN[^]*SM8350 [^]*SW6100/);
+    expect(() => chipByName(name)).toThrow(/^RECIPE_CHIP_UNKNOWN[^]*SM8350 [^]*SW6100/);
   });
 });
 
@@ -32,11 +32,11 @@ describe('chipBySoc', () => {
   it('keeps apart the ids that public sources confuse', () => {
     // 35 is SM7325, not SM8350; 88 is a laptop, not SM8850; 60 is a laptop, not QCS9075.
     expect(chipByName('SM8350').socModel).toBe(30);
-    expect(chipBySoc(88).name).toBe('SC8480XP');
-    expect(chipBySoc(60).name).toBe('SC8380XP');
+    expect(chipBySoc(88)?.name).toBe('SC8480XP');
+    expect(chipBySoc(60)?.name).toBe('SC8380XP');
   });
 
-  it.each([0, 35, 9999, -1, 69.5, Number.NaN])('refuses %d', (soc) => expect(() => chipBySoc(soc)).toThrow(/QAIRT_CHIP_UNKNOWN: no chip has the SoC id [^]*30 SM8350, 36 SM8450/));
+  it.each([0, 35, 9999, -1, 69.5, Number.NaN])('does not know %d', (soc) => expect(chipBySoc(soc)).toBeUndefined());
 });
 
 describe('the table', () => {
@@ -50,7 +50,7 @@ describe('the table', () => {
 
   it('has the versions that the compiler writes for these ids', () => {
     const compiled = [[30, 68], [36, 69], [43, 73], [60, 73], [77, 73], [57, 75], [69, 79], [87, 81], [88, 81]];
-    expect(compiled.map(([soc]) => [soc, chipBySoc(soc as number).hexagon])).toEqual(compiled);
+    expect(compiled.map(([soc]) => [soc, chipBySoc(soc as number)?.hexagon])).toEqual(compiled);
   });
 
   it('knows what versions allow', () => {
