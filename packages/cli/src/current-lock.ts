@@ -5,7 +5,7 @@ import { type Lock, encodeLock, lockDifferences } from '@tundish/recipe/lock';
 import { modelLayout, resolveLock } from '@tundish/stages/outlook';
 import { standInAt } from './build/refreshed-lock.js';
 import { cacheRootOf, hubAccess, hubCacheOf, remoteCacheWordsOf } from './environment.js';
-import { toolchainNamed } from './toolchains.js';
+import { toolchainVersion } from './toolchains.js';
 
 export interface CurrentLock {
   readonly lock: Lock;
@@ -23,7 +23,7 @@ export async function currentLock(workspaceRoot: string, modelRoot: string, repo
     cacheRoot: cacheRootOf(workspaceRoot),
     hubCache: hubCacheOf(),
     hub: { ...hubAccess(), offline: true },
-    toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
+    toolchainVersion,
     ...(remoteCacheWordsOf() === undefined ? {} : { standIn: await standInAt(layout.lock, bytes) }),
   });
   return { lock, stale: bytes === undefined ? undefined : await differences(bytes, layout.lock, lock) };

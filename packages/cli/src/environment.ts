@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Terminal, printable } from '@tundish/diagnostics';
-import type { LibraryPlaces } from '@tundish/toolchain-qairt';
+import type { LibraryPlaces } from '@tundish/toolchain-qairt/toolchain';
 import type { WatchWords } from './build/build-watch.js';
 import { cliError } from './errors.js';
 

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { silentReporter } from '@tundish/diagnostics';
 import type { PipelineRequest, ResolveLockRequest } from '@tundish/stages';
 import { cacheRootOf, hubAccess, hubCacheOf } from './environment.js';
-import { adapters, toolchainNamed } from './toolchains.js';
+import { adapters, toolchainVersion } from './toolchains.js';
 
 /** All of a request but the model. */
 export type ProgramSetup = Omit<PipelineRequest & ResolveLockRequest, 'modelRoot' | 'inputsInPlace'>;
@@ -21,7 +21,7 @@ export function programSetup(workspaceRoot: string): ProgramSetup {
     hubCache: hubCacheOf(),
     hub: hubAccess(),
     adapters,
-    toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
+    toolchainVersion,
     reporter: silentReporter,
     signal: new AbortController().signal,
     threads: availableParallelism(),

@@ -1,8 +1,6 @@
 /** What to build: recipe.yaml with its defaults, the plan of graphs, and the lock file that pins everything. */
-export { LARGEST_BINARY, chipLimits } from './chips/chip.js';
-export type { Chip, ChipLimits, DeviceSystem } from './chips/chip.js';
-export { chipByName, chipBySoc } from './chips/find-chip.js';
-export { CHIPS } from './chips/table.js';
+export { CHIPS, LARGEST_BINARY, chipByName, chipBySoc, chipLimits } from './chips/entry.js';
+export type { Chip, ChipLimits, DeviceSystem } from './chips/entry.js';
 export type { KeyPath, Position } from './key-position.js';
 export { LOCK_SCHEMA, STAGE_NAMES, encodeLock, lockDifferences } from './lock.js';
 export type { CustomStageLock, DeviceCompileOptions, DevicePackageOptions, ImportOptions, Lock, LockSource, LockStages, QuantizeOptions, SourceOptions, StageName } from './lock.js';

@@ -23,8 +23,8 @@ export interface ResolveLockRequest {
   readonly modelRoot: string;
   readonly cacheRoot: string;
   readonly hubCache: string;
-  /** Version of an installed toolchain by its name, found without loading its libraries. */
-  readonly toolchainVersion: (name: string) => Promise<string>;
+  /** Version of a toolchain by its name, found without loading its libraries; undefined where it is not installed: then the lock on disk says which is meant. */
+  readonly toolchainVersion: (name: string) => Promise<string | undefined>;
   readonly hub?: { readonly token?: string; readonly offline?: boolean };
   readonly reporter?: Reporter;
   readonly signal?: AbortSignal;
@@ -65,13 +65,21 @@ export async function resolveLock(request: ResolveLockRequest): Promise<Lock> {
     model: layout.model,
     ...(calibration === undefined ? {} : { calibration }),
     ...(quantizeSource === undefined ? {} : { quantizeSource }),
-    toolchainVersion: await request.toolchainVersion(file.recipe.toolchain),
+    toolchainVersion: (await request.toolchainVersion(file.recipe.toolchain)) ?? (await pinnedVersion(layout, file.recipe.toolchain)),
     custom: await resolveCustomStages({ file, root: layout.root, cacheRoot: request.cacheRoot, code, remember }),
   });
   // What is not saved costs the next process a look at a few modules.
   await code.save().catch(() => undefined);
   if (remember) await digests.save();
   return lock;
+}
+
+/** @throws STAGE_TOOLCHAIN_MISSING where there is no lock of this toolchain */
+async function pinnedVersion(layout: ModelLayout, name: string): Promise<string> {
+  const text = await readFile(layout.lock, 'utf8').catch(() => '{}');
+  const { toolchain } = (JSON.parse(text) as Partial<Lock>).stages?.compile ?? {};
+  if (toolchain?.name === name) return toolchain.version;
+  throw stageError('STAGE_TOOLCHAIN_MISSING', { what: `the libraries of toolchain: ${name} are not installed`, why: 'without them, or a lock that names their version, nothing can be pinned', evidence: { path: layout.recipe }, fix: `npx tundish toolchain install ${name} --accept-licence` });
 }
 
 async function readRecipe({ cacheRoot, recipePath, chain }: ResolveLockRequest, layout: ModelLayout, remembering: Pick<RememberedRecipeRequest, 'code' | 'remember'>): Promise<RecipeFile> {

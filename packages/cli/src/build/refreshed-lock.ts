@@ -6,7 +6,7 @@ import { modelLayout, resolveLock } from '@tundish/stages/lock';
 import { writeFileAtomic } from '@tundish/store';
 import { cacheRootOf, hubAccess, hubCacheOf, remoteCacheWordsOf } from '../environment.js';
 import { cliError } from '../errors.js';
-import { toolchainNamed } from '../toolchains.js';
+import { toolchainVersion } from '../toolchains.js';
 
 export interface RefreshedLockRequest {
   readonly workspaceRoot: string;
@@ -26,7 +26,7 @@ export async function refreshedLock({ workspaceRoot, modelRoot, frozen, reporter
     cacheRoot: cacheRootOf(workspaceRoot),
     hubCache: hubCacheOf(),
     hub: hubAccess(),
-    toolchainVersion: async (name) => (await toolchainNamed(name).identity()).version,
+    toolchainVersion,
     ...(frozen || remoteCacheWordsOf() !== undefined ? { standIn: await standInAt(path, onDisk) } : {}),
   });
   const bytes = Buffer.from(encodeLock(lock));

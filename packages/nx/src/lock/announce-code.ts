@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { STAGE_NAMES } from '@tundish/recipe/lock';
 import type { Lock, StageName } from '@tundish/recipe/lock';
 import { CodeDigests, customModulePath, customModules, kernelDigest, stageModules } from '@tundish/stages/lock';
+import type { Adapters } from '@tundish/stages/pipeline';
+import type { ToolchainIdentity } from '@tundish/toolchain';
 import { cacheRootOf } from '../environment.js';
 import { nativeBuild } from '../plan/native-build.js';
 import { environmentName } from './environment-name.js';
@@ -15,19 +17,20 @@ export function codeVariable(modelRoot: string, stage: string): string {
 /**
  * Sets the variables of every stage of the given models, by one walk over the code.
  *
- * @throws STAGE_CODE, and what the toolchain throws that is not installed
+ * @throws STAGE_CODE
  */
 export async function announceCode(workspaceRoot: string, models: readonly { readonly root: string; readonly lock: Lock }[]): Promise<void> {
   if (models.length === 0) return;
-  const { adapters } = await import('../adapters.js');
+  const { adapters } = await import('@tundish/cli/toolchains');
   const digests = new CodeDigests(cacheRootOf(workspaceRoot));
   // Where a target of this workspace builds the addon, it may not be there yet: its file is an input of these stages then.
   const built = nativeBuild(workspaceRoot) === undefined;
   const kernels = built ? await kernelDigest(digests) : '';
+  const reference = (await adapters.reference().identity()).machine;
   for (const { root, lock } of models) {
     const { name } = lock.stages.convert.toolchain;
-    const { machine, operators } = await adapters.toolchain(name).identity();
-    const known: Partial<Record<StageName, string>> = { quantize: `${machine} ${kernels}`, convert: built ? operators : '', compile: `${machine} ${built ? operators : ''} ${kernels}` };
+    const { machine, operators } = await identityOf(name, adapters);
+    const known: Partial<Record<StageName, string>> = { quantize: `${reference} ${kernels}`, convert: built ? operators : '', compile: `${machine} ${built ? operators : ''} ${kernels}` };
     for (const stage of STAGE_NAMES) {
       const code = await digests.digest(stageModules(stage, name, adapters));
       process.env[codeVariable(root, stage)] = `${code} ${known[stage] ?? ''}`.trim();
@@ -37,4 +40,9 @@ export async function announceCode(workspaceRoot: string, models: readonly { rea
     }
   }
   await digests.save();
+}
+
+/** Where a toolchain is not installed nothing is built with it: whatever is said of it, its tasks say what is missing. */
+async function identityOf(name: string, adapters: Adapters): Promise<Pick<ToolchainIdentity, 'machine' | 'operators'>> {
+  return adapters.toolchain(name).identity().catch(() => ({ machine: '', operators: '' }));
 }

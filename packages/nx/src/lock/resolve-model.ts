@@ -1,10 +1,10 @@
 /** Resolves a recipe to its lock, as a value: a recipe with a fault must not stop Nx for other projects. */
 import { streamReporter } from '@tundish/cli/progress-reporter';
+import { toolchainVersion } from '@tundish/cli/toolchains';
 import type { Lock } from '@tundish/recipe/lock';
 import { resolveLock } from '@tundish/stages/lock';
 import { cacheRootOf, hubAccess, hubCacheOf, inContinuousIntegration, remoteCacheWordsOf } from '../environment.js';
 import type { ModelFolder } from '../model-folders.js';
-import { toolchainVersion } from '../toolchain-version.js';
 import { readLockFile } from './lock-file.js';
 
 export type Resolution = { readonly lock: Lock; readonly problem?: never } | { readonly problem: Error; readonly lock?: never };

@@ -37,7 +37,7 @@ function isCurrent(folder: string, outputs: readonly PackagedFile[]): boolean {
 }
 
 async function restore({ workspaceRoot, modelRoot, signal }: ContainerRequest): Promise<Pick<ContainerSummary, 'rebuilt' | 'traffic'>> {
-  const [{ Pipeline, restoreContainer }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../adapters.js')]);
+  const [{ Pipeline, restoreContainer }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('@tundish/cli/toolchains')]);
   const cacheRoot = cacheRootOf(workspaceRoot);
   const reporter = streamReporter(process.stderr);
   const run = currentRun();

@@ -5,6 +5,9 @@ import type { QnnGraphPlan } from '../compose/plan.js';
 /** Both sides must have the same: they may come from two installations. */
 export const PROTOCOL = 1;
 
+/** Least important level that is logged where nobody wants to read along. */
+export const ERRORS_ONLY = 1;
+
 /** A backend library that has been opened, and its chip where it has one. */
 export interface OpenBackend {
   readonly library: string;

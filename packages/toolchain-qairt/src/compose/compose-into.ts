@@ -22,7 +22,7 @@ export function composeInto(context: QnnContext, plan: QnnGraphPlan, paths: Weig
   for (const { name, kind, element, dims, quantization, data } of plan.tensors) {
     graph.addTensor({
       name, type: kind, element, dims: Uint32Array.from(dims),
-      ...(quantization === undefined ? {} : { quantization }),
+      ...(quantization === undefined ? {} : { quantization: quantization.kind === 'blockwise' ? { ...quantization, blockScales: storedData(quantization.blockScales, paths) } : quantization }),
       ...(data === undefined ? {} : { data: constantData(data, paths) }),
     });
   }
@@ -34,8 +34,11 @@ export function composeInto(context: QnnContext, plan: QnnGraphPlan, paths: Weig
 function constantData(data: PlannedData, paths: WeightPaths): QnnData | QnnFileRange {
   if ('values' in data) return data.values;
   if ('projection' in data) return turned(data.projection, paths);
-  const { stored } = data;
-  return stored.kind === 'inline' ? stored.data : { path: pathOf(paths, stored.location), offset: stored.offset, bytes: stored.length };
+  return storedData(data.stored, paths);
+}
+
+function storedData(tensor: Tensor, paths: WeightPaths): Uint8Array | QnnFileRange {
+  return tensor.kind === 'inline' ? tensor.data : { path: pathOf(paths, tensor.location), offset: tensor.offset, bytes: tensor.length };
 }
 
 function turned(tensor: Tensor, paths: WeightPaths): Int8Array | Int16Array {

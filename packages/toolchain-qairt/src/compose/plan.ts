@@ -1,12 +1,15 @@
 /** A graph for the vendor's compiler as plain data: no library is needed to make, compare or send one. */
 import type { Tensor } from '@tundish/graph';
-import type { QnnData, QnnOperation, QnnQuantization } from '@tundish/native/qnn';
+import type { QnnBlockwise, QnnData, QnnOperation, QnnQuantization } from '@tundish/native/qnn';
 
 /**
  * Where a constant comes from: numbers held here, codes of a file as they lie there, or the codes [out, in] of a projection,
  * which become int8 [in, out] (`projectionCodes`).
  */
 export type PlannedData = { readonly values: QnnData } | { readonly stored: Tensor } | { readonly projection: Tensor };
+
+/** Scales of blocks, a byte each, lie where quantize wrote them. */
+export type PlannedQuantization = Exclude<QnnQuantization, QnnBlockwise> | (Omit<QnnBlockwise, 'blockScales'> & { readonly blockScales: Tensor });
 
 export interface PlannedTensor {
   readonly name: string;
@@ -15,7 +18,7 @@ export interface PlannedTensor {
   /** A code of ELEMENT_CODES. */
   readonly element: number;
   readonly dims: readonly number[];
-  readonly quantization?: QnnQuantization;
+  readonly quantization?: PlannedQuantization;
   /** Of constants. */
   readonly data?: PlannedData;
 }

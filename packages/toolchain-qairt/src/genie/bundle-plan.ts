@@ -1,6 +1,7 @@
 /** Everything that a bundle is written from, as plain data. */
 import type { GenieEngine, GenieFacts } from '@tundish/container';
-import type { Chip, DeviceSystem, PerformanceProfile } from '@tundish/recipe';
+import type { PerformanceProfile } from '@tundish/recipe';
+import type { Chip, DeviceSystem } from '@tundish/recipe/chips';
 import type { BundleGraph } from './bundle.js';
 
 /** How the parts were compiled. */

@@ -1,7 +1,7 @@
 /** Refuses facts from which no bundle can be written, before anything is. */
 import type { ErrorFacts } from '@tundish/diagnostics';
 import { printable } from '@tundish/diagnostics';
-import { chipLimits } from '@tundish/recipe';
+import { chipLimits } from '@tundish/recipe/chips';
 import type { BundleFile, BundlePlan } from './bundle-plan.js';
 import { bundleError } from './errors.js';
 import { gridOf } from './graph-cell.js';

@@ -1,6 +1,6 @@
 /** Settings where a recipe says nothing. */
 import { GENIE_ENGINE } from '@tundish/container';
-import { type Chip, type DeviceSystem, chipLimits } from '@tundish/recipe';
+import { type Chip, type DeviceSystem, chipLimits } from '@tundish/recipe/chips';
 import type { CompileSettings, DeviceSettings } from './bundle-plan.js';
 
 /** All of the chip's memory: the compiler's own default of 4 MiB is less than most chips have. */

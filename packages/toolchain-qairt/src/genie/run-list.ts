@@ -1,5 +1,5 @@
 /** The run list: every file that has to lie in the folder on the device, and where it comes from. */
-import type { Chip, DeviceSystem } from '@tundish/recipe';
+import type { Chip, DeviceSystem } from '@tundish/recipe/chips';
 import type { BundlePlan } from './bundle-plan.js';
 
 export interface RunListEntry {

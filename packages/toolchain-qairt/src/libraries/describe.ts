@@ -1,6 +1,7 @@
 /** What libraries are, by asking them: build, versions of their interfaces, and what can be done with them. */
 import { dirname, join } from 'node:path';
 import { type Child, type ChildOptions, withChild } from '../child/child.js';
+import { ERRORS_ONLY } from '../child/protocol.js';
 import { releaseOf } from './builds.js';
 import { type QairtLibraries, WHEEL_FOLDERS, hasLibrary, libraryPath } from './find.js';
 
@@ -21,8 +22,6 @@ export interface LibrariesDescription {
 
 /** compile: context binaries; emulate: execute graphs here; inspect: read binaries; dlc: write containers; genie: generate with the vendor's runtime. */
 export type Capability = 'compile' | 'emulate' | 'inspect' | 'dlc' | 'genie';
-
-const ERRORS_ONLY = 1;
 
 /** What a child needs to load these libraries: folders for those that name none of their own. */
 export function childOptionsOf({ folder }: QairtLibraries): Pick<ChildOptions, 'searchFolders'> {

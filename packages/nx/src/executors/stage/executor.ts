@@ -23,7 +23,7 @@ export default function stageExecutor(options: StageOptions, context: ExecutorCo
     requireRunnableModel(options.model, context);
     // Also on a terminal no bar: Nx puts one in front of the task, stores every byte, and replays them on a cache hit.
     const reporter = progressReporter((text) => void process.stdout.write(text));
-    const [{ runStage }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('../../adapters.js')]);
+    const [{ runStage }, { adapters }] = await Promise.all([import('@tundish/stages/pipeline'), import('@tundish/cli/toolchains')]);
     const run = currentRun();
     const watch = taskWatch(workspaceRoot);
     const result = await runStage({

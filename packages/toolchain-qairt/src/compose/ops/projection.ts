@@ -1,7 +1,7 @@
 /** A projection y = x W^T: Conv2d 1 x 1 over [1, 1, AR, C], which is NHWC with W = AR, and W as [1, 1, in, out]. */
 import { printable } from '@tundish/diagnostics';
 import { DataType, type Projection, type Tensor } from '@tundish/graph';
-import type { QnnQuantization } from '@tundish/native/qnn';
+import type { PlannedQuantization } from '../plan.js';
 import type { Composition } from '../composition.js';
 import { ELEMENT_CODES } from '../../inspection/element-types.js';
 import { composeError } from '../errors.js';
@@ -48,16 +48,17 @@ function elementOfCodes(projection: Projection, { dtype }: Tensor): number {
   throw unsupportedWeight(projection, 'its codes are neither UINT4 nor INT8 nor INT16');
 }
 
-function weightQuantization(composition: Composition, projection: Projection, tensor: Tensor, factor: number): QnnQuantization {
+function weightQuantization(composition: Composition, projection: Projection, tensor: Tensor, factor: number): PlannedQuantization {
   const encoding = composition.source.parameters.get(projection.weight.name);
   const [rows = 0, columns = 0] = tensor.dims;
   const isFour = tensor.dtype === DataType.UINT4;
   const scaled = (scales: Float32Array): Float32Array => (factor === 1 ? scales : scales.map((scale) => scale * factor));
   if (encoding?.kind === 'lpbq' && isFour && encoding.channelScale.length === rows) {
-    const { blockSize, blockScale } = encoding;
+    const { blockSize } = encoding;
     const blocks = columns / blockSize;
-    if (!BLOCK_SIZES.includes(blockSize) || blockScale.length !== rows * blocks) throw unsupportedWeight(projection, `its blocks of ${blockSize} do not cut rows of ${columns}, or are none of ${BLOCK_SIZES.join(', ')}`);
-    return { kind: 'blockwise', axis: CHANNELS, scales: scaled(encoding.channelScale), blocks, bits: BLOCK_SCALE_BITS, blockScales: blockScale };
+    const blockScales = blockScalesOf(projection);
+    if (!BLOCK_SIZES.includes(blockSize) || blockScales === undefined || sizeOf(blockScales) !== rows * blocks) throw unsupportedWeight(projection, `its blocks of ${blockSize} do not cut rows of ${columns}, or are none of ${BLOCK_SIZES.join(', ')}`);
+    return { kind: 'blockwise', axis: CHANNELS, scales: scaled(encoding.channelScale), blocks, bits: BLOCK_SCALE_BITS, blockScales };
   }
   if (encoding?.kind === 'per-channel' && encoding.scale.length === rows) {
     const scales = scaled(encoding.scale);
@@ -65,6 +66,15 @@ function weightQuantization(composition: Composition, projection: Projection, te
   }
   if (encoding?.kind === 'per-block') throw unsupportedWeight(projection, 'its blocks have float scales');
   throw unsupportedWeight(projection, encoding === undefined ? 'it has no encoding' : `its ${encoding.kind} encoding does not fit [${tensor.dims}]`);
+}
+
+/** The scale of a block is the product Cast(block scale) * channel scale. */
+function blockScalesOf({ steps }: Projection): Tensor | undefined {
+  return steps[0]?.input(1).producer?.inputs[0]?.producer?.inputs[0]?.tensor;
+}
+
+function sizeOf(tensor: Tensor): number {
+  return tensor.kind === 'inline' ? tensor.data.length : tensor.length;
 }
 
 function unsupportedWeight({ weight }: Projection, why: string): Error {

@@ -1,14 +1,14 @@
 /** RMSNormalization over the last axis: RmsNorm with a third input, since one of the supported builds needs it. */
 import { type Tensor, type Value, sanitiseName } from '@tundish/graph';
-import type { QnnQuantization } from '@tundish/native/qnn';
 import { storedElement } from '../element.js';
 import { ELEMENT_CODES } from '../../inspection/element-types.js';
 import { float, tensorParameter } from '../parameters.js';
+import type { PlannedQuantization } from '../plan.js';
 import { storedGrid } from '../stored-grid.js';
 import { type ComposeNode, unsupportedForm } from './op.js';
 
 /** Zeros have any scale; this one is small beside every activation. */
-const ZERO: QnnQuantization = { kind: 'scale_offset', scale: Math.fround(1e-9), offset: 0 };
+const ZERO: PlannedQuantization = { kind: 'scale_offset', scale: Math.fround(1e-9), offset: 0 };
 /** The default of ONNX. */
 const EPSILON = 1e-5;
 
@@ -31,7 +31,7 @@ interface GainCodes {
   readonly name: string;
   readonly tensor: Tensor;
   readonly element: number;
-  readonly quantization: QnnQuantization;
+  readonly quantization: PlannedQuantization;
 }
 
 function gainCodes({ producer }: Value): GainCodes | undefined {

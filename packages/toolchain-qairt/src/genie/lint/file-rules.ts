@@ -1,7 +1,7 @@
 /** Rules about the files of a bundle and the chips they are for. */
 import type { ErrorFacts } from '@tundish/diagnostics';
 import { printable } from '@tundish/diagnostics';
-import { LARGEST_BINARY, chipBySoc } from '@tundish/recipe';
+import { LARGEST_BINARY, chipBySoc } from '@tundish/recipe/chips';
 import { parseJson } from '../parse-json.js';
 import type { BundleRule } from './rule.js';
 import type { BundleView } from './view.js';

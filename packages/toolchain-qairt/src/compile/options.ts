@@ -1,0 +1,20 @@
+/** What a part is compiled with, as the lock says it. */
+import { type Chip, chipByName } from '@tundish/recipe/chips';
+import type { QnnGraphOptions } from '@tundish/native/qnn';
+
+/** Options of one part for one chip. */
+export interface PartOptions {
+  readonly chip: Chip;
+  readonly weightSharing: boolean;
+  readonly graph: QnnGraphOptions & { readonly optimization: number; readonly vtcmMegabytes: number };
+}
+
+/** @param options of the compile request: `chip`, `vtcmMb`, `weightSharing`, `optimizationLevel`, `dlbc`, perhaps `hvxThreads` @throws RECIPE_CHIP_UNKNOWN */
+export function partOptions(options: Readonly<Record<string, unknown>>): PartOptions {
+  const { chip, vtcmMb, weightSharing, optimizationLevel, dlbc, hvxThreads } = options as { chip: string; vtcmMb: number; weightSharing: boolean; optimizationLevel: number; dlbc: boolean; hvxThreads?: number };
+  return {
+    chip: chipByName(chip),
+    weightSharing,
+    graph: { optimization: optimizationLevel, vtcmMegabytes: vtcmMb, ...(dlbc ? { dlbc: 1 } : {}), ...(hvxThreads === undefined ? {} : { hvxThreads }) },
+  };
+}
