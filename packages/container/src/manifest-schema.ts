@@ -15,7 +15,7 @@ const tensor = z.strictObject({
   name: z.string().min(1),
   dtype: z.enum(['float32', 'uint8', 'uint16', 'int32']),
   shape: z.array(count),
-  quantization: z.strictObject({ scale: z.number().positive(), zeroPoint: z.int().nonnegative(), headScales: z.array(z.number().positive()).min(2).exactOptional() }).exactOptional(),
+  quantization: z.strictObject({ scale: z.number().positive(), zeroPoint: z.int().nonnegative(), headScales: z.array(z.number().positive()).min(2).exactOptional(), rounding: z.literal('down').exactOptional() }).exactOptional(),
 });
 const graph = z.strictObject({
   name: z.string(),

@@ -5,12 +5,12 @@ export const MANIFEST_FILE = 'manifest.json';
 
 export type ContainerIoType = 'float32' | 'uint8' | 'uint16' | 'int32';
 
-/** One input or output of a graph. Quantized tensors carry real = (code - zeroPoint) * scale, with headScales[i] in place of `scale` in slice i along axis 0. */
+/** One input or output of a graph. Quantized tensors carry real = (code - zeroPoint) * scale, with headScales[i] in place of `scale` in slice i along axis 0; codes of an input are rounded half to even, or down. */
 export interface ContainerTensor {
   readonly name: string;
   readonly dtype: ContainerIoType;
   readonly shape: readonly number[];
-  readonly quantization?: { readonly scale: number; readonly zeroPoint: number; readonly headScales?: readonly number[] };
+  readonly quantization?: { readonly scale: number; readonly zeroPoint: number; readonly headScales?: readonly number[]; readonly rounding?: 'down' };
 }
 
 /** One graph: AR tokens a pass, CL positions of attention, part `part` of `parts` (1-based). */

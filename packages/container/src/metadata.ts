@@ -49,6 +49,6 @@ function describe(tensor: MetadataTensor): Record<string, unknown> {
   return {
     shape: [...tensor.shape],
     dtype: tensor.dtype,
-    ...(quantization === undefined ? {} : { quantization_parameters: { scale: quantization.scale, zero_point: quantization.zeroPoint, ...(quantization.headScales === undefined ? {} : { head_scales: [...quantization.headScales] }) } }),
+    ...(quantization === undefined ? {} : { quantization_parameters: { scale: quantization.scale, zero_point: quantization.zeroPoint, ...(quantization.headScales === undefined ? {} : { head_scales: [...quantization.headScales] }), ...(quantization.rounding === undefined ? {} : { rounding: quantization.rounding }) } }),
   };
 }

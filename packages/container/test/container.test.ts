@@ -80,6 +80,12 @@ describe('rules of the manifest', () => {
     await expect(writeContainerManifest(folder, { ...FACTS, extra: 1 } as ManifestFacts)).rejects.toThrow(/extra/);
   });
 
+  it('an input is rounded half to even, or down', async () => {
+    const rounded = (rounding: string): ManifestFacts => JSON.parse(JSON.stringify(FACTS).replaceAll('"scale":0.5,', `"rounding":"${rounding}","scale":0.5,`)) as ManifestFacts;
+    expect(await writeContainerManifest(folder, rounded('down'))).toMatchObject(rounded('down'));
+    await expect(writeContainerManifest(folder, rounded('up'))).rejects.toThrow(/quantization\.rounding/);
+  });
+
   it('a graph is named by AR, CL and part', () => {
     expect(containerGraphName({ ar: 128, cl: 4096, part: 1, parts: 3 })).toBe('ar128_cl4096_1_of_3');
   });

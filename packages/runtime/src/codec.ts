@@ -21,14 +21,14 @@ export function allocateShared({ dtype }: IoTensor, length: number): TensorData 
 }
 
 /**
- * One real value as the tensor stores it: itself, or the code round(real / scale) + zeroPoint, ties to even, saturated.
+ * One real value as the tensor stores it: itself, or the code round(real / scale) + zeroPoint, ties to even (down where the
+ * tensor says so), saturated.
  *
  * @throws TundishError RUNTIME_IO_MISMATCH for an integer tensor without quantization
  */
 export function encode(tensor: IoTensor, real: number): number {
   if (tensor.dtype === 'float32') return real;
-  const { scale, zeroPoint, largest } = parameters(tensor);
-  return quantize(real, scale, zeroPoint, largest);
+  return quantize(real, parameters(tensor));
 }
 
 /** As `encode`, for all values. */
@@ -38,8 +38,8 @@ export function encodeAll(tensor: IoTensor, reals: Float32Array | Float64Array):
     data.set(reals);
     return data;
   }
-  const { scale, zeroPoint, largest } = parameters(tensor);
-  for (let i = 0; i < reals.length; i++) data[i] = quantize(reals[i] as number, scale, zeroPoint, largest);
+  const grid = parameters(tensor);
+  for (let i = 0; i < reals.length; i++) data[i] = quantize(reals[i] as number, grid);
   return data;
 }
 
@@ -52,15 +52,22 @@ export function decode(tensor: IoTensor, data: TensorData, start: number, count:
   return reals;
 }
 
-function quantize(real: number, scale: number, zeroPoint: number, largest: number): number {
+interface Grid {
+  readonly scale: number;
+  readonly zeroPoint: number;
+  readonly largest: number;
+  readonly rounding?: 'down';
+}
+
+function quantize(real: number, { scale, zeroPoint, largest, rounding }: Grid): number {
   const scaled = real / scale;
   // Saturate before rounding: beyond 2^51 the rounding trick is no longer exact.
   if (scaled <= -zeroPoint) return 0;
   if (scaled >= largest - zeroPoint) return largest;
-  return scaled + ROUNDER - ROUNDER + zeroPoint;
+  return (rounding === 'down' ? Math.floor(scaled) : scaled + ROUNDER - ROUNDER) + zeroPoint;
 }
 
-function parameters(tensor: IoTensor): { scale: number; zeroPoint: number; largest: number } {
+function parameters(tensor: IoTensor): Grid {
   const largest = LARGEST[tensor.dtype];
   if (tensor.quantization === undefined || largest === undefined) {
     throw runtimeError('RUNTIME_IO_MISMATCH', { what: `${tensor.name} is ${tensor.dtype} and has no quantization`, fix: 'build the container again' });

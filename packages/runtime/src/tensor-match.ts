@@ -10,7 +10,7 @@ export function sameTensor(a: IoTensor, b: IoTensor): boolean {
 
 export function sameQuantization(a: IoTensor, b: IoTensor): boolean {
   const [left, right] = [a.quantization, b.quantization];
-  return left?.scale === right?.scale && left?.zeroPoint === right?.zeroPoint && String(left?.headScales) === String(right?.headScales);
+  return left?.scale === right?.scale && left?.zeroPoint === right?.zeroPoint && String(left?.headScales) === String(right?.headScales) && left?.rounding === right?.rounding;
 }
 
 /** Float tensors carry no quantization, uint8 and uint16 do; int32 is for token ids only. */

@@ -12,6 +12,12 @@ describe('encode', () => {
     expect(encodeAll(tensor('uint8', 1, 128), Float64Array.of(real))).toEqual(Uint8Array.of(code));
   });
 
+  it.each([[0.5, 128], [0.99, 128], [1, 129], [-0.01, 127], [-1, 127], [126.99, 254], [200, 255], [-200, 0]])('%d in steps of 1, rounded down, is code %i', (real, code) => {
+    const down: IoTensor = { name: 't', dtype: 'uint8', shape: [1], quantization: { scale: 1, zeroPoint: 128, rounding: 'down' } };
+    expect(encode(down, real)).toBe(code);
+    expect(encodeAll(down, Float64Array.of(real))).toEqual(Uint8Array.of(code));
+  });
+
   it('is the nearest code, and the even one of two equally near', () => {
     fc.assert(fc.property(fc.double({ min: -100, max: 100, noNaN: true }), fc.integer({ min: 0, max: 65535 }), fc.double({ min: 1e-3, max: 1, noNaN: true }), (real, zeroPoint, scale) => {
       const code = encode(tensor('uint16', scale, zeroPoint), real) - zeroPoint;

@@ -22,6 +22,7 @@ const cases: [string, Edit, RegExp][] = [
   ['a foreign name', (io) => (one(io) ? { ...io, name: 'prefill' } : io), /graph prefill is not named after/],
   ['a name that lies', (io) => (one(io) ? { ...io, name: 'ar4_cl10_2_of_2' } : io), /is not named after its AR/],
   ['a boundary in another encoding', tensor('hidden_1', (t) => ({ ...t, quantization: { scale: 1, zeroPoint: 0 } }), (io) => io.cell.part === 2), /takes hidden_1 in another type, shape or encoding/],
+  ['tables that are rounded in two ways', tensor('position_ids_cos', (t) => ({ ...t, quantization: { scale: 1, zeroPoint: 0, ...t.quantization, rounding: 'down' } }), (io) => io.cell.part === 2), /takes position_ids_cos in another type, shape or encoding/],
   ['a boundary that nobody gives', tensor('hidden_1', (t) => ({ ...t, name: 'other' }), (io) => io.cell.part === 2), /takes other, which no earlier part gives/],
   ['a mask of another width', tensor('attention_mask', (t) => ({ ...t, shape: [1, 1, 4, 23] }), (io) => io.cell.ar === 4 && io.cell.cl === 24), /attention_mask of AR 4, CL 24 is \[1,1,4,23\] instead of \[1,1,4,24\]/],
   ['other logits', tensor('logits', (t) => ({ ...t, shape: [1, t.shape[1] ?? 0, 12] })), /logits .* instead of \[1,1,13\]/],

@@ -50,13 +50,14 @@ export type IoType = 'float32' | 'uint8' | 'uint16' | 'int32';
 
 /**
  * One input or output of a compiled graph. Quantized tensors carry real = (code - zeroPoint) * scale; slice i along axis 0 of
- * a cache with `headScales` has the scale headScales[i], and `scale` is the largest of them.
+ * a cache with `headScales` has the scale headScales[i], and `scale` is the largest of them. Who encodes an input rounds half to
+ * even, or, with `rounding: 'down'`, to the code below, as a vendor's runner does it.
  */
 export interface IoTensor {
   readonly name: string;
   readonly dtype: IoType;
   readonly shape: readonly number[];
-  readonly quantization?: { readonly scale: number; readonly zeroPoint: number; readonly headScales?: readonly number[] };
+  readonly quantization?: { readonly scale: number; readonly zeroPoint: number; readonly headScales?: readonly number[]; readonly rounding?: 'down' };
 }
 
 /** Inputs and outputs of one graph in their declared order. */
