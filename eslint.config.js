@@ -17,14 +17,14 @@ const MAY_IMPORT = {
   quantize: ['diagnostics', 'recipe', 'graph', 'checkpoint', 'toolchain', 'native'],
   transform: ['diagnostics', 'graph'],
   evaluate: ['diagnostics', 'store'],
-  toolchain: ['diagnostics', 'graph'],
+  toolchain: ['diagnostics', 'graph', 'container'],
   'toolchain-host': ['native', 'diagnostics', 'graph', 'toolchain'],
   'toolchain-qairt': ['native', 'diagnostics', 'graph', 'toolchain', 'recipe', 'container'],
   stages: ['diagnostics', 'store', 'recipe', 'checkpoint', 'tokenizer', 'graph', 'architectures', 'native', 'quantize', 'transform', 'toolchain', 'container', 'evaluate'],
   runtime: ['diagnostics', 'store', 'container', 'toolchain', 'toolchain-host', 'tokenizer'],
   'cache-server': ['diagnostics', 'store'],
   cli: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'toolchain-qairt', 'toolchain', 'checkpoint', 'graph', 'tokenizer', 'container', 'architectures', 'transform', 'quantize', 'native'],
-  nx: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'toolchain-host', 'container', 'tokenizer', 'cli'],
+  nx: ['diagnostics', 'store', 'remote', 'recipe', 'stages', 'runtime', 'evaluate', 'container', 'tokenizer', 'cli'],
 };
 const SURFACES = ['cli', 'nx'];
 const ALL = Object.keys(MAY_IMPORT);

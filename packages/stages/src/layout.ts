@@ -18,6 +18,11 @@ export interface ModelLayout {
   manifest(stage: string, subject: string | null): string;
 }
 
+/** Folder of the container of a chip where a model has several, below that of the model. */
+export function containerFolder(chip: string | undefined): string {
+  return chip?.toLowerCase() ?? '';
+}
+
 export function modelLayout(workspaceRoot: string, modelRoot: string): ModelLayout {
   const root = join(workspaceRoot, modelRoot);
   return {

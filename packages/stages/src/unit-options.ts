@@ -1,6 +1,8 @@
 /** The options that each unit reads from the lock. */
 import type { Lock } from '@tundish/recipe/lock';
 import { stageError } from './errors.js';
+import { containerFolder } from './layout.js';
+import type { PackageOptions } from './package/stage.js';
 import { type Unit, customStageOf, isBuiltIn, pairOf, subjectsOf, unitName } from './plan.js';
 
 /**
@@ -22,13 +24,29 @@ export function unitOptions(lock: Lock, unit: Unit): unknown {
     case 'compile': {
       const part = lock.parts[unit.subject ?? ''] ?? unknownSubject(unit, Object.keys(lock.parts));
       const cells = Object.fromEntries(part.cells.map((name) => [name, lock.cells[name]]));
-      return { part: part.part, parts: part.parts, cells, toolchainName: stages.compile.toolchain.name, compile: stages.compile.options };
+      return { part: part.part, parts: part.parts, cells, toolchainName: stages.compile.toolchain.name, compile: partOptions(lock, part) };
     }
     case 'package':
-      return { model: lock.model, parts: lock.parts, ar: stages.arcl.options.ar, cl: stages.arcl.options.cl, toolchain: stages.compile.toolchain, generation: lock.generation, ...stages.package.options };
+      return { model: lock.model, parts: lock.parts, ar: stages.arcl.options.ar, cl: stages.arcl.options.cl, toolchain: stages.compile.toolchain, generation: lock.generation, containers: containersOf(lock), device: stages.package.options };
     default:
       return isBuiltIn(unit.stage) ? stages[unit.stage].options : unknownSubject(unit, [...Object.keys(stages), ...Object.keys(lock.custom ?? {})]);
   }
+}
+
+/** What one part is compiled with: of a device build its chip, and sharing where there is something to share. */
+export function partOptions({ stages }: Pick<Lock, 'stages'>, { chip: name, cells }: Lock['parts'][string]): Readonly<Record<string, unknown>> {
+  const { options } = stages.compile;
+  if (!('chips' in options)) return options;
+  const { chips, ...others } = options;
+  const chosen = name === undefined ? chips[0] : chips.find((chip) => chip.name === name);
+  if (chosen === undefined) throw stageError('STAGE_SUBJECT_UNKNOWN', { what: `the lock file names no chip ${name ?? ''}`, fix: 'write the lock again: npx nx g @tundish/nx:lock' });
+  return { ...others, chip: chosen.name, vtcmMb: chosen.vtcmMb, weightSharing: chosen.weightSharing && cells.length > 1 };
+}
+
+/** What the parts of each container were compiled with, by its folder, '' where there is one: a bundle says it again. */
+function containersOf(lock: Lock): PackageOptions['containers'] {
+  if (!('chips' in lock.stages.compile.options)) return { '': {} };
+  return Object.fromEntries(Object.values(lock.parts).filter(({ part }) => part === 1).map((part) => [containerFolder(part.chip), partOptions(lock, part)]));
 }
 
 function pairNamed(lock: Lock, unit: Unit): { ar: number; cl: number } {

@@ -21,7 +21,7 @@ export function hostToolchain({ operators = 'own' }: HostOptions = {}): Toolchai
   return {
     name: 'host',
     identity,
-    modules: { convert: [new URL('./convert.js', import.meta.url)], compile: [new URL('./compile.js', import.meta.url)] },
+    modules: { convert: [new URL('./convert.js', import.meta.url)], compile: [new URL('./compile.js', import.meta.url)], package: [] },
     limits: () => ({ blockSizes: BLOCK_SIZES }),
     convert: async ({ signal }, request) => {
       if (signal.aborted) throw hostError('HOST_CANCELLED', { what: 'convert was cancelled', why: 'the caller asked for it', cause: signal.reason });

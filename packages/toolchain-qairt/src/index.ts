@@ -20,7 +20,7 @@ export type { ElementType } from './inspection/element-types.js';
 export { openBinary } from './inspection/open-binary.js';
 export type { OpenedGraph } from './inspection/open-binary.js';
 export { bundleFiles } from './genie/bundle-files.js';
-export type { BundleFile, BundlePart, BundlePlan, CompileSettings, DeviceSettings } from './genie/bundle-plan.js';
+export type { BundlePart, BundlePlan, CompileSettings, DeviceSettings } from './genie/bundle-plan.js';
 export type { Bundle, BundleGraph, BundleTensor, BundleBinary } from './genie/bundle.js';
 export { bundleBinary } from './genie/inspected-binary.js';
 export type { InspectedBinary, InspectedTensor } from './genie/inspected-binary.js';

@@ -17,6 +17,7 @@ export function qairtToolchain(places: () => LibraryPlaces): Toolchain {
     modules: {
       convert: [new URL('./convert/convert.js', import.meta.url)],
       compile: [new URL('./compile/compile-part.js', import.meta.url), new URL('./child/main.js', import.meta.url)],
+      package: [new URL('./genie/make-bundle.js', import.meta.url)],
     },
     limits: () => ({ partBytes: LARGEST_BINARY, weightSchemes: ['lpbq', 'per_channel'], blockSizes: BLOCK_SIZES }),
     convert: async ({ signal }, request) => {
@@ -24,6 +25,7 @@ export function qairtToolchain(places: () => LibraryPlaces): Toolchain {
       return (await import('./convert/convert.js')).convertGraph(request);
     },
     compile: async (context, request) => (await import('./compile/compile-part.js')).compilePart(context, request, libraries()),
+    bundle: async (request) => (await import('./genie/make-bundle.js')).makeBundle(request),
     open: async (request) => (await import('./open-part.js')).openPart(request, libraries()),
   };
 }

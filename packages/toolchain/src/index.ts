@@ -1,6 +1,6 @@
 /** The port that every toolchain implements. */
 export { graphName } from './port.js';
 export type {
-  CellId, CompileRequest, CompileResult, ConvertRequest, ConvertResult, Executable, FileResolver, GraphIo, IoTensor, IoType,
+  BundleFile, BundleRequest, CellId, CompileRequest, CompileResult, ConvertRequest, ConvertResult, Executable, FileResolver, GraphIo, IoTensor, IoType,
   OpenModelRequest, OpenRequest, OpenedModel, ProducedFile, ReferenceExecutor, TensorData, Toolchain, ToolchainContext, ToolchainIdentity, ToolchainLimits,
 } from './port.js';

@@ -2,6 +2,7 @@
  * The port that every toolchain implements: from an adapted graph with encodings to something that executes.
  * Nothing here assumes ONNX Runtime, and no file format crosses it but named bytes.
  */
+import type { GenieFacts } from '@tundish/container';
 import type { Reporter } from '@tundish/diagnostics';
 import type { Encodings, Model } from '@tundish/graph';
 
@@ -144,6 +145,33 @@ export interface OpenRequest {
   readonly threads: number;
 }
 
+/** What the configurations of the target's own runtime are written from. */
+export interface BundleRequest {
+  readonly model: string;
+  /** `w4a16`, ... */
+  readonly precision: string;
+  /** In the order of execution. Equal requests give equal files. */
+  readonly parts: readonly { readonly file: string; readonly bytes: number; readonly graphs: readonly GraphIo[] }[];
+  readonly checkpoint: Pick<GenieFacts, 'vocabularySize' | 'headDim' | 'tokens' | 'rope'>;
+  readonly generation: GenieFacts['generation'];
+  readonly seed: number;
+  /** Files of the checkpoint that go along as they are, with their sizes; the tokenizer is among them. */
+  readonly carried: ReadonlyMap<string, number>;
+  readonly tokenizer: string;
+  /** Version by tool. */
+  readonly toolVersions: Readonly<Record<string, string>>;
+  /** Options that the parts were compiled with. */
+  readonly compile: Readonly<Record<string, unknown>>;
+  /** Options of the recipe's package stage. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** A small file of a bundle, by its path there. */
+export interface BundleFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 /** A compiler and an executor for one kind of target. */
 export interface Toolchain {
   readonly name: string;
@@ -154,10 +182,12 @@ export interface Toolchain {
    * Modules (file URLs) that make the bytes of convert and compile. They are not loaded: their content, and that of what they
    * import, is part of the keys, so that a changed adapter never meets an old result.
    */
-  readonly modules: { readonly convert: readonly URL[]; readonly compile: readonly URL[] };
+  readonly modules: { readonly convert: readonly URL[]; readonly compile: readonly URL[]; readonly package: readonly URL[] };
   convert(context: ToolchainContext, request: ConvertRequest): Promise<ConvertResult>;
   compile(context: ToolchainContext, request: CompileRequest): Promise<CompileResult>;
   open(request: OpenRequest): Promise<Executable>;
+  /** Configurations of a runtime that the target has, which lie beside those of a container; absent where there is none. */
+  readonly bundle?: (request: BundleRequest) => Promise<readonly BundleFile[]>;
 }
 
 /** An adapted graph opened in floating point. */

@@ -4,7 +4,6 @@ import { STAGE_NAMES } from '@tundish/recipe/lock';
 import type { Lock, StageName } from '@tundish/recipe/lock';
 import { CodeDigests, customModulePath, customModules, kernelDigest, stageModules } from '@tundish/stages/lock';
 import type { Adapters } from '@tundish/stages/pipeline';
-import type { ToolchainIdentity } from '@tundish/toolchain';
 import { cacheRootOf } from '../environment.js';
 import { nativeBuild } from '../plan/native-build.js';
 import { environmentName } from './environment-name.js';
@@ -43,6 +42,6 @@ export async function announceCode(workspaceRoot: string, models: readonly { rea
 }
 
 /** Where a toolchain is not installed nothing is built with it: whatever is said of it, its tasks say what is missing. */
-async function identityOf(name: string, adapters: Adapters): Promise<Pick<ToolchainIdentity, 'machine' | 'operators'>> {
+async function identityOf(name: string, adapters: Adapters): Promise<{ readonly machine: string; readonly operators: string }> {
   return adapters.toolchain(name).identity().catch(() => ({ machine: '', operators: '' }));
 }

@@ -21,6 +21,7 @@ function adapterModules(stage: StageName, toolchainName: string, adapters: Adapt
       return adapters.reference().modules;
     case 'convert':
     case 'compile':
+    case 'package':
       return adapters.toolchain(toolchainName).modules[stage];
     default:
       return [];

@@ -1,13 +1,14 @@
 /** package: the container: compiled parts, manifest, tokenizer and the configuration files that runtimes read. */
 import type { Adaptation } from '@tundish/architectures';
 import { type FileDigest, type GenieFacts, MANIFEST_FILE, composeManifest, flatSpecializations, genieConfig, genieObstacle, gridSpecializations, manifestText, metadata, namedSpecializations, toolVersionsYaml } from '@tundish/container';
-import type { GraphIo } from '@tundish/toolchain';
+import type { GraphIo, Toolchain } from '@tundish/toolchain';
 import { type StageManifest, manifestDigest, sha256 } from '@tundish/store';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { stageError } from '../errors.js';
 import { readJson } from '../graph-files.js';
 import { requireInput } from '../inputs.js';
 import { CARRIED_FILES } from '../key-inputs.js';
+import { containerFolder } from '../layout.js';
 import type { ModelFacts } from '../load/stage.js';
 import { ADAPTATION_FILE, GRAPHS_FILE, MODEL_FILE } from '../stage-files.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageInput, type StageRequest, type StageResult } from '../stage.js';
@@ -16,25 +17,31 @@ import { generationDefaults, ropeScaling } from './defaults.js';
 
 export interface PackageOptions {
   readonly model: string;
-  readonly parts: Readonly<Record<string, { readonly part: number; readonly parts: number }>>;
+  readonly parts: Readonly<Record<string, { readonly part: number; readonly parts: number; readonly chip?: string | undefined }>>;
   readonly ar: readonly number[];
   readonly cl: readonly number[];
   readonly toolchain: { readonly name: string; readonly version: string };
   readonly generation: { readonly maxTokens: number };
+  /** What the parts of each container were compiled with, by its folder: '' for the one of a model, else that of a chip. */
+  readonly containers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** The package section of the recipe. */
+  readonly device: Readonly<Record<string, unknown>>;
 }
 
 type Request = StageRequest<PackageOptions>;
 
 const TOKENIZER = 'tokenizer.json';
+/** Of the sampler where nobody names one. */
+const SEED = 42;
 
 export const packageStage: Stage<PackageOptions> = {
   name: 'package',
   requires: ({ options }) => {
     if (Object.keys(options.parts).length === 0) throw stageError('STAGE_REQUIRES', { what: 'the lock file names no part', fix: 'write the lock again: npx nx g @tundish/nx:lock' });
   },
-  run: packContainer,
+  run: packContainers,
   ensures: ({ files }) => {
-    if (!files.some((file) => file.name === MANIFEST_FILE)) throw stageError('STAGE_ENSURES', { what: `package made no ${MANIFEST_FILE}` });
+    if (!files.some(({ name }) => name.endsWith(MANIFEST_FILE))) throw stageError('STAGE_ENSURES', { what: `package made no ${MANIFEST_FILE}` });
   },
 };
 
@@ -49,27 +56,48 @@ interface PackedPart {
   readonly files: readonly { readonly name: string; readonly path: string; readonly from: FileDigest }[];
 }
 
-async function packContainer(context: StageContext, request: Request): Promise<StageResult> {
-  const { options } = request;
+async function packContainers(context: StageContext, request: Request): Promise<StageResult> {
   if (!request.source.has(TOKENIZER)) context.reporter.warn(`the checkpoint has no ${TOKENIZER}: the container takes token ids, no text`);
-  const facts = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
-  const parts = await Promise.all(Object.entries(options.parts).map(([name, { part, parts: count }]) => packPart(requireInput(request, `compile/${name}`), part, count)));
-  const files: StageFile[] = [
-    ...parts.flatMap((part) => part.files.map(({ path, from }): StageFile => ({ name: path, mediaType: MEDIA.weights, from }))),
-    ...(await carriedFiles(context, request)),
-    ...configurationFiles(request, facts, await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE), parts, precisionOf(request)),
-  ];
-  return { files: [...files, await manifestFile(request, facts, parts, files)], facts: { bytes: files.reduce((sum, file) => sum + sizeOf(file, request), 0) } };
+  const containers = await Promise.all(Object.keys(request.options.containers).map((folder) => packContainer(context, request, folder)));
+  const files = containers.flat();
+  return { files, facts: { bytes: files.reduce((sum, file) => sum + sizeOf(file, request), 0) } };
 }
 
-async function packPart(input: StageInput, part: number, parts: number): Promise<PackedPart> {
-  const folder = `part_${part}_of_${parts}`;
+async function packContainer(context: StageContext, request: Request, folder: string): Promise<StageFile[]> {
+  const facts = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
+  const { dims } = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
+  const { bundle } = context.adapters.toolchain(request.options.toolchain.name);
+  const own = Object.entries(request.options.parts).filter(([, { chip }]) => containerFolder(chip) === folder);
+  const parts = await Promise.all(own.map(([name, { part, parts: count }]) => packPart(requireInput(request, `compile/${name}`), part, bundle === undefined ? `part_${part}_of_${count}/` : '')));
+  const work: Packing = { request, facts, dims, parts, folder, others: new Set(Object.keys(request.options.parts).filter((name) => !own.some(([mine]) => mine === name))), carried: await carriedFiles(context, request) };
+  const files: StageFile[] = [
+    ...parts.flatMap((part) => part.files.map(({ path, from }): StageFile => ({ name: path, mediaType: MEDIA.weights, from }))),
+    ...work.carried,
+    ...(bundle === undefined ? configurationFiles(work) : await runtimeFiles(context, work, bundle)),
+  ];
+  return [...files, manifestFile(work, files)].map((file) => (folder === '' ? file : { ...file, name: `${folder}/${file.name}` }));
+}
+
+/** What the files of one container are made of. */
+interface Packing {
+  readonly request: Request;
+  readonly facts: ModelFacts;
+  readonly dims: Adaptation['dims'];
+  readonly parts: readonly PackedPart[];
+  readonly folder: string;
+  /** Names of the parts of other containers. */
+  readonly others: ReadonlySet<string>;
+  /** Files of the checkpoint. */
+  readonly carried: readonly StageFile[];
+}
+
+async function packPart(input: StageInput, part: number, prefix: string): Promise<PackedPart> {
   return {
     part,
     graphs: await readJson<GraphIo[]>(input, GRAPHS_FILE),
     machine: String(input.manifest.facts['machine']),
     operators: String(input.manifest.facts['operators']),
-    files: input.manifest.outputs.filter(({ name }) => name !== GRAPHS_FILE).map(({ name, sha256: digest, size }) => ({ name, path: `${folder}/${name}`, from: { sha256: digest, size } })),
+    files: input.manifest.outputs.filter(({ name }) => name !== GRAPHS_FILE).map(({ name, sha256: digest, size }) => ({ name, path: `${prefix}${name}`, from: { sha256: digest, size } })),
   };
 }
 
@@ -78,34 +106,64 @@ async function carriedFiles(context: StageContext, request: Request): Promise<St
   return CARRIED_FILES.filter((name) => request.source.has(name)).map((name) => ({ name, mediaType: name.endsWith('.json') ? MEDIA.json : MEDIA.text, path: join(folder, name) }));
 }
 
-function configurationFiles(request: Request, facts: ModelFacts, { dims }: Adaptation, parts: readonly PackedPart[], precision: string): StageFile[] {
-  const { options } = request;
+function configurationFiles(work: Packing): StageFile[] {
+  const { request: { options, source }, parts } = work;
   const genie: GenieFacts = {
+    ...checkpointFacts(work),
     contextLength: Math.max(...options.cl),
-    vocabularySize: facts.vocabularySize,
-    headDim: dims.headDim,
-    tokens: facts.tokens,
-    rope: { theta: facts.ropeConfig.theta, rotaryDim: dims.headDim, scaling: ropeScaling(facts.ropeConfig) },
-    generation: generationDefaults(facts, options.generation),
-    seed: 42,
+    generation: generationDefaults(work.facts, options.generation),
+    seed: SEED,
     contextBinaries: parts.map(({ files }) => (files.find(({ name }) => /\.(bin|data)$/.test(name)) ?? files[0])?.path ?? ''),
     tokenizer: TOKENIZER,
   };
-  const versions = { [options.toolchain.name]: options.toolchain.version };
+  const versions = toolVersions(work);
   const grid = gridSpecializations(options.ar, options.cl);
   return [
     // The format cannot say everything (yarn, no BOS, no tokenizer): such a container goes without; its manifest is complete.
-    ...(genieObstacle(genie) === undefined && request.source.has(TOKENIZER) ? [json('genie_config.json', genieConfig(genie))] : []),
+    ...(genieObstacle(genie) === undefined && source.has(TOKENIZER) ? [json('genie_config.json', genieConfig(genie))] : []),
     json('specializations.json', namedSpecializations(grid)),
     json('specializations_flat.json', flatSpecializations(grid)),
-    json('metadata.json', metadata({ modelId: options.model, precision, runtime: options.toolchain.name, toolVersions: versions, graphs: parts.flatMap(({ graphs }) => graphs) })),
+    json('metadata.json', metadata({ modelId: options.model, precision: precisionOf(work.request), runtime: options.toolchain.name, toolVersions: versions, graphs: parts.flatMap(({ graphs }) => graphs) })),
     { name: 'tool-versions.yaml', mediaType: MEDIA.text, bytes: new TextEncoder().encode(toolVersionsYaml(versions)) },
   ];
 }
 
-async function manifestFile(request: Request, facts: ModelFacts, parts: readonly PackedPart[], files: readonly StageFile[]): Promise<StageFile> {
+/** What the target's own runtime reads; a model that its configuration cannot say is packed without. */
+async function runtimeFiles({ reporter }: StageContext, work: Packing, bundle: NonNullable<Toolchain['bundle']>): Promise<StageFile[]> {
+  const { request, parts, facts, folder, carried } = work;
+  const { options, source } = request;
+  const checkpoint = checkpointFacts(work);
+  const obstacle = source.has(TOKENIZER) ? genieObstacle({ ...checkpoint, contextLength: Math.max(...options.cl), generation: generationDefaults(facts, options.generation), seed: SEED, contextBinaries: [], tokenizer: TOKENIZER }) : `the checkpoint has no ${TOKENIZER}`;
+  if (obstacle !== undefined) {
+    reporter.warn(`no bundle for the vendor's runtime: ${obstacle}`);
+    return [];
+  }
+  const files = await bundle({
+    model: options.model,
+    precision: precisionOf(request),
+    parts: parts.flatMap(({ graphs, files: own }) => own.map(({ path, from }) => ({ file: path, bytes: from.size, graphs }))),
+    checkpoint,
+    generation: generationDefaults(facts, options.generation),
+    seed: SEED,
+    carried: new Map(carried.map((file) => [file.name, sizeOf(file, request)])),
+    tokenizer: TOKENIZER,
+    toolVersions: toolVersions(work),
+    compile: options.containers[folder] ?? {},
+    options: options.device,
+  });
+  return files.map(({ path, bytes }) => ({ name: path, mediaType: path.endsWith('.json') ? MEDIA.json : MEDIA.text, bytes }));
+}
+
+function checkpointFacts({ facts, dims }: Packing): Pick<GenieFacts, 'vocabularySize' | 'headDim' | 'tokens' | 'rope'> {
+  return { vocabularySize: facts.vocabularySize, headDim: dims.headDim, tokens: facts.tokens, rope: { theta: facts.ropeConfig.theta, rotaryDim: dims.headDim, scaling: ropeScaling(facts.ropeConfig) } };
+}
+
+function toolVersions({ request: { options } }: Packing): Readonly<Record<string, string>> {
+  return { [options.toolchain.name]: options.toolchain.version };
+}
+
+function manifestFile({ request, facts, dims, parts, others }: Packing, files: readonly StageFile[]): StageFile {
   const { options } = request;
-  const { dims } = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const manifest = composeManifest({
     model: options.model,
     toolchain: { ...options.toolchain, machine: parts[0]?.machine ?? '', operators: parts[0]?.operators ?? '' },
@@ -118,7 +176,7 @@ async function manifestFile(request: Request, facts: ModelFacts, parts: readonly
     maskValue: maskValueOf(request),
     tokens: facts.tokens,
     generation: generationDefaults(facts, options.generation),
-    provenance: Object.fromEntries([...request.inputs].map(([unit, { manifest: made }]) => [unit, manifestDigest(made)])),
+    provenance: Object.fromEntries([...request.inputs].filter(([unit]) => !others.has(unit.replace(/^compile\//, ''))).map(([unit, { manifest: made }]) => [unit, manifestDigest(made)])),
   }, new Map(files.map((file) => [file.name, digestOf(file, request)])));
   return { name: MANIFEST_FILE, mediaType: MEDIA.json, bytes: new TextEncoder().encode(manifestText(manifest)) };
 }
@@ -126,7 +184,8 @@ async function manifestFile(request: Request, facts: ModelFacts, parts: readonly
 function digestOf(file: StageFile, request: Request): FileDigest {
   if ('from' in file) return file.from;
   if ('bytes' in file) return { sha256: sha256(file.bytes), size: file.bytes.byteLength };
-  const pinned = request.source.get(file.name);
+  // The name in a container of a chip has its folder in front.
+  const pinned = request.source.get(basename(file.path));
   if (pinned === undefined) throw stageError('STAGE_SOURCE_CHANGED', { what: `the lock file does not pin ${file.name}`, fix: 'write the lock again: npx nx g @tundish/nx:lock' });
   return pinned;
 }

@@ -1,7 +1,8 @@
 /** Writes a bundle: every file that is not a context binary or comes from the checkpoint. */
 import { flatSpecializations, genieConfig, gridSpecializations, metadata, namedSpecializations, toolVersionsYaml } from '@tundish/container';
 import { GENIE_CONFIG_FILE } from './bundle.js';
-import type { BundleFile, BundlePlan } from './bundle-plan.js';
+import type { BundleFile } from '@tundish/toolchain';
+import type { BundlePlan } from './bundle-plan.js';
 import { bundleReadme } from './bundle-readme.js';
 import { checkNames, checkPlan } from './check-plan.js';
 import { PUSH_SCRIPT, RUN_SCRIPT, pushScript, runScript } from './device-scripts.js';

@@ -59,8 +59,3 @@ export interface BundlePlan {
   readonly device: DeviceSettings;
 }
 
-/** A file of the bundle that is made here; binaries and checkpoint files are put beside it by the caller. */
-export interface BundleFile {
-  readonly path: string;
-  readonly bytes: Uint8Array;
-}

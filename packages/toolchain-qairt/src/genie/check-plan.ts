@@ -2,7 +2,8 @@
 import type { ErrorFacts } from '@tundish/diagnostics';
 import { printable } from '@tundish/diagnostics';
 import { chipLimits } from '@tundish/recipe/chips';
-import type { BundleFile, BundlePlan } from './bundle-plan.js';
+import type { BundleFile } from '@tundish/toolchain';
+import type { BundlePlan } from './bundle-plan.js';
 import { bundleError } from './errors.js';
 import { gridOf } from './graph-cell.js';
 
