@@ -2,21 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { TundishError } from '@tundish/diagnostics';
 import { Command, CommanderError } from 'commander';
-import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
+import { threadsOption } from './argument-values.js';
 import type { WatchWords } from './build/build-watch.js';
-import { CHAT_HELP } from './chat-command.js';
 import { addCiVerbs } from './ci-verbs.js';
 import type { BuildOptions } from './commands/build.js';
-import type { ChatOptions } from './commands/chat.js';
-import type { GenerateOptions } from './commands/generate.js';
+import { EXIT } from './exit-codes.js';
 import { type Io, processIo } from './io.js';
 import { addMeasureVerbs } from './measure-verbs.js';
 import { placeOf } from './model-place.js';
+import { addRunVerbs } from './run-verbs.js';
 import { addStoreVerbs } from './store-verbs.js';
 import { addToolchainVerb } from './toolchain-verbs.js';
-
-/** 0 success; 1 the verb's own "no" (parity does not hold); 2 wrong usage; 3 a failure with a code; 130 interrupted. */
-export const EXIT = { ok: 0, no: 1, usage: 2, failed: 3, interrupted: 130 } as const;
 
 const HELP_TAIL = `
 Exit codes: 0 success, 1 the answer is no, 2 wrong usage, 3 failure, 130 interrupted.
@@ -60,8 +56,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .addHelpText('after', HELP_TAIL);
   addBuild(program, io, signal);
-  addGenerate(program, io, signal);
-  addChat(program, io, signal, done);
+  addRunVerbs(program, io, signal, done);
   addMeasureVerbs(program, io, signal, done);
   addStoreVerbs(program, io, signal, done);
   addCiVerbs(program, io, signal);
@@ -90,51 +85,7 @@ function addBuild(program: Command, io: Io, signal: AbortSignal): void {
     });
 }
 
-function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
-  addSampling(program.command('generate'))
-    .description('Generates text from a container folder.')
-    .argument('<container>', 'folder that the package stage made')
-    .option('--prompt <text>', 'text to continue')
-    .option('--ids <list>', 'token ids to continue instead of text, separated by commas', tokenIds)
-    .option('--chat', 'send the prompt as a user message through the chat template')
-    .addOption(threadsOption())
-    .option('--json', 'print one JSON object with text, token ids and figures', false)
-    .addHelpText('after', '\nExample:\n  npx tundish generate models/llama32/artifacts/container --prompt "And God said" --max-tokens 64')
-    .action(async (container: string, options: GenerateFlags) => {
-      const { generateCommand } = await import('./commands/generate.js');
-      await generateCommand({ ...options, container, signal }, io);
-    });
-}
-
-function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
-  addSampling(program.command('chat'))
-    .description('Talks with a container folder through its chat template, line by line, at a terminal or from a pipe.')
-    .argument('<container>', 'folder that the package stage made')
-    .option('--system <text>', 'system message that the conversation begins with')
-    .addOption(threadsOption())
-    .option('--json', 'print one JSON object a line and answer: role, content, token ids, figures', false)
-    .addHelpText('after', `\nExample:\n  npx tundish chat models/llama32/artifacts/container\n\nIn the conversation:\n${CHAT_HELP}\nExits with 0 at /exit and at the end of the input, with 130 after Ctrl-C twice at an empty prompt.`)
-    .action(async (container: string, options: ChatFlags) => {
-      const { chatCommand } = await import('./commands/chat.js');
-      done((await chatCommand({ ...options, container, signal }, io)) ? EXIT.interrupted : EXIT.ok);
-    });
-}
-
 type BuildFlags = Pick<BuildOptions, 'frozenLock' | 'threads' | 'json'> & WatchWords & { readonly workspace: string };
-
-type GenerateFlags = Omit<GenerateOptions, 'container' | 'signal'>;
-
-type ChatFlags = Omit<ChatOptions, 'container' | 'signal'>;
-
-/** What generate and chat have in common. */
-function addSampling(command: Command): Command {
-  return command
-    .option('--max-tokens <n>', 'tokens to generate at most', wholeNumber)
-    .option('--temperature <t>', 'randomness; 0 is greedy', realNumber)
-    .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber)
-    .option('--top-p <p>', 'keep the most likely tokens up to this total probability', realNumber)
-    .option('--seed <n>', 'seed of the draws', wholeNumber);
-}
 
 function versionOf(): string {
   return (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;

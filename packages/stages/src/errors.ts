@@ -30,6 +30,7 @@ export const stageError = declareErrors({
   STAGE_CUSTOM_FAILED: 'A custom stage threw an error; nothing was kept.',
   STAGE_CUSTOM_RESULT: 'A custom stage gave something that is no graph with its weights; nothing was kept.',
   STAGE_MAX_MEMORY: 'A stage had more memory than --max-memory allows; it was stopped, and nothing of it was kept.',
+  STAGE_EXECUTION: 'A model is to run where it is not built for.',
   STAGE_TOOLCHAIN_MISSING: 'A recipe names a toolchain whose libraries are not installed, and there is no lock that pins them.',
   STAGE_TOOL_DIFFERS: 'The installed toolchain is not the one that the lock file pins.',
   PREFLIGHT_SCHEME: 'The toolchain cannot compile the scheme of weights that the recipe asks for.',

@@ -1,7 +1,7 @@
 /** Puts the container of a packaged model where people look for it: hard links into the store, rebuilt on demand. */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type StageManifest, makeFolder, openStore, placeFolder, readManifest, removeAbandoned, sha256File, uniqueSuffix } from '@tundish/store';
+import { type StageManifest, type Store, makeFolder, openStore, placeFolder, readManifest, removeAbandoned, sha256File, uniqueSuffix } from '@tundish/store';
 import { modelLayout } from './layout.js';
 
 export interface MaterializeRequest {
@@ -24,26 +24,29 @@ export interface MaterializedContainer {
  */
 export async function materializeContainer(request: MaterializeRequest): Promise<MaterializedContainer> {
   const layout = modelLayout(request.workspaceRoot, request.modelRoot);
-  const manifest = readManifest(layout.manifest('package', null));
+  return placeContainer(readManifest(layout.manifest('package', null)), openStore(request.cacheRoot), layout.container);
+}
+
+/** Makes a folder hold exactly the files of a result of the package stage. @throws STORE_BLOB_MISSING */
+export async function placeContainer(manifest: StageManifest, store: Store, folder: string): Promise<MaterializedContainer> {
   const bytes = manifest.outputs.reduce((sum, { size }) => sum + size, 0);
-  const store = openStore(request.cacheRoot);
-  if (await isCurrent(layout.container, manifest, store)) return { folder: layout.container, bytes };
-  const parent = dirname(layout.container);
+  if (await isCurrent(folder, manifest, store)) return { folder, bytes };
+  const parent = dirname(folder);
   await makeFolder(parent);
-  await removeAbandoned(parent, `${basename(layout.container)}.`);
-  const scratch = `${layout.container}.${uniqueSuffix()}`;
+  await removeAbandoned(parent, `${basename(folder)}.`);
+  const scratch = `${folder}.${uniqueSuffix()}`;
   try {
     const built = join(scratch, 'built');
     for (const output of manifest.outputs) await store.link(output, join(built, output.name));
-    await placeFolder(built, layout.container, scratch, async () => ((await isCurrent(layout.container, manifest, store)) ? true : undefined));
+    await placeFolder(built, folder, scratch, async () => ((await isCurrent(folder, manifest, store)) ? true : undefined));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-  return { folder: layout.container, bytes };
+  return { folder, bytes };
 }
 
 /** Every file is there and is the very blob (across file systems: has its size; without the blob: its digest), and nothing else is there. */
-async function isCurrent(folder: string, manifest: StageManifest, store: ReturnType<typeof openStore>): Promise<boolean> {
+async function isCurrent(folder: string, manifest: StageManifest, store: Store): Promise<boolean> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   if (entries.filter((entry) => !entry.isDirectory()).length !== manifest.outputs.length) return false;
   for (const output of manifest.outputs) {

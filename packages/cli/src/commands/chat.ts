@@ -1,24 +1,21 @@
 /** chat: a conversation with a container, at a terminal or line by line from a pipe. */
 import { TundishError, printable } from '@tundish/diagnostics';
-import { Conversation, type GenerationStats, type Session, openContainer } from '@tundish/runtime';
+import { Conversation, type GenerationStats, type Session } from '@tundish/runtime';
 import { CHAT_HELP, type ChatRequest, parseChatLine } from '../chat-command.js';
 import { collectTokens } from '../collect-tokens.js';
 import { describeStats } from '../describe-stats.js';
 import { coloursWanted } from '../environment.js';
 import { cliError } from '../errors.js';
-import type { Io } from '../io.js';
+import type { RunnableOptions } from '../executable-container.js';
+import { type Io, ioReporter } from '../io.js';
 import { LineInput } from '../line-input.js';
+import { openRunnable } from '../open-runnable.js';
 import { type SamplingFlags, samplingOf } from '../sampling-flags.js';
-import { toolchainNamed } from '../toolchains.js';
 
-export interface ChatOptions extends SamplingFlags {
-  /** Container folder. */
-  readonly container: string;
+export interface ChatOptions extends SamplingFlags, RunnableOptions {
   /** Text of the system message. */
   readonly system?: string;
-  readonly threads: number;
   readonly json: boolean;
-  readonly signal: AbortSignal;
 }
 
 /** One line of `--json`. */
@@ -40,7 +37,8 @@ const FORGIVEN: readonly string[] = ['RUNTIME_CAPACITY', 'CHAT_TEMPLATE_FAILED']
  *   what a message fails with
  */
 export async function chatCommand(options: ChatOptions, io: Io): Promise<boolean> {
-  const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads });
+  const reporter = ioReporter(io);
+  const session = await openRunnable(options, reporter).finally(() => reporter.close());
   try {
     requireChatTemplate(session);
     const conversation = new Conversation(session, { ...samplingOf(options), ...(options.system === undefined ? {} : { system: options.system }) });

@@ -1,24 +1,21 @@
 /** generate: text from a container, streamed as it is made. */
-import { type GenerationStats, type Prompt, openContainer } from '@tundish/runtime';
+import type { GenerationStats, Prompt } from '@tundish/runtime';
 import { collectTokens } from '../collect-tokens.js';
 import { describeStats } from '../describe-stats.js';
 import { cliError } from '../errors.js';
+import type { RunnableOptions } from '../executable-container.js';
 import { type Io, ioReporter } from '../io.js';
+import { openRunnable } from '../open-runnable.js';
 import { type SamplingFlags, samplingOf } from '../sampling-flags.js';
-import { toolchainNamed } from '../toolchains.js';
 
-export interface GenerateOptions extends SamplingFlags {
-  /** Container folder. */
-  readonly container: string;
+export interface GenerateOptions extends SamplingFlags, RunnableOptions {
   /** Text; absent when `ids` are given. */
   readonly prompt?: string;
   /** Token ids to continue, as they are. */
   readonly ids?: readonly number[];
   /** The prompt is a user message for the container's chat template; else it is text to continue. */
   readonly chat?: boolean;
-  readonly threads: number;
   readonly json: boolean;
-  readonly signal: AbortSignal;
 }
 
 /** What `--json` prints. */
@@ -33,7 +30,7 @@ export interface GenerateReport {
 export async function generateCommand(options: GenerateOptions, io: Io): Promise<GenerateReport> {
   const prompt = promptOf(options);
   const reporter = ioReporter(io);
-  const session = await openContainer(options.container, { toolchain: toolchainNamed, threads: options.threads, reporter }).finally(() => reporter.close());
+  const session = await openRunnable(options, reporter).finally(() => reporter.close());
   try {
     const generation = session.generate(prompt, { ...samplingOf(options), signal: options.signal });
     const { ids, text } = await collectTokens(generation, options.json ? undefined : io);

@@ -7,7 +7,7 @@ import { ensureContainer } from '../../run/container.js';
 import { guarded } from '../guard.js';
 import { requireRunnableModel } from '../runnable.js';
 
-export type ChatOptions = Partial<Omit<ChatRequest, 'container' | 'signal'>> & { readonly model: string };
+export type ChatOptions = Partial<Omit<ChatRequest, 'container' | 'model' | 'signal'>> & { readonly model: string };
 
 export default async function chatExecutor({ model, ...options }: ChatOptions, context: ExecutorContext): Promise<{ success: boolean }> {
   let interrupted = false;
@@ -15,7 +15,7 @@ export default async function chatExecutor({ model, ...options }: ChatOptions, c
     requireRunnableModel(model, context);
     const container = await ensureContainer({ workspaceRoot: context.root, modelRoot: model, signal });
     const { chatCommand, lineIo, processIo } = await import('@tundish/cli');
-    const request = { ...options, container: join(context.root, container.folder), threads: options.threads ?? threadsOf(), json: options.json ?? false, signal };
+    const request = { ...options, container: join(context.root, container.folder), model: { workspaceRoot: context.root, modelRoot: model }, threads: options.threads ?? threadsOf(), json: options.json ?? false, signal };
     const lines = process.stdout.isTTY ? undefined : lineIo(processIo);
     interrupted = await chatCommand(request, lines ?? processIo).finally(() => lines?.flush());
   });
