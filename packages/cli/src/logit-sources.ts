@@ -11,6 +11,8 @@ import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheck
 import type { TensorData } from '@tundish/toolchain';
 import { convertArCl } from '@tundish/transform';
 import { openGraph } from './compiled-graph.js';
+import { type ExecutableRequest, executableContainer } from './executable-container.js';
+import { stageToolchain } from './stage-toolchain.js';
 import { adapters, toolchainNamed } from './toolchains.js';
 
 export interface OpenedSource extends LogitSource {
@@ -57,8 +59,7 @@ export async function stageSource(pipeline: Pipeline, stage: string, tokens: num
   const size = { ar: CHUNK, cl: Math.ceil((tokens + CHUNK) / 32) * 32 };
   const model = convertArCl(await readGraph(input), base, size);
   const executable = await openGraph({
-    toolchain: toolchainNamed(pipeline.lock.stages.convert.toolchain.name),
-    compileOptions: pipeline.lock.stages.compile.options,
+    ...stageToolchain(pipeline.lock),
     model,
     ...size,
     encodings: await readEncodings(model, input),
@@ -80,6 +81,13 @@ export async function stageSource(pipeline: Pipeline, stage: string, tokens: num
 export async function containerSource(pipeline: Pipeline, options: SourceOptions): Promise<OpenedSource> {
   const { folder } = await restoreContainer(pipeline);
   const session = await openContainer(folder, { toolchain: toolchainNamed, threads: options.threads });
+  return engineSource(session.engine, () => session.close());
+}
+
+/** The container of a model for a device, where it runs on this machine. */
+export async function executableSource(request: ExecutableRequest): Promise<OpenedSource> {
+  const { folder } = await executableContainer(request);
+  const session = await openContainer(folder, { toolchain: toolchainNamed, threads: request.threads });
   return engineSource(session.engine, () => session.close());
 }
 

@@ -1,6 +1,6 @@
 /** The verbs that measure: their words, options and help. */
 import { QUANTIZE_RECIPES } from '@tundish/recipe/technique';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { commaWords, everyWord, realNumber, threadsOption, wholeNumber } from './argument-values.js';
 import type { CompareOptions } from './commands/compare.js';
 import type { EvaluateOptions } from './commands/evaluate.js';
@@ -28,6 +28,8 @@ function addEvaluate(program: Command, io: Io, signal: AbortSignal): void {
     .option('--protocol <name>', PROTOCOL_HELP)
     .option('--windows <file>', WINDOWS_HELP)
     .option('--limit <n>', 'score only the first windows, or ask only so many questions at equal distances', wholeNumber)
+    .addOption(new Option('--on <place>', 'of a model for a device: host, our simulation, or emulator, the vendor\'s kernels on this machine, some 30 tokens a second at most; else host').choices(['host', 'emulator']))
+    .option('--chip <name>', 'of a model for several chips: which one; else the first')
     .option('--against <file>', 'hold each artifact also against the one of its name in results that --json printed; refused when anything that decides the numbers differs')
     .option('--choices <file>', 'ask multiple-choice questions instead: MMLU as .csv or .jsonl')
     .option('--examples <file>', 'with --choices: solved questions to put before each one')

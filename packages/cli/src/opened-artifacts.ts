@@ -1,9 +1,12 @@
 /** Opens artifacts beside the checkpoint for as long as something is measured. */
 import type { Reporter } from '@tundish/diagnostics';
 import type { LogitSource } from '@tundish/evaluate';
+import type { Lock } from '@tundish/recipe/lock';
 import type { Pipeline } from '@tundish/stages';
+import { cliError } from './errors.js';
 import { CONTAINER_STAGE } from './evaluated-stages.js';
-import { type OpenedSource, type SourceOptions, checkpointSource, containerSource, stageSource } from './logit-sources.js';
+import { type OpenedSource, type SourceOptions, checkpointSource, containerSource, executableSource, stageSource } from './logit-sources.js';
+import type { Place } from './places.js';
 
 /** How an artifact is opened, by the name that its result gets. */
 export type Openers = ReadonlyMap<string, () => Promise<OpenedSource>>;
@@ -18,11 +21,36 @@ export interface ArtifactRequest {
   readonly reporter: Reporter;
 }
 
-/** The results of `stages`, of `evaluatedStages`, the container under that name. */
-export function stageOpeners({ pipeline, options, tokens }: Pick<ArtifactRequest, 'pipeline' | 'options' | 'tokens'>, stages: readonly string[]): Openers {
-  return new Map(stages.map((stage): [string, () => Promise<OpenedSource>] => (
-    stage === CONTAINER_STAGE ? ['container', () => containerSource(pipeline, options)] : [stage, () => stageSource(pipeline, stage, tokens, options)]
-  )));
+/** Where the container of a model for a device is measured. */
+export interface PlaceOptions {
+  /** Of a model for a device: what computes the container. Absent: our simulation, which takes seconds where the emulator takes minutes. */
+  readonly on?: Exclude<Place, 'genie'>;
+  /** Of a model for several chips: which one the emulator runs; absent: the first. */
+  readonly chip?: string;
+}
+
+interface OpenersRequest extends Omit<ArtifactRequest, 'students' | 'options'> {
+  readonly options: SourceOptions & PlaceOptions;
+}
+
+/**
+ * The results of `stages`, of `evaluatedStages`; the container under that name, or that of the place where it is measured.
+ *
+ * @throws CLI_USAGE for a place that the container cannot be measured on
+ */
+export function stageOpeners({ pipeline, options, tokens, reporter }: OpenersRequest, stages: readonly string[]): Openers {
+  const { on = 'host' } = options;
+  const isForDevice = pipeline.lock.stages.compile.toolchain.name !== 'host';
+  if (!isForDevice) refusePlaces(options, pipeline.lock);
+  const container = (): [string, () => Promise<OpenedSource>] => (
+    isForDevice ? [`container on ${on}`, () => executableSource({ ...pipeline.location, ...options, on, reporter })] : ['container', () => containerSource(pipeline, options)]
+  );
+  return new Map(stages.map((stage): [string, () => Promise<OpenedSource>] => (stage === CONTAINER_STAGE ? container() : [stage, () => stageSource(pipeline, stage, tokens, options)])));
+}
+
+function refusePlaces({ on, chip }: PlaceOptions, { model }: Lock): void {
+  if (chip === undefined && (on === undefined || on === 'host')) return;
+  throw cliError('CLI_USAGE', { what: `--${chip === undefined ? 'on' : 'chip'} has no meaning for ${model}`, why: 'it is built for this machine, with toolchain: host', fix: 'remove it' });
 }
 
 /** Artifacts that are open at once beside the checkpoint: as many as `evaluate` has unless it is asked for more, so that no other measurement needs more memory. */

@@ -6,7 +6,8 @@ import { measureBlocks } from '../block-errors.js';
 import { cliError } from '../errors.js';
 import { CONTAINER_STAGE, evaluatedStages, lastGraphStage } from '../evaluated-stages.js';
 import { evaluationWindows } from '../evaluation-windows.js';
-import { adapters, toolchainNamed } from '../toolchains.js';
+import { stageToolchain } from '../stage-toolchain.js';
+import { adapters } from '../toolchains.js';
 import type { EvaluateOptions } from './evaluate.js';
 
 /** Without a limit: hundreds of positions already tell the blocks apart. */
@@ -22,8 +23,7 @@ export async function evaluateBlocks(options: EvaluateOptions, pipeline: Pipelin
     measured: await pipeline.input({ stage: measuredStage(pipeline, options.stage), subject: null }),
     windows,
     executor: adapters.reference(),
-    toolchain: toolchainNamed(pipeline.lock.stages.convert.toolchain.name),
-    compileOptions: pipeline.lock.stages.compile.options,
+    ...stageToolchain(pipeline.lock),
     threads: options.threads,
     signal: options.signal,
     onBlock: (done, total) => reporter.progress({ work: 'evaluate', label: 'blocks', done, total }),

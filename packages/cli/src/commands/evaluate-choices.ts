@@ -8,7 +8,7 @@ import { cliError } from '../errors.js';
 import type { SourceOptions } from '../logit-sources.js';
 import { commonFields, modelFactsOf, modelTokenizer } from '../model-text.js';
 import { evaluatedStages } from '../evaluated-stages.js';
-import { stageOpeners, withArtifacts } from '../opened-artifacts.js';
+import { type PlaceOptions, stageOpeners, withArtifacts } from '../opened-artifacts.js';
 
 export interface ChoiceOptions {
   /** File of questions: .csv as MMLU's own, or .jsonl. */
@@ -26,10 +26,10 @@ export interface ChoiceOptions {
 const USUAL_SHOTS = 5;
 
 /** @returns what the command prints */
-export async function evaluateChoiceFile(options: ChoiceOptions & SourceOptions & { readonly choices: string; readonly json: boolean }, pipeline: Pipeline, reporter: Reporter): Promise<string> {
+export async function evaluateChoiceFile(options: ChoiceOptions & PlaceOptions & SourceOptions & { readonly choices: string; readonly json: boolean }, pipeline: Pipeline, reporter: Reporter): Promise<string> {
   const { prompts, protocol } = await prepare(options, pipeline);
   const tokens = Math.max(...prompts.map((prompt) => prompt.tokens.length));
-  const openers = stageOpeners({ pipeline, options, tokens }, evaluatedStages(pipeline.lock, options.stage));
+  const openers = stageOpeners({ pipeline, options, tokens, reporter }, evaluatedStages(pipeline.lock, options.stage));
   const results = await withArtifacts({ pipeline, students: openers, options, tokens, reporter }, (teacher, students) => {
     const onQuestion = (done: number, total: number): void => reporter.progress({ work: 'evaluate', label: 'questions', done, total });
     onQuestion(0, prompts.length);

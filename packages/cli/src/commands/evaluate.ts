@@ -10,12 +10,12 @@ import { CONTAINER_STAGE, evaluatedStages } from '../evaluated-stages.js';
 import { type WindowOptions, evaluationWindows, requireContext } from '../evaluation-windows.js';
 import { type Io, ioReporter } from '../io.js';
 import { describeMeasurement, measureStudents } from '../measured-students.js';
-import { stageOpeners } from '../opened-artifacts.js';
+import { type PlaceOptions, stageOpeners } from '../opened-artifacts.js';
 import { adapters } from '../toolchains.js';
 import { evaluateBlocks } from './evaluate-blocks.js';
 import { type ChoiceOptions, evaluateChoiceFile } from './evaluate-choices.js';
 
-export interface EvaluateOptions extends WindowOptions, ChoiceOptions {
+export interface EvaluateOptions extends WindowOptions, ChoiceOptions, PlaceOptions {
   readonly workspaceRoot: string;
   readonly modelRoot: string;
   /** Results to measure, by stage; absent: load, the last graph before arcl, the container. Only these must have been built. */
@@ -56,12 +56,12 @@ async function evaluateModel(options: EvaluateOptions, reporter: Reporter): Prom
 }
 
 /** Options that the chosen measurement would not read. @throws CLI_USAGE */
-function refuseMixtures({ blocks, choices, shots, examples, protocol, windows, against }: EvaluateOptions): void {
+function refuseMixtures({ blocks, choices, shots, examples, protocol, windows, against, on, chip }: EvaluateOptions): void {
   const given = (options: Readonly<Record<string, unknown>>): string | undefined => Object.keys(options).find((name) => options[name] !== undefined);
   const refuse = (name: string | undefined, fix: string): void => {
     if (name !== undefined) throw cliError('CLI_USAGE', { what: `--${name} has no meaning here`, fix });
   };
-  if (blocks === true) refuse(given({ choices, against }), 'remove it, or remove --blocks');
+  if (blocks === true) refuse(given({ choices, against, on, chip }), 'remove it, or remove --blocks');
   if (choices === undefined) refuse(given({ shots, examples }), 'give --choices FILE with it');
   else refuse(given({ protocol, windows, against }), 'remove it, or remove --choices');
 }
@@ -72,7 +72,7 @@ async function evaluateText(options: EvaluateOptions, pipeline: Pipeline, report
   if (stages.includes(CONTAINER_STAGE)) requireContext(pipeline, windows);
   const earlier = options.against === undefined ? undefined : await readEarlier(options.against, protocol);
   const tokens = Math.max(...windows.map(({ length }) => length)) - 1;
-  const students = stageOpeners({ pipeline, options, tokens }, stages);
+  const students = stageOpeners({ pipeline, options, tokens, reporter }, stages);
   const results = await measureStudents({ pipeline, students, options, tokens, reporter, protocol, windows });
   return shown(results, earlier, options.json);
 }
