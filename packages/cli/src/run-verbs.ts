@@ -9,7 +9,7 @@ import { cliError } from './errors.js';
 import { EXIT } from './exit-codes.js';
 import type { Io } from './io.js';
 import { placeOf } from './model-place.js';
-import { PLACES } from './places.js';
+import { PLACES, type Place } from './places.js';
 
 /** Every verb loads its code when it is called. */
 export function addRunVerbs(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
@@ -18,7 +18,7 @@ export function addRunVerbs(program: Command, io: Io, signal: AbortSignal, done:
 }
 
 function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
-  addSampling(program.command('generate'))
+  addSampling(program.command('generate'), PLACES)
     .description('Generates text from a container folder, or from a model where it can run.')
     .argument('[container]', 'folder that the package stage made')
     .option('--prompt <text>', 'text to continue')
@@ -34,7 +34,7 @@ function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
 }
 
 function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
-  addSampling(program.command('chat'))
+  addSampling(program.command('chat'), ['host', 'emulator'])
     .description('Talks with a container folder, or a model, through its chat template, line by line, at a terminal or from a pipe.')
     .argument('[container]', 'folder that the package stage made')
     .option('--system <text>', 'system message that the conversation begins with')
@@ -65,11 +65,11 @@ function runnableOf(container: string | undefined, model: string | undefined, wo
 }
 
 /** What generate and chat have in common. */
-function addSampling(command: Command): Command {
+function addSampling(command: Command, places: readonly Place[]): Command {
   return command
     .option('--model <folder>', 'model project in place of a container, for example models/llama32-htp; what runs here is built from it')
     .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
-    .addOption(new Option('--on <place>', 'of a model for a device: emulator, the vendor\'s kernels on this machine; genie, the vendor\'s runtime over them; host, our simulation').choices(PLACES))
+    .addOption(new Option('--on <place>', `of a model for a device: emulator, the vendor's kernels on this machine;${places.includes('genie') ? ' genie, the vendor\'s runtime over them;' : ''} host, our simulation`).choices(places))
     .option('--chip <name>', 'of a model for several chips: which one; else the first')
     .option('--max-tokens <n>', 'tokens to generate at most', wholeNumber)
     .option('--temperature <t>', 'randomness; 0 is greedy', realNumber)

@@ -101,7 +101,7 @@ describe('model', () => {
       expect(recipe.checkpoint).toBe('./c');
       const uncommented = text.replace(/^# (?=toolchain|optimize|transform|compile|generation)/gm, '');
       const { graphs, optimize, transform, compile, generation } = parseRecipe(Buffer.from(uncommented), 'recipe.yaml').recipe;
-      expect({ graphs, optimize, transform, compile, generation }).toEqual({ graphs: recipe.graphs, optimize: recipe.optimize, transform: { mha2sha: PREFERS_SINGLE_HEADS[recipe.toolchain] }, compile: recipe.compile, generation: recipe.generation });
+      expect({ graphs, optimize, transform, compile, generation }).toEqual({ graphs: recipe.graphs, optimize: recipe.optimize, transform: { mha2sha: PREFERS_SINGLE_HEADS[recipe.toolchain] }, compile: { prepack: true }, generation: recipe.generation });
     }
   });
 });

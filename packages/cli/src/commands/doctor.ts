@@ -4,7 +4,7 @@ import type { Finding } from '../doctor/finding.js';
 import { cacheFindings, memoryFinding, processorFinding } from '../doctor/machine.js';
 import { modelFindings } from '../doctor/models.js';
 import { remoteFindings } from '../doctor/remote.js';
-import { kernelFindings, nodeFinding, nxFinding, qairtFinding, toolchainFindings } from '../doctor/tools.js';
+import { hostFinding, kernelFindings, nodeFinding, nxFinding, qairtFinding } from '../doctor/tools.js';
 import { cacheRootOf } from '../environment.js';
 import type { Io } from '../io.js';
 
@@ -15,8 +15,8 @@ export interface DoctorOptions {
 
 /** @returns exit code: 1 when something is missing that builds need */
 export async function doctorCommand({ workspaceRoot, json }: DoctorOptions, io: Io): Promise<number> {
-  const [toolchains, qairt, kernels, models, remote] = await Promise.all([toolchainFindings(), qairtFinding(), kernelFindings(), modelFindings(workspaceRoot), remoteFindings()]);
-  const findings = [nodeFinding(), nxFinding(workspaceRoot), ...toolchains, qairt, ...kernels, processorFinding(), memoryFinding(), ...cacheFindings(cacheRootOf(workspaceRoot)), ...remote, ...models];
+  const [host, qairt, kernels, models, remote] = await Promise.all([hostFinding(), qairtFinding(), kernelFindings(), modelFindings(workspaceRoot), remoteFindings()]);
+  const findings = [nodeFinding(), nxFinding(workspaceRoot), host, qairt, ...kernels, processorFinding(), memoryFinding(), ...cacheFindings(cacheRootOf(workspaceRoot)), ...remote, ...models];
   const ok = findings.every(({ status }) => status !== 'problem');
   io.out(json ? `${JSON.stringify({ ok, findings }, null, 2)}\n` : describe(findings));
   return ok ? 0 : 1;

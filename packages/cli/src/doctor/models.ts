@@ -5,17 +5,18 @@ import { messageOf, printable } from '@tundish/diagnostics';
 import type { Lock } from '@tundish/recipe/lock';
 import { parseLock } from '@tundish/recipe/parse-lock';
 import { type FoundModel, findModels, modelLayout } from '@tundish/stages/workspace';
-import { hostToolchain } from '@tundish/toolchain-host';
-import { TOOLCHAINS } from '../toolchains.js';
+import { TOOLCHAINS, toolchainVersion } from '../toolchains.js';
 import { type Finding, finding } from './finding.js';
 
 /** One finding a model; none in a workspace without models. */
 export async function modelFindings(workspaceRoot: string): Promise<Finding[]> {
-  const version = await hostToolchain().identity().then((identity) => identity.version, () => undefined);
-  return findModels(workspaceRoot).map((model) => modelFinding(workspaceRoot, model, version));
+  const versions = new Map<string, string | undefined>();
+  // What is wrong with a toolchain has a finding of its own.
+  for (const name of TOOLCHAINS) versions.set(name, await toolchainVersion(name).catch(() => undefined));
+  return findModels(workspaceRoot).map((model) => modelFinding(workspaceRoot, model, versions));
 }
 
-function modelFinding(workspaceRoot: string, model: FoundModel, installed: string | undefined): Finding {
+function modelFinding(workspaceRoot: string, model: FoundModel, versions: ReadonlyMap<string, string | undefined>): Finding {
   const name = `model ${model.name}`;
   const layout = modelLayout(workspaceRoot, model.root);
   const again = `npx nx g @tundish/nx:lock ${model.name}`;
@@ -28,7 +29,9 @@ function modelFinding(workspaceRoot: string, model: FoundModel, installed: strin
   }
   const { toolchain } = lock.stages.compile;
   if (!TOOLCHAINS.includes(toolchain.name)) return finding(name, `wants toolchain ${printable(toolchain.name)}, which is not here`, { status: 'problem', fix: `known toolchains: ${TOOLCHAINS.join(', ')}` });
-  if (installed !== undefined && installed !== toolchain.version) return finding(name, `is pinned to ${printable(toolchain.version)}; installed is ${installed}`, { status: 'problem', fix: `install the pinned version, or ${again}` });
+  const installed = versions.get(toolchain.name);
+  if (installed === undefined) return finding(name, `wants ${printable(toolchain.version)}, which is not installed`, { status: 'warning', fix: toolchain.name === 'host' ? 'run npm ci' : `npx tundish toolchain install ${toolchain.name} --accept-licence` });
+  if (installed !== toolchain.version) return finding(name, `is pinned to ${printable(toolchain.version)}; installed is ${installed}`, { status: 'problem', fix: `install the pinned version, or ${again}` });
   const place = checkpointPlace(lock, layout.root);
   if (place !== undefined && !existsSync(place)) return finding(name, 'its checkpoint is not here', { status: 'warning', fix: `put it at ${place}` });
   return finding(name, `${Object.keys(lock.cells).length} cells for ${toolchain.name} ${toolchain.version}`);

@@ -9,7 +9,6 @@ import { loadKernels } from '@tundish/native';
 import { hostToolchain } from '@tundish/toolchain-host';
 import { SUPPORTED_BUILDS, describeLibraries, findLibraries } from '@tundish/toolchain-qairt';
 import { qairtPlaces } from '../environment.js';
-import { TOOLCHAINS } from '../toolchains.js';
 import { type Finding, finding } from './finding.js';
 
 /** What `engines` of the packages ask for. */
@@ -32,19 +31,15 @@ export function nxFinding(workspaceRoot: string): Finding {
   }
 }
 
-/** One finding a toolchain: what it is, or why it cannot build here. */
-export async function toolchainFindings(): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const name of TOOLCHAINS) {
-    try {
-      const { version, machine, operators } = await hostToolchain().identity();
-      findings.push(finding(`toolchain ${name}`, `${[version, machine, operators].filter(Boolean).join(', ')}: can be built here`));
-    } catch (error) {
-      const fix = error instanceof TundishError ? error.fix : undefined;
-      findings.push(finding(`toolchain ${name}`, `cannot be built here: ${printable(messageOf(error).split('\n', 1)[0] ?? '')}`, { status: 'problem', fix: fix ?? 'run npm ci' }));
-    }
+/** The toolchain that needs nothing but npm. */
+export async function hostFinding(): Promise<Finding> {
+  try {
+    const { version, machine, operators } = await hostToolchain().identity();
+    return finding('toolchain host', `${[version, machine, operators].filter(Boolean).join(', ')}: can be built here`);
+  } catch (error) {
+    const fix = error instanceof TundishError ? error.fix : undefined;
+    return finding('toolchain host', `cannot be built here: ${printable(messageOf(error).split('\n', 1)[0] ?? '')}`, { status: 'problem', fix: fix ?? 'run npm ci' });
   }
-  return findings;
 }
 
 /** The vendor's libraries: which are used, and what they can do. Models for this machine need none, so that their absence is a fact. */
