@@ -6,7 +6,10 @@ import { pathToFileURL } from 'node:url';
 import { silentReporter } from '@tundish/diagnostics';
 import type * as Recipe from '@tundish/recipe';
 import type * as Stages from '@tundish/stages';
+import type { Toolchain } from '@tundish/toolchain';
 import type * as Host from '@tundish/toolchain-host';
+import type * as Qairt from '@tundish/toolchain-qairt';
+import { qairtPlaces } from '@tundish/cli/environment';
 import { CHECKPOINT, NxWorkspace } from '../e2e/nx-workspace.js';
 
 /** One graph of the bundled checkpoint: a build takes seconds. */
@@ -25,6 +28,7 @@ export class Installation {
     readonly stages: typeof Stages,
     readonly host: typeof Host,
     readonly recipe: typeof Recipe,
+    readonly qairt: typeof Qairt,
   ) {}
 
   static async make(): Promise<Installation> {
@@ -34,7 +38,11 @@ export class Installation {
     });
     workspace.linkPackages();
     const load = async (name: string): Promise<unknown> => import(/* @vite-ignore */ pathToFileURL(join(workspace.root, 'node_modules/@tundish', name, 'dist/index.js')).href);
-    return new Installation(workspace, (await load('stages')) as typeof Stages, (await load('toolchain-host')) as typeof Host, (await load('recipe')) as typeof Recipe);
+    return new Installation(workspace, (await load('stages')) as typeof Stages, (await load('toolchain-host')) as typeof Host, (await load('recipe')) as typeof Recipe, (await load('toolchain-qairt')) as typeof Qairt);
+  }
+
+  toolchain(name: string): Toolchain {
+    return name === 'host' ? this.host.hostToolchain() : this.qairt.qairtToolchain(qairtPlaces);
   }
 
   /** A file of an installed package. */
@@ -101,10 +109,10 @@ export class Model {
   }
 
   async lock(): Promise<Recipe.Lock> {
-    const { stages, host, recipe } = this.installation;
+    const { stages, recipe } = this.installation;
     const lock = await stages.resolveLock({
       workspaceRoot: this.root, modelRoot: MODEL_ROOT, cacheRoot: this.cacheRoot, hubCache: join(this.root, 'hub'), hub: { offline: true },
-      toolchainVersion: async () => (await host.hostToolchain().identity()).version,
+      toolchainVersion: async (name) => (await this.installation.toolchain(name).identity()).version,
     });
     writeFileSync(this.path('recipe.lock.json'), recipe.encodeLock(lock));
     return lock;
@@ -116,7 +124,7 @@ export class Model {
     const lock = await this.lock();
     const pipeline = await stages.Pipeline.open({
       workspaceRoot: this.root, modelRoot: MODEL_ROOT, cacheRoot: this.cacheRoot, hubCache: join(this.root, 'hub'),
-      adapters: { toolchain: () => host.hostToolchain(), reference: () => host.hostReference() },
+      adapters: { toolchain: (name) => this.installation.toolchain(name), reference: () => host.hostReference() },
       reporter: silentReporter, signal: new AbortController().signal, threads: 2, inputsInPlace: false, ...change,
     });
     const ran = new Set<string>();

@@ -19,8 +19,6 @@ declare module 'vitest' {
 /** What of the list cannot be tried, and why. */
 export const NOT_APPLICABLE: readonly (readonly [change: string, reason: string])[] = [
   ['LoRA alpha', 'no stage reads adapters'],
-  ['SDK build id at the same path', 'there is no toolchain with an SDK; the version of ONNX Runtime at the same path stands for it'],
-  ['target chip', 'the host compiles for the machine it runs on, whose instruction set has a row'],
   ['seed of the calibration', 'windows lie at equal distances; nothing is drawn'],
 ];
 

@@ -88,7 +88,7 @@ export const lockSchema = z.strictObject({
   // What config.json allows, so that the recipe can be resolved where the checkpoint is not; absent in older locks.
   limits: z.strictObject({ layers: positive, maxPositionEmbeddings: positive }).optional(),
   cells: z.record(text, z.strictObject({ ar: positive, cl: positive, part: positive, parts: positive })),
-  // `chip` where there are several.
+  // `chip` of a build for devices.
   parts: z.record(text, z.strictObject({ chip: text.optional(), part: positive, parts: positive, cells: z.array(text) })),
   stages: z.strictObject({
     load: stage(empty),

@@ -27,9 +27,8 @@ export interface Cell {
 
 /** One part: the cells that share its weights, for one chip. */
 export interface Part {
-  /** `part1of2`; with several chips `part1of2-sm8750`. */
+  /** `part1of2`; for a chip `part1of2-sm8750`. */
   readonly name: string;
-  /** Present where there are several. */
   readonly chip?: string;
   readonly part: number;
   readonly parts: number;
@@ -58,7 +57,7 @@ export function planParts(plan: GraphPlan, chips: readonly string[] = []): Part[
     parts: plan.parts,
     cells: cells.filter((cell) => cell.part === part).map((cell) => cell.name),
   }));
-  return chips.length > 1 ? chips.flatMap(partsOf) : partsOf(undefined);
+  return chips.length > 0 ? chips.flatMap(partsOf) : partsOf(undefined);
 }
 
 function partNumbers(plan: GraphPlan): number[] {

@@ -12,8 +12,8 @@ describe('a recipe for one chip', () => {
     expect(stages.compile.options).toEqual({ chips: [{ name: 'SM8750', vtcmMb: 8, weightSharing: true }], optimizationLevel: 3, dlbc: false });
     expect(stages.package.options).toEqual({ profile: 'burst', domain: 'unsigned', spillFillMb: 0, stopSequences: [] });
     expect(stages.transform.options).toEqual({ mha2sha: true });
-    expect(Object.keys(parts)).toEqual(['part1of2', 'part2of2']);
-    expect(parts['part1of2']).not.toHaveProperty('chip');
+    expect(Object.keys(parts)).toEqual(['part1of2-sm8750', 'part2of2-sm8750']);
+    expect(parts['part1of2-sm8750']).toMatchObject({ chip: 'SM8750', part: 1, parts: 2 });
   });
 
   it('says what the recipe says, under every name of the chip, and is read back', () => {
@@ -31,10 +31,11 @@ describe('a recipe for one chip', () => {
 });
 
 describe('a recipe for several chips', () => {
-  it('has the parts of each, over the same cells', () => {
+  it('has the parts of each, over the same cells, those of the first as without the second', () => {
     const lock = resolve(DEVICE.replace('snapdragon-8-elite', '[sm8750, QCS9075]'));
     expect(Object.keys(lock.parts)).toEqual(['part1of2-sm8750', 'part2of2-sm8750', 'part1of2-qcs9075', 'part2of2-qcs9075']);
     expect(lock.parts['part1of2-qcs9075']).toMatchObject({ chip: 'QCS9075', part: 1, parts: 2, cells: lock.parts['part1of2-sm8750']?.cells });
+    expect(lock.parts).toMatchObject(resolve(DEVICE).parts);
     expect(lock.cells).toEqual(resolve(DEVICE).cells);
     expect(lock.stages.quantize).toEqual(resolve(DEVICE).stages.quantize);
     expect(parseLock(encodeLock(lock), 'recipe.lock.json')).toEqual(lock);

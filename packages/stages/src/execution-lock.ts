@@ -14,7 +14,7 @@ export function emulatorLock(lock: Lock, chip?: string): Lock {
   const options = deviceOptions(lock);
   const chosen = options.chips.find(({ name }) => chip === undefined || name.toLowerCase() === chip.toLowerCase());
   if (chosen === undefined) throw stageError('STAGE_EXECUTION', { what: `${lock.model} is not built for ${printable(chip ?? '')}`, fix: `name one of ${options.chips.map(({ name }) => name).join(', ')}` });
-  return { ...lock, parts: partsOf(lock, chosen.name), stages: { ...lock.stages, compile: { ...compile, options: { ...options, chips: [{ ...chosen, weightSharing: false }] } } } };
+  return { ...lock, parts: Object.fromEntries(partsOf(lock, chosen.name)), stages: { ...lock.stages, compile: { ...compile, options: { ...options, chips: [{ ...chosen, weightSharing: false }] } } } };
 }
 
 /**
@@ -28,7 +28,7 @@ export function simulationLock(lock: Lock, version: string): Lock {
   const toolchain = { name: 'host', version };
   const { convert, compile, package: pack } = lock.stages;
   return {
-    ...lock, parts: partsOf(lock, options.chips[0]?.name),
+    ...lock, parts: Object.fromEntries(partsOf(lock, options.chips[0]?.name).map(([, { part, parts, cells }]) => [`part${part}of${parts}`, { part, parts, cells }])),
     stages: { ...lock.stages, convert: { ...convert, toolchain }, compile: { ...compile, options: { prepack: true }, toolchain }, package: { ...pack, options: {} } },
   };
 }
@@ -39,7 +39,7 @@ function deviceOptions({ model, stages }: Lock): Extract<Lock['stages']['compile
   throw stageError('STAGE_EXECUTION', { what: `${model} is not built for a device`, why: `its toolchain is ${stages.compile.toolchain.name}`, fix: 'write toolchain: qairt and a chipset into its recipe' });
 }
 
-/** Those of one chip, whose container is then the only one. */
-function partsOf({ parts }: Lock, chip: string | undefined): Lock['parts'] {
-  return Object.fromEntries(Object.entries(parts).flatMap(([name, { chip: own, ...part }]) => (own === undefined || own === chip ? [[name, part] as const] : [])));
+/** Those of one chip. */
+function partsOf({ parts }: Lock, chip: string | undefined): [name: string, part: Lock['parts'][string]][] {
+  return Object.entries(parts).filter(([, part]) => part.chip === chip);
 }

@@ -18,9 +18,9 @@ export interface ModelLayout {
   manifest(stage: string, subject: string | null): string;
 }
 
-/** Folder of the container of a chip where a model has several, below that of the model. */
-export function containerFolder(chip: string | undefined): string {
-  return chip?.toLowerCase() ?? '';
+/** Folder of the container of a chip below that of the model; '' where there is one chip, or none. */
+export function containerFolder(chip: string | undefined, chips: number): string {
+  return chips > 1 ? (chip?.toLowerCase() ?? '') : '';
 }
 
 export function modelLayout(workspaceRoot: string, modelRoot: string): ModelLayout {

@@ -38,15 +38,16 @@ export function partOptions({ stages }: Pick<Lock, 'stages'>, { chip: name, cell
   const { options } = stages.compile;
   if (!('chips' in options)) return options;
   const { chips, ...others } = options;
-  const chosen = name === undefined ? chips[0] : chips.find((chip) => chip.name === name);
+  const chosen = chips.find((chip) => chip.name === name);
   if (chosen === undefined) throw stageError('STAGE_SUBJECT_UNKNOWN', { what: `the lock file names no chip ${name ?? ''}`, fix: 'write the lock again: npx nx g @tundish/nx:lock' });
   return { ...others, chip: chosen.name, vtcmMb: chosen.vtcmMb, weightSharing: chosen.weightSharing && cells.length > 1 };
 }
 
 /** What the parts of each container were compiled with, by its folder, '' where there is one: a bundle says it again. */
 function containersOf(lock: Lock): PackageOptions['containers'] {
-  if (!('chips' in lock.stages.compile.options)) return { '': {} };
-  return Object.fromEntries(Object.values(lock.parts).filter(({ part }) => part === 1).map((part) => [containerFolder(part.chip), partOptions(lock, part)]));
+  const { options } = lock.stages.compile;
+  if (!('chips' in options)) return { '': {} };
+  return Object.fromEntries(Object.values(lock.parts).filter(({ part }) => part === 1).map((part) => [containerFolder(part.chip, options.chips.length), partOptions(lock, part)]));
 }
 
 function pairNamed(lock: Lock, unit: Unit): { ar: number; cl: number } {

@@ -10,6 +10,8 @@ export { findLibraries, hasLibrary, installedLibraries, libraryPath, requireLibr
 export type { Installation, LibraryName, LibraryPlaces, QairtLibraries } from './libraries/find.js';
 export { installLibraries, supportedBuild } from './libraries/install.js';
 export type { InstallRequest, InstallResult } from './libraries/install.js';
+export { qairtToolchain } from './toolchain.js';
+export { qairtVersion } from './identity.js';
 export { licenceNotice } from './libraries/licence.js';
 export { inspectContextBinary } from './inspection/context-binary.js';
 export type { BinaryGraph, BinaryQuantization, BinaryTensor, ContextBinary } from './inspection/context-binary.js';

@@ -67,7 +67,7 @@ async function packContainer(context: StageContext, request: Request, folder: st
   const facts = await readJson<ModelFacts>(requireInput(request, 'load'), MODEL_FILE);
   const { dims } = await readJson<Adaptation>(requireInput(request, 'load'), ADAPTATION_FILE);
   const { bundle } = context.adapters.toolchain(request.options.toolchain.name);
-  const own = Object.entries(request.options.parts).filter(([, { chip }]) => containerFolder(chip) === folder);
+  const own = Object.entries(request.options.parts).filter(([, { chip }]) => containerFolder(chip, Object.keys(request.options.containers).length) === folder);
   const parts = await Promise.all(own.map(([name, { part, parts: count }]) => packPart(requireInput(request, `compile/${name}`), part, bundle === undefined ? `part_${part}_of_${count}/` : '')));
   const work: Packing = { request, facts, dims, parts, folder, others: new Set(Object.keys(request.options.parts).filter((name) => !own.some(([mine]) => mine === name))), carried: await carriedFiles(context, request) };
   const files: StageFile[] = [
