@@ -118,7 +118,7 @@ async function describeLock(path: string, bytes: number, content: Uint8Array): P
     facts: [
       ['model', lock.model],
       ['checkpoint', `${lock.source.kind} ${lock.source.location}, ${Object.keys(lock.source.files).length} files, ${formatBytes(sourceBytes)}`],
-      ['graphs', `AR ${ar.join(', ')} x CL ${cl.join(', ')} x ${Object.keys(lock.parts).length} parts = ${Object.keys(lock.cells).length} cells`],
+      ['graphs', `AR ${ar.join(', ')} x CL ${cl.join(', ')} x ${new Set(Object.values(lock.cells).map(({ part }) => part)).size} parts = ${Object.keys(lock.cells).length} cells`],
       ['quantize', JSON.stringify(quantize.options)],
       ['toolchain', `${compile.toolchain.name} ${compile.toolchain.version}`],
     ],

@@ -52,7 +52,7 @@ const QUANTIZED_SHARE = { 4: 0.35, 8: 0.6 };
 
 function estimated(lock: Lock, { stage }: Unit): Prediction {
   const weights = Object.entries(lock.source.files).reduce((sum, [name, { size }]) => (name.endsWith('.safetensors') ? sum + size : sum), 0);
-  const parts = Math.max(1, Object.keys(lock.parts).length);
+  const parts = Object.values(lock.parts)[0]?.parts ?? 1;
   const { options } = lock.stages.quantize;
   const quantized = options === 'none' ? weights : weights * QUANTIZED_SHARE['source' in options ? 4 : options.weights.bits];
   const basis = 'checkpoint size';
