@@ -60,11 +60,18 @@ function meaningOfCode({ call, result }: CallFailure, errors: readonly string[])
   if (result === 3110 || result === 6005) return unsupported(refusedOperations(errors));
   if (result === 14001) return ['QAIRT_CHIP_REFUSED', { what: 'the compiler does not know the chip', fix: 'name a chip that this build of the libraries supports' }];
   if (result === 5000 && says(/newer context binary/)) return ['QAIRT_BINARY_NEWER', { why: 'it was made by a newer build than these libraries are', fix: 'install a newer version: npx tundish toolchain install qairt --accept-licence' }];
-  if (result === 1000 && says(/[Ss]hared weights/)) return ['QAIRT_BINARY_SHARED', { why: 'its graphs share their weights, which only a device can load', fix: 'execute the twin without sharing' }];
+  if (result === 1000 && says(/[Ss]hared weights/)) return ['QAIRT_BINARY_SHARED', SHARED];
   if (call === 'contextCreateFromBinary' || call.startsWith('systemContext')) {
     if (result >= 30_000 && result < 31_000) return ['QAIRT_BINARY_DAMAGED', { why: `it is cut short, damaged, or no context binary (code ${result})`, fix: 'make it anew' }];
   }
   return ['QAIRT_CALL_FAILED', {}];
+}
+
+const SHARED = { why: 'its graphs share their weights, which only a device can load', fix: 'run the model in the emulator, which builds what can be loaded: npx nx run MODEL:generate --on emulator' };
+
+/** Known before the library is asked, which may end the process over it. */
+export function sharedWeights(path: string): TundishError {
+  return qairtError('QAIRT_BINARY_SHARED', { what: 'the binary cannot be executed on this machine', ...SHARED, evidence: { path } });
 }
 
 function unsupported({ nodes, kernels }: Refused): Meaning {
