@@ -2,6 +2,7 @@
 import { type ErrorFacts, type TundishError, printable } from '@tundish/diagnostics';
 import type { QnnLogLine } from '@tundish/native/qnn';
 import { qairtError } from '../libraries/errors.js';
+import { dialogError } from './dialog-failure.js';
 import type { CallFailure } from './protocol.js';
 
 type Code = Parameters<typeof qairtError>[0];
@@ -13,8 +14,15 @@ const SHOWN_LINES = 12;
 /** Said of every graph by build 2.51, and harmless. */
 const HARMLESS = /unexpected GraphHtpSettings option 66/;
 
+/** What was said during a call: through the callback for logs, and on the streams of the process. */
+export interface Said {
+  readonly log: readonly QnnLogLine[];
+  readonly printed: readonly string[];
+}
+
 /** @param subject what was worked on, for people: a file, a graph */
-export function failureError(failure: CallFailure, log: readonly QnnLogLine[], subject: string | undefined): TundishError {
+export function failureError(failure: CallFailure, { log, printed }: Said, subject: string | undefined): TundishError {
+  if (failure.call.startsWith('Genie') && failure.result !== 0) return dialogError(failure, printed, subject);
   const errors = log.filter(({ level, text }) => level === 1 && !HARMLESS.test(text)).map(({ text }) => text.trim());
   const [code, facts] = meaningOf(failure, errors);
   const said = printable(failure.message, 400);
