@@ -25,7 +25,9 @@ export async function writeGenieBundle(libraries: QairtLibraries, parts: readonl
     binaries.push({ path, content: bundleBinary(await inspectContextBinary(path, libraries)) });
   }
   const plan = samplePlan({ parts: binaries.map(({ path, content }) => ({ file: path.slice(folder.length + 1), graphs: content.graphs })) });
-  const files = bundleFiles({ ...plan, checkpoint: { ...plan.checkpoint, tokens: { bos: BOS, eos: [EOS], pad: null } } });
+  // Threads that poll would take the cores from the emulator.
+  const device = { ...plan.device, engine: { ...plan.device.engine, threads: 1, poll: false } };
+  const files = bundleFiles({ ...plan, device, checkpoint: { ...plan.checkpoint, tokens: { bos: BOS, eos: [EOS], pad: null } } });
   for (const { path, bytes } of files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), bytes);

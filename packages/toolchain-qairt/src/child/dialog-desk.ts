@@ -21,19 +21,26 @@ export function dialogAnswers(addon: QnnAddon): DialogAnswers {
     generateText: ({ prompt, maxTokens }) => opened().generateText(prompt, maxTokens),
     encodeText: ({ text }) => opened().encode(text),
     profileDialog: () => opened().profile(),
-    resetDialog: () => nothing(opened().reset()),
-    saveDialog: ({ folder }) => nothing(opened().save(folder)),
-    restoreDialog: ({ folder }) => nothing(opened().restore(folder)),
-    setStopSequences: ({ texts }) => nothing(opened().setStopSequence(JSON.stringify({ 'stop-sequence': texts }))),
+    resetDialog: () => {
+      opened().reset();
+      return null;
+    },
+    saveDialog: ({ folder }) => {
+      opened().save(folder);
+      return null;
+    },
+    restoreDialog: ({ folder }) => {
+      opened().restore(folder);
+      return null;
+    },
+    setStopSequences: ({ texts }) => {
+      opened().setStopSequence(JSON.stringify({ 'stop-sequence': texts }));
+      return null;
+    },
     closeDialog: () => {
       opened().free();
       open = undefined;
       return null;
     },
   };
-}
-
-/** What a call gives that gives nothing: undefined does not cross to another process. */
-function nothing(_done: void): null {
-  return null;
 }

@@ -1,7 +1,7 @@
 /** From what Genie said to an error of ours. Its codes are few: the reason is what it printed. */
 import { type ErrorFacts, type TundishError, printable } from '@tundish/diagnostics';
 import { bundleError } from '../genie/errors.js';
-import type { CallFailure } from './protocol.js';
+import type { CallFailure, Said } from './protocol.js';
 
 type Meaning = readonly [code: Parameters<typeof bundleError>[0], facts: Pick<ErrorFacts, 'what' | 'fix'>];
 
@@ -14,9 +14,9 @@ const TOLD_LINES = 4;
 
 const CREATE_CONFIG = 'GenieDialogConfig_createFromJson';
 
-/** @param printed during the call */
-export function dialogError({ call, result }: CallFailure, printed: readonly string[], subject: string | undefined): TundishError {
-  const lines = [...new Set(printed.map((line) => line.trim()).filter((line) => line !== '' && !HARMLESS.test(line)))];
+export function dialogError({ call, result }: CallFailure, { log, printed }: Said, subject: string | undefined): TundishError {
+  const warnings = new Set(log.filter(({ level }) => level > 1).map(({ text }) => printable(text.trim())));
+  const lines = [...new Set(printed.map((line) => line.trim()))].filter((line) => line !== '' && !HARMLESS.test(line) && !warnings.has(line));
   const [code, facts] = meaningOf(call, result, subject === undefined ? 'the bundle' : printable(subject));
   return bundleError(code, { ...facts, why: lines.length === 0 ? `code ${result}` : reasonOf(lines), evidence: { detail: `${call} gave ${result}`, ...(lines.length === 0 ? {} : { stderr: lines.slice(-SHOWN_LINES) }) } });
 }

@@ -108,6 +108,12 @@ export interface CallFailure {
   readonly message: string;
 }
 
+/** What was said during a call: through the callback for logs, and on the streams of the process. */
+export interface Said {
+  readonly log: readonly QnnLogLine[];
+  readonly printed: readonly string[];
+}
+
 export type Reply = { readonly protocol: number; readonly id: number } & ({ readonly output: unknown } | { readonly failure: CallFailure; readonly log: readonly QnnLogLine[] });
 
 export function isReply(message: unknown): message is Reply {
