@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { bundleError } from '../genie/errors.js';
 import { parseJson } from '../genie/parse-json.js';
 
-/** One query, in the units of Genie. */
+/** One query, in the units of Genie. It counts no token, and no rate, of an answer of a single one. */
 export interface QueryProfile {
   readonly promptTokens: number;
   readonly generatedTokens: number;
@@ -15,7 +15,7 @@ export interface QueryProfile {
 export interface GenieProfile {
   /** Until the dialog could be asked. */
   readonly initTimeUs: number;
-  /** In the order in which they were made; resets are not in it. */
+  /** In the order in which they were made; refused ones are not in it. */
   readonly queries: readonly QueryProfile[];
   /** As Genie gave it. */
   readonly json: string;
@@ -27,7 +27,8 @@ const query = z.object({
   type: z.literal('GenieDialog_query'), 'num-prompt-tokens': measured, 'num-generated-tokens': measured, 'time-to-first-token': measured,
   'prompt-processing-rate': measured, 'token-generation-rate': measured,
 });
-const profile = z.object({ components: z.array(z.object({ type: z.string(), events: z.array(z.union([create, query, z.object({ type: z.string() })])) })) });
+const other = z.object({ type: z.string().refine((type) => type !== 'GenieDialog_create' && type !== 'GenieDialog_query') });
+const profile = z.object({ components: z.array(z.object({ type: z.string(), events: z.array(z.union([create, query, other])) })) });
 
 /** @throws GENIE_CALL_FAILED for a form that is not known */
 export function readProfile(json: string): GenieProfile {
