@@ -1,4 +1,4 @@
-// The module tundish-qnn.node: { version, openBackend, openSystem, genieVersion, takeLog, dieWithParent }, typed in ts/qnn/addon.ts.
+// The module tundish-qnn.node: { version, openBackend, openSystem, genieVersion, openDialog, takeLog, dieWithParent }, typed in ts/qnn/addon.ts.
 #include <napi.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -7,26 +7,12 @@
 #include <cstdio>
 
 #include "backend.h"
-#include "javascript.h"
-#include "library.h"
+#include "genie.h"
 #include "log.h"
 #include "system.h"
 #include "version.h"
 
 namespace {
-
-using tundish::qnn::in_javascript;
-
-// (library) => the version of the Genie API
-Napi::Value genie_version(const Napi::CallbackInfo& info) {
-  return in_javascript(info.Env(), [&]() -> Napi::Value {
-    const std::string path = tundish::qnn::text_at(info, 0);
-    void* library = tundish::qnn::load_library(path);
-    const auto number = [&](const char* symbol) { return reinterpret_cast<uint32_t (*)()>(tundish::qnn::exported(library, symbol, path))(); };
-    const tundish::qnn::abi::Version version{number("Genie_getApiMajorVersion"), number("Genie_getApiMinorVersion"), number("Genie_getApiPatchVersion")};
-    return Napi::String::New(info.Env(), tundish::qnn::text_of(version));
-  });
-}
 
 Napi::Value take_log(const Napi::CallbackInfo& info) {
   Napi::Array lines = Napi::Array::New(info.Env());
@@ -52,7 +38,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", TUNDISH_QNN_VERSION);
   exports.Set("openBackend", Napi::Function::New(env, tundish::qnn::open_backend, "openBackend"));
   exports.Set("openSystem", Napi::Function::New(env, tundish::qnn::open_system, "openSystem"));
-  exports.Set("genieVersion", Napi::Function::New(env, genie_version, "genieVersion"));
+  exports.Set("genieVersion", Napi::Function::New(env, tundish::qnn::genie_version, "genieVersion"));
+  exports.Set("openDialog", Napi::Function::New(env, tundish::qnn::open_dialog, "openDialog"));
   exports.Set("takeLog", Napi::Function::New(env, take_log, "takeLog"));
   exports.Set("dieWithParent", Napi::Function::New(env, die_with_parent, "dieWithParent"));
   return exports;

@@ -10,7 +10,8 @@
 namespace tundish::qnn {
 namespace {
 
-constexpr size_t kMostLines = 1000;
+constexpr size_t kMostLines = 20'000;
+constexpr uint32_t kWarning = 2;
 
 std::mutex mutex;
 std::deque<LogLine> lines;
@@ -27,6 +28,8 @@ void write_log(const char* format, uint32_t level, uint64_t, va_list arguments) 
   const std::lock_guard lock(mutex);
   if (lines.size() == kMostLines) lines.pop_front();
   lines.push_back({level, std::string(text, length)});
+  // Lines of less weight would push the last words of a process out of what its parent keeps.
+  if (level > kWarning) return;
   text[length] = '\n';
   // One call, so that lines of several threads stay whole; nobody can be told that it failed.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, length + 1);

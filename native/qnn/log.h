@@ -1,4 +1,4 @@
-// What the libraries log, from any of their threads: the last lines in memory, and each on stderr for whoever survives a crash.
+// What the libraries log, from any of their threads: the last lines in memory, errors and warnings also on stderr for whoever survives a crash.
 #pragma once
 
 #include <cstdarg>
@@ -17,7 +17,7 @@ struct LogLine {
 // The callback that logCreate takes.
 void write_log(const char* format, uint32_t level, uint64_t timestamp, va_list arguments);
 
-// The lines since the last call, at most 1000 of them, oldest first.
+// The lines since the last call, at most 20,000 of them, oldest first.
 std::vector<LogLine> take_log();
 
 }  // namespace tundish::qnn

@@ -1,4 +1,4 @@
 // Version of the calls into tundish-qnn.node; ts/qnn/addon.ts carries the same text.
 #pragma once
 
-#define TUNDISH_QNN_VERSION "tundish-qnn-1"
+#define TUNDISH_QNN_VERSION "tundish-qnn-2"

@@ -7,12 +7,13 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { messageOf, printable } from '@tundish/diagnostics';
 import type { QnnBinaryInfo, QnnGraphInfo, QnnTensorInfo } from './binary-info.js';
+import type { QnnDialog } from './dialog.js';
 import type { QnnData, QnnGraphOptions, QnnOperation, QnnTensor } from './tensor.js';
 
 /** Version of the calls into the addon; qnn/version.h carries the same text. */
-export const QNN_ADDON_VERSION = 'tundish-qnn-1';
+export const QNN_ADDON_VERSION = 'tundish-qnn-2';
 
-/** Thrown by every function below: `call` names what failed, `result` is the code of the library or 0. */
+/** Thrown by every function below: `call` names what failed, `result` is the code of the library (negative ones are Genie's) or 0. */
 export interface QnnCallError extends Error {
   readonly call: string;
   readonly result: number;
@@ -72,6 +73,8 @@ export interface QnnAddon {
   openBackend(library: string, logLevel: number): QnnBackend;
   openSystem(library: string): QnnSystem;
   genieVersion(library: string): string;
+  /** @param config text of genie_config.json; its paths are relative to the working directory */
+  openDialog(library: string, config: string, logLevel: number): QnnDialog;
   /** What was logged since the last call, by any thread. */
   takeLog(): QnnLogLine[];
   /** From now on the kernel ends this process when `parent`, its parent, ends. */
@@ -100,5 +103,5 @@ export function openQnnAddon(path: string = qnnAddonPath()): { readonly addon: Q
 function isAddon(value: unknown): value is QnnAddon {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Partial<QnnAddon>;
-  return typeof fields.version === 'string' && typeof fields.openBackend === 'function' && typeof fields.openSystem === 'function';
+  return typeof fields.version === 'string' && typeof fields.openBackend === 'function' && typeof fields.openSystem === 'function' && typeof fields.openDialog === 'function';
 }

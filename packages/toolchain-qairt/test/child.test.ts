@@ -204,6 +204,7 @@ describe.skipIf(!isHere)('a call that does not fit', () => {
     withProcess({}, async (child) => {
       expect((await failureOf(child.call('finalize', { graph: 3 }))).message).toContain('there is no graph 3');
       expect((await failureOf(child.call('createContext', { weightSharing: true }))).message).toContain('no backend has been opened');
+      expect((await failureOf(child.call('resetDialog', {}))).message).toContain('no dialog is open');
       expect((await failureOf(child.call('constructor' as never, {} as never, { deadlineMs: 5000 }))).message).toContain('there is no call constructor');
     }));
 });

@@ -2,11 +2,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { type TundishError, messageOf, printable } from '@tundish/diagnostics';
 import { qairtError } from '../libraries/errors.js';
+import { DIALOG_DEADLINE_MS } from './dialog-calls.js';
 import { failureError } from './failure.js';
 import { OutputTail } from './output-tail.js';
 import { type CallName, type Calls, DEADLINE_MS, PROTOCOL, isReply } from './protocol.js';
 
 export interface ChildOptions {
+  /** Its working folder; that of this process when absent. */
+  readonly folder?: string;
   /** Folders that the loader searches for libraries that name no folder of their own. */
   readonly searchFolders?: readonly string[];
   /** Aborting kills the process, whatever it does. */
@@ -44,11 +47,11 @@ export class Child {
   #nextId = 1;
   #end: TundishError | undefined;
 
-  constructor({ searchFolders = [], signal, environment = {}, program = new URL('./main.js', import.meta.url) }: ChildOptions = {}) {
+  constructor({ folder, searchFolders = [], signal, environment = {}, program = new URL('./main.js', import.meta.url) }: ChildOptions = {}) {
     this.#signal = signal;
     // No options of our own process: a debugger's port or a test runner's loader has no business there.
     this.#process = fork(program, [], {
-      serialization: 'advanced', execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      ...(folder === undefined ? {} : { cwd: folder }), serialization: 'advanced', execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...environment, ...(searchFolders.length === 0 ? {} : { LD_LIBRARY_PATH: searchFolders.join(':') }) },
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => this.#tail.add(text));
@@ -114,8 +117,12 @@ export class Child {
     }
     this.#pending.delete(message.id);
     clearTimeout(waiting.timer);
-    if ('failure' in message) waiting.fail(failureError(message.failure, message.log, waiting.subject));
-    else waiting.settle(message.output);
+    // What was printed before the answer lies in its pipe: it is read in this round of events, and the next belongs to another call.
+    setImmediate(() => {
+      const printed = this.#tail.takeNew();
+      if ('failure' in message) waiting.fail(failureError(message.failure, { log: message.log, printed }, waiting.subject));
+      else waiting.settle(message.output);
+    });
   }
 
   #finish(reason: TundishError): void {
@@ -141,7 +148,8 @@ export class Child {
     const during = waiting === undefined ? '' : ` in ${waiting.call}${waiting.subject === undefined ? '' : ` of ${printable(waiting.subject)}`}`;
     const evidence = { stderr: this.#tail.lines(SHOWN_LINES) };
     if (deadly === 'SIGKILL') return qairtError('QAIRT_KILLED', { what: `the process that calls the vendor's libraries was killed${during}`, why: 'nobody here did that: mostly the kernel does, when memory runs out', evidence, fix: 'give the machine more memory, or cut the model into more parts' });
-    return qairtError('QAIRT_CRASHED', { what: `the vendor's library ended its process${during}`, why: deadly === null ? `exit code ${code}` : `signal ${deadly}`, evidence });
+    const why = deadly === null ? `exit code ${code}` : `signal ${deadly}`;
+    return qairtError('QAIRT_CRASHED', { what: `the vendor's library ended its process${during}`, why, evidence, ...(waiting !== undefined && waiting.call in DIALOG_DEADLINE_MS ? { fix: 'docs/genie-runtime.md names what ends the process of a dialog' } : {}) });
   }
 }
 

@@ -1,7 +1,10 @@
 /** The child's side of every call: the addon's objects by the numbers that the parent knows them by. */
 import type { QnnAddon, QnnBackend, QnnContext, QnnGraph, QnnLogLine } from '@tundish/native/qnn';
 import { composeInto } from '../compose/compose-into.js';
+import type { DialogCalls } from './dialog-calls.js';
+import { dialogAnswers } from './dialog-desk.js';
 import type { CallName, Calls } from './protocol.js';
+import { refusal } from './refusal.js';
 
 type Answers = { readonly [Name in CallName]: (input: Calls[Name]['input']) => Calls[Name]['output'] };
 
@@ -10,7 +13,11 @@ export class Desk {
   readonly #contexts: QnnContext[] = [];
   readonly #graphs: QnnGraph[] = [];
 
-  constructor(private readonly addon: QnnAddon) {}
+  readonly #answers: Answers;
+
+  constructor(private readonly addon: QnnAddon) {
+    this.#answers = { ...this.#graphAnswers, ...dialogAnswers(addon) };
+  }
 
   answer<Name extends CallName>(name: Name, input: Calls[Name]['input']): Calls[Name]['output'] {
     if (!Object.hasOwn(this.#answers, name)) throw refusal(`there is no call ${String(name)}`);
@@ -21,7 +28,7 @@ export class Desk {
     return this.addon.takeLog();
   }
 
-  readonly #answers: Answers = {
+  readonly #graphAnswers: Omit<Answers, keyof DialogCalls> = {
     openBackend: ({ library, logLevel, soc }) => {
       if (this.#backend !== undefined) throw refusal('this process has a backend already');
       const backend = this.addon.openBackend(library, logLevel);
@@ -73,8 +80,4 @@ export class Desk {
     if (graph === undefined) throw refusal(`there is no graph ${handle}`);
     return graph;
   }
-}
-
-function refusal(message: string): Error {
-  return Object.assign(new Error(message), { call: 'arguments', result: 0 });
 }

@@ -1,8 +1,8 @@
 /** From what a library said to an error of ours: codes, and the lines of the log that tell two causes of one code apart. */
 import { type ErrorFacts, type TundishError, printable } from '@tundish/diagnostics';
-import type { QnnLogLine } from '@tundish/native/qnn';
 import { qairtError } from '../libraries/errors.js';
-import type { CallFailure } from './protocol.js';
+import { dialogError } from './dialog-failure.js';
+import type { CallFailure, Said } from './protocol.js';
 
 type Code = Parameters<typeof qairtError>[0];
 type Meaning = readonly [code: Code, facts: Partial<ErrorFacts>];
@@ -14,13 +14,14 @@ const SHOWN_LINES = 12;
 const HARMLESS = /unexpected GraphHtpSettings option 66/;
 
 /** @param subject what was worked on, for people: a file, a graph */
-export function failureError(failure: CallFailure, log: readonly QnnLogLine[], subject: string | undefined): TundishError {
-  const errors = log.filter(({ level, text }) => level === 1 && !HARMLESS.test(text)).map(({ text }) => text.trim());
+export function failureError(failure: CallFailure, said: Said, subject: string | undefined): TundishError {
+  if (failure.call.startsWith('Genie') && failure.result !== 0) return dialogError(failure, said, subject);
+  const errors = said.log.filter(({ level, text }) => level === 1 && !HARMLESS.test(text)).map(({ text }) => text.trim());
   const [code, facts] = meaningOf(failure, errors);
-  const said = printable(failure.message, 400);
+  const message = printable(failure.message, 400);
   return qairtError(code, {
     what: `${failure.call} failed${subject === undefined ? '' : ` on ${printable(subject)}`}`,
-    why: failure.result === 0 ? said : `code ${failure.result}${said === '' ? '' : `, ${said}`}`,
+    why: failure.result === 0 ? message : `code ${failure.result}${message === '' ? '' : `, ${message}`}`,
     ...facts,
     evidence: { ...(failure.result === 0 ? {} : { detail: `${failure.call} gave ${failure.result}` }), ...(errors.length === 0 ? {} : { stderr: [...new Set(errors)].slice(-SHOWN_LINES).map((line) => printable(line, 300)) }) },
   });

@@ -1,9 +1,10 @@
 /** What parent and child say to each other: one request, one reply, in order. Handles are numbers that the child gave out. */
 import type { QnnBinaryInfo, QnnData, QnnGraphInfo, QnnGraphOptions, QnnLogLine, QnnOperation, QnnTensor, QnnTensorInfo } from '@tundish/native/qnn';
 import type { QnnGraphPlan } from '../compose/plan.js';
+import { DIALOG_DEADLINE_MS, type DialogCalls } from './dialog-calls.js';
 
 /** Both sides must have the same: they may come from two installations. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Least important level that is logged where nobody wants to read along. */
 export const ERRORS_ONLY = 1;
@@ -46,7 +47,7 @@ export interface ComposePlan {
 }
 
 /** Every call: what it takes, what it gives. */
-export interface Calls {
+export interface Calls extends DialogCalls {
   readonly openBackend: { readonly input: OpenBackend; readonly output: BackendInfo };
   /** Names of the operations that the backend lists. */
   readonly operations: { readonly input: Record<string, never>; readonly output: string[] };
@@ -91,6 +92,7 @@ export const DEADLINE_MS: Readonly<Record<CallName, number>> = {
   inspect: 60_000,
   systemVersion: 60_000,
   genieVersion: 60_000,
+  ...DIALOG_DEADLINE_MS,
 };
 
 export interface Request {
@@ -104,16 +106,22 @@ export interface Request {
 export interface CallFailure {
   /** Function of the library, or `addon`, `load`, `version`, `arguments`, or what was done with a file. */
   readonly call: string;
-  /** The library's code; 0 where none answered. */
+  /** The library's code, negative ones are Genie's; 0 where none answered. */
   readonly result: number;
   readonly message: string;
 }
 
-export type Reply = { readonly protocol: number; readonly id: number; readonly log: readonly QnnLogLine[] } & ({ readonly output: unknown } | { readonly failure: CallFailure });
+/** What was said during a call: through the callback for logs, and on the streams of the process. */
+export interface Said {
+  readonly log: readonly QnnLogLine[];
+  readonly printed: readonly string[];
+}
+
+export type Reply = { readonly protocol: number; readonly id: number } & ({ readonly output: unknown } | { readonly failure: CallFailure; readonly log: readonly QnnLogLine[] });
 
 export function isReply(message: unknown): message is Reply {
   if (typeof message !== 'object' || message === null) return false;
   const { protocol, id, log, failure } = message as { protocol?: unknown; id?: unknown; log?: unknown; failure?: Partial<CallFailure> };
-  if (protocol !== PROTOCOL || typeof id !== 'number' || !Array.isArray(log)) return false;
-  return 'output' in message || (typeof failure?.call === 'string' && typeof failure.result === 'number' && typeof failure.message === 'string');
+  if (protocol !== PROTOCOL || typeof id !== 'number') return false;
+  return 'output' in message || (Array.isArray(log) && typeof failure?.call === 'string' && typeof failure.result === 'number' && typeof failure.message === 'string');
 }

@@ -1,4 +1,4 @@
-/** What is wrong with a bundle, or keeps one from being written; the lint makes its findings from these codes. */
+/** What is wrong with a bundle, keeps one from being written, or makes Genie refuse it; the lint makes its findings from these codes. */
 import { declareErrors } from '@tundish/diagnostics';
 
 export const bundleError = declareErrors({
@@ -32,5 +32,9 @@ export const bundleError = declareErrors({
   GENIE_CL_TWICE_AR: 'A graph has a context length of twice its tokens a pass.',
   GENIE_LORA_INPUTS: 'The configuration names adapters, and no graph takes any.',
   GENIE_LORA_ALPHA: 'The strength of adapters is not an input of one value.',
+  GENIE_CALL_FAILED: 'Genie refused a call on a dialog.',
+  GENIE_CONTEXT_FULL: 'A prompt and its answer do not fit into the context of a bundle.',
+  GENIE_DIALOG_REFUSED: 'Genie makes no dialog from a bundle.',
+  GENIE_TOKENIZER_DAMAGED: 'The tokenizer of a bundle is not JSON.',
   GENIE_LORA_FILE: 'A weight of an adapter is missing or has another size than its input.',
 });
