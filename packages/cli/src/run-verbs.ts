@@ -1,8 +1,9 @@
 /** The verbs that run a model: their words, options and help. */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
+import { everyWord, realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
 import { CHAT_HELP } from './chat-command.js';
+import type { AcceptOptions } from './commands/accept.js';
 import type { ChatOptions } from './commands/chat.js';
 import type { GenerateOptions } from './commands/generate.js';
 import { cliError } from './errors.js';
@@ -15,6 +16,7 @@ import { PLACES, type Place } from './places.js';
 export function addRunVerbs(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
   addGenerate(program, io, signal);
   addChat(program, io, signal, done);
+  addAccept(program, io, signal, done);
 }
 
 function addGenerate(program: Command, io: Io, signal: AbortSignal): void {
@@ -46,6 +48,28 @@ function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: num
       done((await chatCommand({ ...options, ...runnableOf(container, model, workspace), signal }, io)) ? EXIT.interrupted : EXIT.ok);
     });
 }
+
+const ACCEPTED_PROMPT = 'Once upon a time';
+
+function addAccept(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
+  program
+    .command('accept')
+    .description("Has the vendor's own runtime load the bundle of a model for a device, in the emulator, and continue prompts: its tokens must be those of our runner.")
+    .argument('<model>', 'folder of the model project, for example models/llama32-htp')
+    .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
+    .option('--prompt <text>', `text to continue greedily; may be given several times; else ${JSON.stringify(ACCEPTED_PROMPT)}`, everyWord)
+    .option('--max-tokens <n>', 'tokens of an answer', wholeNumber, 16)
+    .option('--chip <name>', 'of a model for several chips: which one; else the first')
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON object', false)
+    .addHelpText('after', '\nExample:\n  npx tundish accept models/llama32-htp --prompt "And God said" --max-tokens 64\n\nExits with 1 when a token differs, or the lint of bundles finds something.')
+    .action(async (model: string, { workspace, prompt, ...options }: AcceptFlags) => {
+      const { acceptCommand } = await import('./commands/accept.js');
+      done(await acceptCommand({ ...options, prompts: prompt ?? [ACCEPTED_PROMPT], ...placeOf(workspace, model), signal }, io));
+    });
+}
+
+type AcceptFlags = Omit<AcceptOptions, 'prompts' | 'workspaceRoot' | 'modelRoot' | 'signal'> & { readonly workspace: string; readonly prompt?: readonly string[] };
 
 type GenerateFlags = Omit<GenerateOptions, 'container' | 'model' | 'signal'> & RunnableFlags;
 

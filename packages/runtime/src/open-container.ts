@@ -2,7 +2,7 @@
 import { partFiles, readContainer } from '@tundish/container';
 import type { Container } from '@tundish/container';
 import { type Reporter, silentReporter } from '@tundish/diagnostics';
-import { loadTokenizer } from '@tundish/tokenizer';
+import { type Tokenizer, loadTokenizer } from '@tundish/tokenizer';
 import type { Executable, Toolchain } from '@tundish/toolchain';
 import { runtimeError } from './errors.js';
 import { Session } from './session.js';
@@ -27,9 +27,7 @@ export async function openContainer(folder: string, options: OpenContainerOption
   const { manifest } = container;
   const toolchain = await options.toolchain(manifest.toolchain.name);
   await requireSameToolchain(container, toolchain);
-  const tokenizer = Object.hasOwn(manifest.files, 'tokenizer.json')
-    ? await loadTokenizer(container.folder, { vocabSize: manifest.vocabularySize, eosTokenIds: manifest.tokens.eos })
-    : undefined;
+  const tokenizer = await containerTokenizer(container);
   const executables: Executable[] = [];
   const report = (): void => (options.reporter ?? silentReporter).progress({ work: 'loading', label: 'parts', done: executables.length, total: manifest.parts.length });
   try {
@@ -46,6 +44,12 @@ export async function openContainer(folder: string, options: OpenContainerOption
     await Promise.allSettled(executables.map((executable) => executable.close()));
     throw error;
   }
+}
+
+/** Undefined where the checkpoint had none. @throws TundishError TOKENIZER_* */
+export async function containerTokenizer({ folder, manifest }: Container): Promise<Tokenizer | undefined> {
+  if (!Object.hasOwn(manifest.files, 'tokenizer.json')) return undefined;
+  return loadTokenizer(folder, { vocabSize: manifest.vocabularySize, eosTokenIds: manifest.tokens.eos });
 }
 
 // Compiled bytes are laid out for one version of the libraries and one kind of machine; others may read them wrongly in silence.

@@ -5,6 +5,7 @@ import type { Tokenizer } from '@tundish/tokenizer';
 import { Engine } from './engine.js';
 import { runtimeError } from './errors.js';
 import type { GenerateOptions, GeneratedToken, Generation, GenerationStats, Prompt, StopReason } from './generation.js';
+import { promptIds } from './prompt-ids.js';
 import { GREEDY, Sampler } from './sampler.js';
 import { Stopwatch } from './stopwatch.js';
 
@@ -55,18 +56,8 @@ export class Session {
    *
    * @throws TundishError RUNTIME_TOKENIZER_MISSING, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, CHAT_TEMPLATE_LIMIT
    */
-  async promptIds(prompt: Prompt): Promise<readonly number[]> {
-    if (typeof prompt !== 'string' && 'ids' in prompt) return prompt.ids;
-    const { tokenizer } = this;
-    if (tokenizer === undefined) {
-      throw runtimeError('RUNTIME_TOKENIZER_MISSING', {
-        what: 'the container has no tokenizer.json, so it cannot read text',
-        evidence: { path: this.container.folder },
-        fix: 'give token ids, or put the tokenizer.json of the model into the checkpoint folder and build again',
-      });
-    }
-    if (typeof prompt === 'string') return tokenizer.encode(prompt);
-    return tokenizer.encode(await tokenizer.renderChat(prompt.messages), { addSpecialTokens: false });
+  promptIds(prompt: Prompt): Promise<readonly number[]> {
+    return promptIds(this.container, this.tokenizer, prompt);
   }
 
   /** Refuses before anything runs what `generate` would refuse: @throws TundishError RUNTIME_OPTION_INVALID */
