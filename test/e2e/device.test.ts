@@ -62,6 +62,17 @@ describe.skipIf(real.length === 0)('a model for a device', () => {
     expect(host?.ids).toEqual(emulator?.ids);
   });
 
+  it('is accepted by the vendor\'s runtime, token for token', async () => {
+    const { code, output } = await workspace.nx(['run', 'phone:verify', '--prompt', 'And God said', '--max-tokens', '12']);
+    expect(output).toMatch(/rules, no finding/);
+    expect(output).toMatch(/tokens {3}12 of 12 equal behind "And God said"/);
+    expect(output).toMatch(/ar32_cl512_2_of_2: [\d.]+ MiB by its own estimate/);
+    expect(code).toBe(0);
+    const genie = generated(await workspace.tundish(['generate', '--model', 'models/phone', '--on', 'genie', '--prompt', 'And God said', '--max-tokens', '12', '--json']));
+    const ours = generated(await workspace.tundish(['generate', '--model', 'models/phone', '--prompt', 'And God said', '--max-tokens', '12', '--json']));
+    expect(genie).toMatchObject({ ids: ours.ids, text: ours.text });
+  });
+
   it('is measured where it is said to be', async () => {
     const { output } = await workspace.tundish(['evaluate', 'models/phone', '--limit', '1', '--stage', 'package', '--on', 'emulator', '--json']);
     const [result] = JSON.parse(output.slice(output.indexOf('[\n'))) as { subject: string; meanKl: number }[];

@@ -1,4 +1,6 @@
 /** The commands as functions, for the Nx executors. */
+export { acceptCommand } from './commands/accept.js';
+export type { AcceptOptions, AcceptReport } from './commands/accept.js';
 export { buildCommand } from './commands/build.js';
 export type { BuildOptions } from './commands/build.js';
 export { chatCommand } from './commands/chat.js';

@@ -24,6 +24,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, rea
   const after = (...stages: StageName[]): string[] => stages.flatMap((stage) => customStagesAfter(plan, stage));
   const custom = after('load', 'optimize', 'quantize', 'arcl');
   const kernels = nativeBuild(workspaceRoot);
+  const isDevice = Object.values(plan.parts).some(({ chip }) => chip !== undefined);
   return {
     name: model.name,
     projectType: 'application',
@@ -39,12 +40,13 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, rea
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
       chat: commandTarget('chat', model, 'chat', 'A conversation with the container: type a message, or /help.'),
       evaluate: commandTarget('evaluate', model, 'evaluate', 'Perplexity, KL divergence and top-1 agreement against the checkpoint, after load, quantize and compile.'),
+      ...(isDevice ? { verify: commandTarget('verify', model, 'verify', "Has the vendor's runtime accept the bundle: its tokens must be those of our runner.") } : {}),
       compare: commandTarget('compare', model, 'compare', 'Several recipes over this checkpoint side by side: --recipes minmax,fast', kernels === undefined ? [] : [kernels]),
     },
     metadata: {
       technologies: ['tundish'],
       description: `Builds ${model.root}/recipe.yaml: one checkpoint in, one container out. Start with: npx nx run ${model.name}:compile`,
-      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', 'compare'] },
+      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', ...(isDevice ? ['verify'] : []), 'compare'] },
     },
   };
 }
