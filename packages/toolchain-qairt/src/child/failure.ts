@@ -65,6 +65,7 @@ function meaningOfCode({ call, result }: CallFailure, errors: readonly string[])
   if (call === 'contextCreateFromBinary' || call.startsWith('systemContext')) {
     if (result >= 30_000 && result < 31_000) return ['QAIRT_BINARY_DAMAGED', { why: `it is cut short, damaged, or no context binary (code ${result})`, fix: 'make it anew' }];
   }
+  if (call === 'graphFinalize' && says(/Serialization of graph .* failed/)) return ['QAIRT_FILE', { why: 'the library could not write it: mostly the disk is full', fix: 'make room and write it again' }];
   return ['QAIRT_CALL_FAILED', {}];
 }
 
