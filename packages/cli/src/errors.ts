@@ -12,6 +12,7 @@ export const cliError = declareErrors({
   CLI_CHAT_TEMPLATE: 'A container without a chat template was asked to chat.',
   CLI_INSPECT_MISSING: 'What inspect was asked about is no path and no model.',
   CLI_INSPECT_UNKNOWN: 'A file or folder is of no kind that inspect knows.',
+  CLI_INSPECT_SKETCH: 'A picture was asked for of what has no compiled graphs, or none that can be read.',
   CLI_INSPECT_LARGE: 'A file without a header is too large to be inspected.',
   CLI_ATTACH_EMPTY: 'A folder that is to be attached holds no cache entry.',
   CLI_NX: 'A command needs Nx to plan tasks, and it cannot be started or fails.',

@@ -17,6 +17,7 @@ export { inspectContextBinary } from './inspection/context-binary.js';
 export type { BinaryGraph, BinaryQuantization, BinaryTensor, ContextBinary } from './inspection/context-binary.js';
 export { inspectDlc } from './inspection/dlc.js';
 export type { DlcInfo } from './inspection/dlc.js';
+export { dlcGraphs } from './inspection/dlc-graphs.js';
 export { ELEMENT_CODES, TENSOR_KINDS, elementName, elementsOf } from './inspection/element-types.js';
 export type { ElementType } from './inspection/element-types.js';
 export { openBinary } from './inspection/open-binary.js';

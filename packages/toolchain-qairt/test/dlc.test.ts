@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { chipBySoc } from '@tundish/recipe/chips';
+import { chipByName } from '@tundish/recipe/chips';
 import { type QairtLibraries, type QnnGraphPlan, compareDlc, composeGraph, describeLibraries, exportDlc, inspectDlc, writeDlc } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
@@ -11,7 +11,7 @@ import { realLibraries } from './real-libraries.js';
 import { onSmallDisk } from './small-disk.js';
 
 const real = realLibraries();
-const OPTIONS = { chip: chipBySoc(69), graph: { optimization: 3, vtcmMegabytes: 8 } };
+const OPTIONS = { chip: chipByName('SM8750'), graph: { optimization: 3, vtcmMegabytes: 8 } };
 
 interface Planned {
   readonly plan: QnnGraphPlan;

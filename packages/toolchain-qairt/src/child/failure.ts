@@ -53,6 +53,7 @@ function meaningOfLoading(message: string): Meaning {
 
 function meaningOfCode({ call, result }: CallFailure, errors: readonly string[]): Meaning {
   const says = (pattern: RegExp): boolean => errors.some((line) => pattern.test(line));
+  if (call === 'dlcComposeGraphs') return ['QAIRT_DLC_FORM', { fix: 'read containers of QAIRT 2 and later with these libraries, older ones with their own tools' }];
   if (result === 1002) {
     const refused = refusedOperations(errors);
     if (refused.nodes.length + refused.kernels.length > 0) return unsupported(refused);

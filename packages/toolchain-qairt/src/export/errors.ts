@@ -4,6 +4,5 @@ import { declareErrors } from '@tundish/diagnostics';
 export const exportError = declareErrors({
   QAIRT_DLC_BUILD: 'A build of the libraries cannot write a deep learning container with these weights.',
   QAIRT_DLC_DIFFERS: 'A deep learning container does not hold the graph that was written.',
-  QAIRT_DLC_FORM: 'A deep learning container is of a form whose graphs the libraries do not compose.',
   QAIRT_EXPORT_TYPE: 'ONNX has no element type for a tensor of a compiled graph.',
 });
