@@ -10,6 +10,7 @@ export const cliError = declareErrors({
   CLI_EVALUATE_CONTEXT: 'The windows of an evaluation are longer than the model or its container reaches.',
   CLI_COMPARE_CHECKPOINT: 'A recipe that was to be compared is of another checkpoint.',
   CLI_CHAT_TEMPLATE: 'A container without a chat template was asked to chat.',
+  CLI_EXPORT_HOST: 'A model that is built for no device has nothing for the tools of a device.',
   CLI_INSPECT_MISSING: 'What inspect was asked about is no path and no model.',
   CLI_INSPECT_UNKNOWN: 'A file or folder is of no kind that inspect knows.',
   CLI_INSPECT_SKETCH: 'A picture was asked for of what has no compiled graphs, or none that can be read.',
