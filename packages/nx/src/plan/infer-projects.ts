@@ -24,6 +24,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, rea
   const after = (...stages: StageName[]): string[] => stages.flatMap((stage) => customStagesAfter(plan, stage));
   const custom = after('load', 'optimize', 'quantize', 'arcl');
   const kernels = nativeBuild(workspaceRoot);
+  const exports = exportTargets(model, plan);
   return {
     name: model.name,
     projectType: 'application',
@@ -39,13 +40,26 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, rea
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
       chat: commandTarget('chat', model, 'chat', 'A conversation with the container: type a message, or /help.'),
       evaluate: commandTarget('evaluate', model, 'evaluate', 'Perplexity, KL divergence and top-1 agreement against the checkpoint, after load, quantize and compile.'),
+      ...exports,
       compare: commandTarget('compare', model, 'compare', 'Several recipes over this checkpoint side by side: --recipes minmax,fast', kernels === undefined ? [] : [kernels]),
     },
     metadata: {
       technologies: ['tundish'],
       description: `Builds ${model.root}/recipe.yaml: one checkpoint in, one container out. Start with: npx nx run ${model.name}:compile`,
-      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', 'compare'] },
+      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', 'compare', ...Object.keys(exports)] },
     },
+  };
+}
+
+/** Of a model for a device; parts of such a build are named after their chips. */
+function exportTargets(model: ModelFolder, plan: Plan): Record<string, ReturnType<typeof commandTarget>> {
+  const parts = Object.keys(plan.parts).sort();
+  if (!parts.some((part) => plan.parts[part]?.chip !== undefined)) return {};
+  const converted = Object.keys(plan.cells).sort().map((subject) => projectOf(model, plan, { stage: 'convert', subject }));
+  const compiled = parts.map((subject) => projectOf(model, plan, { stage: 'compile', subject }));
+  return {
+    'export-dlc': commandTarget('export-dlc', model, 'export-dlc', 'Every graph as a deep learning container, for the tools of the vendor.', [{ projects: converted, target: 'convert' }]),
+    'export-epcontext': commandTarget('export-epcontext', model, 'export-epcontext', 'The context binaries with ONNX files around their graphs, for ONNX Runtime.', [{ projects: compiled, target: 'compile' }]),
   };
 }
 
