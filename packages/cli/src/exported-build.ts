@@ -1,9 +1,9 @@
 /** The build of a model for a device, for verbs that write its graphs in forms that other tools read. */
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Reporter, formatBytes, textTable } from '@tundish/diagnostics';
 import type { Lock } from '@tundish/recipe/lock';
 import { Pipeline } from '@tundish/stages/pipeline';
+import { makeFolder } from '@tundish/store';
 import { type QairtLibraries, requireLibraries } from '@tundish/toolchain-qairt';
 import { qairtPlaces } from './environment.js';
 import { cliError } from './errors.js';
@@ -55,7 +55,7 @@ async function exportedFiles({ workspaceRoot, modelRoot, to, threads, signal }: 
     refuseHost(pipeline.lock);
     const libraries = requireLibraries(qairtPlaces());
     const folder = to === undefined ? join(pipeline.layout.root, 'artifacts', artifact) : resolve(to);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     return await write({ pipeline, libraries, folder, reporter, signal });
   } finally {
     await pipeline.close();

@@ -76,6 +76,7 @@ describe.each(real)('%s', (_title, libraries) => {
   it('leaves nothing where the disk is full, or the folder is not there', async ({ skip }) => {
     const [{ plan, paths }] = wide as [Planned];
     await expect(writeDlc(libraries, plan, paths, join(scratch, 'absent', 'a.dlc'))).rejects.toMatchObject({ code: 'QAIRT_FILE' });
+    await expect(writeDlc(libraries, plan, paths, '/proc/self/a.dlc')).rejects.toMatchObject({ code: 'QAIRT_FILE' });
     const done = await onSmallDisk(async (disk) => {
       await expect(writeDlc(libraries, plan, paths, join(disk, 'a.dlc'))).rejects.toMatchObject({ code: 'QAIRT_FILE', why: expect.stringContaining('disk is full') as string });
       expect(readdirSync(disk)).toEqual([]);

@@ -1,6 +1,7 @@
 /** export-dlc: every graph of a model for a device as a deep learning container, for the vendor's own tools. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Lock } from '@tundish/recipe/lock';
 import { partOptions as compileOptions } from '@tundish/stages/lock';
 import { graphName } from '@tundish/toolchain';
 import { decodePlan, exportDlc, partOptions, planFile, weightPaths } from '@tundish/toolchain-qairt';
@@ -23,13 +24,13 @@ async function writeContainers({ pipeline, libraries, folder, reporter, signal }
     const file = input.path(planFile(name));
     const plan = decodePlan(await readFile(file), file);
     const path = join(folder, `${name}.dlc`);
-    const options = partOptions(compileOptions(lock, firstPartOf(pipeline, subject)));
+    const options = partOptions(compileOptions(lock, firstPartWith(lock, subject)));
     written.push({ path, bytes: await exportDlc(libraries, { plan, paths: weightPaths([plan], input.resolve), options, signal }, path) });
   }
   return written;
 }
 
 /** Every cell is in a part of each chip. */
-function firstPartOf({ lock }: ExportWork['pipeline'], subject: string): ExportWork['pipeline']['lock']['parts'][string] {
-  return Object.values(lock.parts).find(({ cells }) => cells.includes(subject)) as ExportWork['pipeline']['lock']['parts'][string];
+function firstPartWith({ parts }: Lock, cell: string): Lock['parts'][string] {
+  return Object.values(parts).find(({ cells }) => cells.includes(cell)) as Lock['parts'][string];
 }

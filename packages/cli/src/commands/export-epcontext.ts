@@ -1,9 +1,9 @@
 /** export-epcontext: the context binaries of a model, each graph in an ONNX file that ONNX Runtime's QNN provider executes. */
 import { constants } from 'node:fs';
-import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { containerFolder } from '@tundish/stages/lock';
-import { uniqueSuffix, writeFileAtomic } from '@tundish/store';
+import { diskError, makeFolder, uniqueSuffix, writeFileAtomic } from '@tundish/store';
 import { epContextModel, inspectContextBinary } from '@tundish/toolchain-qairt';
 import { type ExportOptions, type ExportWork, type ExportedFile, exportBuild } from '../exported-build.js';
 import type { Io } from '../io.js';
@@ -27,7 +27,7 @@ async function writeWrappers(work: ExportWork): Promise<ExportedFile[]> {
 
 /** The binary first: a wrapper that is there has one. */
 async function writePart({ pipeline, libraries, signal }: ExportWork, subject: string, folder: string): Promise<ExportedFile[]> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const input = await pipeline.input({ stage: 'compile', subject });
   const written: ExportedFile[] = [];
   for (const { name, size } of input.manifest.outputs.filter((output) => output.name.endsWith('.bin'))) {
@@ -50,6 +50,6 @@ async function copyWhole(from: string, to: string): Promise<void> {
     await rename(partial, to);
   } catch (error) {
     await rm(partial, { force: true });
-    throw error;
+    throw diskError(error, 'copy a binary', to);
   }
 }

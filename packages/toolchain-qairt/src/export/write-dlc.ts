@@ -1,7 +1,7 @@
 /** Writes the graph of a plan as a deep learning container, through the vendor's IR library: for the vendor's own tools. */
 import { existsSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, printable } from '@tundish/diagnostics';
+import { TundishError, messageOf, printable } from '@tundish/diagnostics';
 import { withChild } from '../child/child.js';
 import { ERRORS_ONLY } from '../child/protocol.js';
 import type { WeightPaths } from '../compose/compose-into.js';
@@ -27,13 +27,18 @@ const FORMS_OF_4_BITS: readonly (string | undefined)[] = ['blockwise', 'bitwidth
 export async function writeDlc(libraries: QairtLibraries, plan: QnnGraphPlan, paths: WeightPaths, target: string, signal?: AbortSignal): Promise<number> {
   const folder = dirname(target);
   if (!existsSync(folder)) throw qairtError('QAIRT_FILE', { what: `${printable(target)} cannot be written`, why: 'its folder is not there', evidence: { path: folder } });
-  return withPartialFolder(folder, async (partial) => {
-    const path = join(partial, basename(target));
-    await composeDlcFile(libraries, plan, paths, path, signal);
-    await finish(path, target);
-    renameSync(path, target);
-    return statSync(target).size;
-  });
+  try {
+    return await withPartialFolder(folder, async (partial) => {
+      const path = join(partial, basename(target));
+      await composeDlcFile(libraries, plan, paths, path, signal);
+      await finish(path, target);
+      renameSync(path, target);
+      return statSync(target).size;
+    });
+  } catch (error) {
+    if (error instanceof TundishError) throw error;
+    throw qairtError('QAIRT_FILE', { what: `${printable(target)} cannot be written`, why: printable(messageOf(error)), evidence: { path: target }, cause: error });
+  }
 }
 
 async function composeDlcFile(libraries: QairtLibraries, plan: QnnGraphPlan, paths: WeightPaths, path: string, signal: AbortSignal | undefined): Promise<void> {
