@@ -11,6 +11,7 @@ import { type Io, processIo } from './io.js';
 import { addMeasureVerbs } from './measure-verbs.js';
 import { placeOf } from './model-place.js';
 import { addRunVerbs } from './run-verbs.js';
+import { addExportVerbs } from './export-verbs.js';
 import { addStoreVerbs } from './store-verbs.js';
 import { addToolchainVerb } from './toolchain-verbs.js';
 
@@ -58,6 +59,7 @@ function describeProgram(io: Io, signal: AbortSignal, done: (code: number) => vo
   addBuild(program, io, signal);
   addRunVerbs(program, io, signal, done);
   addMeasureVerbs(program, io, signal, done);
+  addExportVerbs(program, io, signal);
   addStoreVerbs(program, io, signal, done);
   addCiVerbs(program, io, signal);
   addToolchainVerb(program, io, signal);

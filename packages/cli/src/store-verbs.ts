@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { byteCount, realNumber, threadsOption } from './argument-values.js';
+import type { InspectOptions } from './commands/inspect.js';
 import type { ReplayOptions } from './commands/replay.js';
 import type { Io } from './io.js';
 
@@ -21,10 +22,11 @@ function addInspect(program: Command, io: Io): void {
   inWorkspace(program.command('inspect'))
     .description('Says what a file, a folder or a unit of a model is and holds, from headers alone: manifests, sidecars, cache entries, containers, locks, encodings, ONNX, safetensors, GGUF, context binaries and containers of the vendor.')
     .argument('<subject>', 'a path, MODEL:STAGE, MODEL/SUBJECT:STAGE, or MODEL for the state of all its units')
+    .option('--onnx <file>', 'write a picture of the graphs of a context binary or a container, for viewers of ONNX such as Netron')
     .addHelpText('after', '\nExamples:\n  npx tundish inspect models/llama32/checkpoint/model.safetensors\n  npx tundish inspect llama32:quantize\n  npx tundish inspect llama32/ar1-cl512-1of2:convert --json\n\nExits with 0, or with 3 when the subject is unknown or damaged.')
-    .action(async (subject: string, { workspace, json }: StoreFlags) => {
+    .action(async (subject: string, { workspace, ...options }: StoreFlags & Pick<InspectOptions, 'onnx'>) => {
       const { inspectCommand } = await import('./commands/inspect.js');
-      await inspectCommand({ subject, workspaceRoot: resolve(workspace), json }, io);
+      await inspectCommand({ subject, workspaceRoot: resolve(workspace), ...options }, io);
     });
 }
 

@@ -43,6 +43,12 @@ describe('createNodes', () => {
     expect(createNodesV2).toBe(createNodes);
   });
 
+  it('gives a model for a device targets that export what its graphs and parts have become', async () => {
+    const { targets = {} } = (await infer(workspaceWithModel('graphs: { ar: [1], cl: [512], parts: 2 }\ntoolchain: qairt\nchipset: sm8750\n')))['models/tiny'] ?? {};
+    expect(targets['export-dlc']).toMatchObject({ executor: '@tundish/nx:export-dlc', cache: false, dependsOn: [{ projects: ['tiny/ar1-cl512-1of2', 'tiny/ar1-cl512-2of2'], target: 'convert' }] });
+    expect(targets['export-epcontext']).toMatchObject({ executor: '@tundish/nx:export-epcontext', cache: false, dependsOn: [{ projects: ['tiny/part1of2-sm8750', 'tiny/part2of2-sm8750'], target: 'compile' }] });
+  });
+
   it('gives a transform the manifest of its own pair and nothing of another', async () => {
     const projects = await infer(workspaceWithModel(PLAN));
     expect(projects['models/tiny/cells/ar1-cl512-1of2']?.targets?.['transform']).toMatchInlineSnapshot(`

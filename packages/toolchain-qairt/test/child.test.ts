@@ -77,6 +77,19 @@ describe.skipIf(!isHere)('a process that', () => {
       expect(await child.call('operations', {})).toEqual(['one']);
     }));
 
+  it('leaves behind another that holds its pipes is gone all the same, closed or late', async () => {
+    const heirs: number[] = [];
+    const started = performance.now();
+    await withProcess({ program: program('heir') }, async (child) => void heirs.push(Number((await child.call('operations', {}))[0])));
+    await withProcess({ program: program('heir') }, async (child) => {
+      heirs.push(Number((await child.call('operations', {}))[0]));
+      process.kill(child.pid as number, 'SIGSTOP');
+      expect((await failureOf(child.call('operations', {}, { deadlineMs: 200 }))).code).toBe('QAIRT_DEADLINE');
+    });
+    expect(performance.now() - started).toBeLessThan(20_000);
+    heirs.forEach((pid) => process.kill(pid, 'SIGKILL'));
+  });
+
   it('is killed from outside is an error of its own', () =>
     withProcess({ program: program('hang') }, async (child) => {
       const failure = failureOf(child.call('operations', {}));

@@ -8,6 +8,7 @@ import { ELEMENT_CODES, childOptionsOf, elementName, elementsOf, inspectContextB
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { realLibraries } from './real-libraries.js';
+import { readExecution } from './safetensors-execution.js';
 import { writeWheel } from './wheel-file.js';
 
 const real = realLibraries();
@@ -86,16 +87,6 @@ describe.each(newest)('%s', (_, libraries) => {
     }
   });
 });
-
-/** Tensors `in.NAME` and `out.NAME` as raw bytes. */
-function readExecution(path: string): { readonly input: Record<string, Uint8Array>; readonly output: Record<string, Uint8Array> } {
-  const bytes = readFileSync(path);
-  const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<string, { readonly data_offsets: readonly [number, number] }>;
-  const of = (prefix: string): Record<string, Uint8Array> =>
-    Object.fromEntries(Object.entries(header).filter(([name]) => name.startsWith(prefix)).map(([name, { data_offsets: [from, to] }]) => [name.slice(prefix.length), Uint8Array.from(bytes.subarray(start + from, start + to))]));
-  return { input: of('in.'), output: of('out.') };
-}
 
 describe('a deep learning container', () => {
   it('tells its entries, versions and provenance without any library', async () => {

@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapters } from '@tundish/cli';
+import { toolchainVersion } from '@tundish/cli/toolchains';
 import { silentReporter } from '@tundish/diagnostics';
 import { encodeLock } from '@tundish/recipe';
 import { Pipeline, processPeak, resolveLock, restoreContainer, unitsOf } from '@tundish/stages';
@@ -13,9 +14,8 @@ import { Pipeline, processPeak, resolveLock, restoreContainer, unitsOf } from '@
 const [workspaceRoot, modelRoot, ...stages] = process.argv.slice(2);
 const cacheRoot = join(workspaceRoot, '.tundish/cache');
 const hubCache = join(workspaceRoot, 'hub');
-const identity = await adapters.toolchain('host').identity();
 // Digests of the checkpoint are taken here once and remembered; they are no part of a stage.
-const lock = await resolveLock({ workspaceRoot, modelRoot, cacheRoot, hubCache, toolchainVersion: async () => identity.version });
+const lock = await resolveLock({ workspaceRoot, modelRoot, cacheRoot, hubCache, toolchainVersion });
 writeFileSync(join(workspaceRoot, modelRoot, 'recipe.lock.json'), encodeLock(lock));
 if (stages.length > 0) {
   const pipeline = await Pipeline.open({ workspaceRoot, modelRoot, cacheRoot, hubCache, adapters, reporter: silentReporter, signal: new AbortController().signal, threads: 2, inputsInPlace: false });

@@ -12,12 +12,21 @@ export interface InspectOptions {
   readonly subject: string;
   readonly workspaceRoot: string;
   readonly json: boolean;
+  /** File for a picture of the compiled graphs. */
+  readonly onnx?: string;
 }
 
-/** @throws CLI_INSPECT_* and the errors of each format */
+/** @throws CLI_INSPECT_*, STORE_* for the picture, and the errors of each format */
 export async function inspectCommand(options: InspectOptions, io: Io): Promise<void> {
   const description = await describe(options);
+  if (options.onnx !== undefined) await writeSketch(description, options.onnx);
   io.out(options.json ? descriptionJson(description) : descriptionText(description));
+}
+
+async function writeSketch({ kind, path, sketch }: Description, target: string): Promise<void> {
+  if (sketch === undefined) throw cliError('CLI_INSPECT_SKETCH', { what: `a ${kind} has no picture of its graphs`, why: 'pictures are made of context binaries, and of containers whose graphs the vendor\'s libraries compose', evidence: { path }, fix: 'leave --onnx out' });
+  const { writeFileAtomic } = await import('@tundish/store');
+  await writeFileAtomic(resolve(target), sketch());
 }
 
 async function describe({ subject, workspaceRoot }: InspectOptions): Promise<Description> {

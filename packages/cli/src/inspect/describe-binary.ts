@@ -1,32 +1,63 @@
 /** Context binaries and deep learning containers of the vendor: what its System library, and the archive itself, say. */
 import { statSync } from 'node:fs';
-import { formatBytes, textTable } from '@tundish/diagnostics';
-import { type BinaryGraph, type BinaryQuantization, type BinaryTensor, type ContextBinary, inspectContextBinary, inspectDlc, requireLibraries } from '@tundish/toolchain-qairt';
+import { basename } from 'node:path';
+import { TundishError, formatBytes, textTable } from '@tundish/diagnostics';
+import { type Chip, chipBySoc } from '@tundish/recipe/chips';
+import { type BinaryGraph, type BinaryTensor, type ContextBinary, dlcGraphs, encodingText, findLibraries, hasLibrary, inspectContextBinary, inspectDlc, onnxSketch, requireLibraries } from '@tundish/toolchain-qairt';
 import { qairtPlaces } from '../environment.js';
 import { type Description, type Section, shapeText } from './description.js';
 
 /** @throws QAIRT_LIBRARY_MISSING, QAIRT_BINARY_DAMAGED and the other errors of `inspectContextBinary` */
 export async function describeContextBinary(path: string): Promise<Description> {
   const { bytes, ...binary } = await inspectContextBinary(path, requireLibraries(qairtPlaces()));
-  return { kind: 'context binary', path, bytes, facts: binaryFacts(binary), sections: binary.graphs.flatMap(graphSections), data: { ...binary } };
+  const facts = binaryFacts(binary);
+  return {
+    kind: 'context binary', path, bytes, facts,
+    sections: binary.graphs.flatMap(graphSections),
+    data: { ...binary, chip: chipOf(binary)?.name ?? null },
+    sketch: () => onnxSketch({ name: basename(path), operator: 'ContextBinaryGraph', graphs: binary.graphs, facts }),
+  };
 }
 
-/** @throws QAIRT_DLC_DAMAGED */
+/** The archive by itself; its graphs where the vendor's libraries are here and compose them. @throws QAIRT_DLC_DAMAGED */
 export async function describeDlc(path: string): Promise<Description> {
   const dlc = await inspectDlc(path);
+  const read = await readGraphs(path);
+  const facts = [...dlc.models.map(({ entry, major, minor, root }) => [entry, `version ${major}.${minor}, ${root}`] as const), ...Object.entries(dlc.metadata)];
   return {
     kind: 'deep learning container',
     path,
     bytes: statSync(path).size,
-    facts: [...dlc.models.map(({ entry, major, minor, root }) => [entry, `version ${major}.${minor}, ${root}`] as const), ...Object.entries(dlc.metadata)],
-    sections: [{ title: 'entries', lines: textTable(['name', 'size'], dlc.entries.map(({ name, bytes }) => [name, formatBytes(bytes)]), [false, true]) }],
-    data: { ...dlc },
+    facts,
+    sections: [
+      { title: 'entries', lines: textTable(['name', 'size'], dlc.entries.map(({ name, bytes }) => [name, formatBytes(bytes)]), [false, true]) },
+      ...('unread' in read ? [{ title: 'graphs', lines: [read.unread] }] : read.graphs.flatMap(graphSections)),
+    ],
+    data: { ...dlc, ...read },
+    ...('unread' in read ? {} : { sketch: () => onnxSketch({ name: basename(path), operator: 'ContainerGraph', graphs: read.graphs, facts }) }),
   };
 }
 
+/** What the archive says stays true when its graphs cannot be read. */
+async function readGraphs(path: string): Promise<{ readonly graphs: readonly BinaryGraph[] } | { readonly unread: string }> {
+  const [libraries] = findLibraries(qairtPlaces());
+  if (libraries === undefined || !hasLibrary(libraries, 'ir')) return { unread: 'not read: the vendor\'s libraries are not installed' };
+  try {
+    return { graphs: await dlcGraphs(path, libraries) };
+  } catch (error) {
+    if (error instanceof TundishError) return { unread: `not read: ${error.code}: ${error.what}${error.why === undefined ? '' : `, ${error.why}`}` };
+    throw error;
+  }
+}
+
+function chipOf({ socModel }: Pick<ContextBinary, 'socModel'>): Chip | undefined {
+  return socModel === null ? undefined : chipBySoc(socModel);
+}
+
 function binaryFacts(binary: Omit<ContextBinary, 'bytes'>): [string, string][] {
+  const chip = chipOf(binary);
   return [
-    ['chip', binary.socModel === null ? 'not stated' : `SoC id ${binary.socModel}${binary.hexagon === null ? '' : `, Hexagon v${binary.hexagon}`}`],
+    ['chip', binary.socModel === null ? 'not stated' : `${chip === undefined ? '' : `${chip.name}, `}SoC id ${binary.socModel}${binary.hexagon === null ? '' : `, Hexagon v${binary.hexagon}`}`],
     ['build', binary.buildId],
     ['versions', `core ${binary.coreApi}, backend ${binary.backendId} ${binary.backendApi}, context blob ${binary.contextBlobVersion}, form ${binary.form}`],
     ['blob', formatBytes(binary.blobBytes)],
@@ -46,17 +77,4 @@ export function graphSections({ name, inputs, outputs, memory }: BinaryGraph): S
 
 function tensorRow(side: string, { name, dtype, shape, quantization }: BinaryTensor): string[] {
   return [side, name, dtype, shapeText(shape), quantization === null ? '' : encodingText(quantization)];
-}
-
-function encodingText(quantization: BinaryQuantization): string {
-  switch (quantization.kind) {
-    case 'scale_offset':
-      return `scale ${quantization.scale.toPrecision(6)}, zero point ${-quantization.offset}`;
-    case 'bitwidth':
-      return `${quantization.bits} bits, scale ${quantization.scale.toPrecision(6)}, zero point ${-quantization.offset}`;
-    case 'other':
-      return `encoding ${quantization.encoding}`;
-    default:
-      return `${quantization.kind}, ${quantization.scales.length} scales${quantization.axis === null ? '' : ` along axis ${quantization.axis}`}${quantization.blocks === null ? '' : `, ${quantization.blocks} blocks each`}`;
-  }
 }

@@ -14,6 +14,8 @@ export interface Description {
   readonly sections?: readonly Section[];
   /** What `--json` prints beside kind, path and bytes. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** What `--onnx` writes: bytes of an ONNX file, of what has compiled graphs. */
+  readonly sketch?: () => Uint8Array;
 }
 
 export interface Section {

@@ -24,7 +24,7 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, rea
   const after = (...stages: StageName[]): string[] => stages.flatMap((stage) => customStagesAfter(plan, stage));
   const custom = after('load', 'optimize', 'quantize', 'arcl');
   const kernels = nativeBuild(workspaceRoot);
-  const isDevice = Object.values(plan.parts).some(({ chip }) => chip !== undefined);
+  const device = deviceTargets(model, plan);
   return {
     name: model.name,
     projectType: 'application',
@@ -40,14 +40,27 @@ function modelProject(workspaceRoot: string, model: ModelFolder, plan: Plan, rea
       generate: commandTarget('generate', model, 'generate', 'Generates text from the container: --prompt "And God said" --max-tokens 64'),
       chat: commandTarget('chat', model, 'chat', 'A conversation with the container: type a message, or /help.'),
       evaluate: commandTarget('evaluate', model, 'evaluate', 'Perplexity, KL divergence and top-1 agreement against the checkpoint, after load, quantize and compile.'),
-      ...(isDevice ? { verify: commandTarget('verify', model, 'verify', "Has the vendor's runtime accept the bundle: its tokens must be those of our runner.") } : {}),
+      ...device,
       compare: commandTarget('compare', model, 'compare', 'Several recipes over this checkpoint side by side: --recipes minmax,fast', kernels === undefined ? [] : [kernels]),
     },
     metadata: {
       technologies: ['tundish'],
       description: `Builds ${model.root}/recipe.yaml: one checkpoint in, one container out. Start with: npx nx run ${model.name}:compile`,
-      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', ...(isDevice ? ['verify'] : []), 'compare'] },
+      targetGroups: { Build: ['compile'], Stages: ['load', ...after('load'), 'optimize', ...after('optimize'), 'quantize', ...after('quantize'), 'arcl', ...after('arcl'), 'package'], Use: ['generate', 'chat', 'evaluate', 'compare', ...Object.keys(device)] },
     },
+  };
+}
+
+/** Of a model for a device; parts of such a build are named after their chips. */
+function deviceTargets(model: ModelFolder, plan: Plan): Record<string, ReturnType<typeof commandTarget>> {
+  const parts = Object.keys(plan.parts).sort();
+  if (!parts.some((part) => plan.parts[part]?.chip !== undefined)) return {};
+  const converted = Object.keys(plan.cells).sort().map((subject) => projectOf(model, plan, { stage: 'convert', subject }));
+  const compiled = parts.map((subject) => projectOf(model, plan, { stage: 'compile', subject }));
+  return {
+    verify: commandTarget('verify', model, 'verify', "Has the vendor's runtime accept the bundle: its tokens must be those of our runner."),
+    'export-dlc': commandTarget('export-dlc', model, 'export-dlc', 'Every graph as a deep learning container, for the tools of the vendor.', [{ projects: converted, target: 'convert' }]),
+    'export-epcontext': commandTarget('export-epcontext', model, 'export-epcontext', 'The context binaries with ONNX files around their graphs, for ONNX Runtime.', [{ projects: compiled, target: 'compile' }]),
   };
 }
 

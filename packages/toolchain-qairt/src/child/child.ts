@@ -36,6 +36,8 @@ interface Pending {
 }
 
 const SHOWN_LINES = 12;
+/** For the last words of a process that has ended. What it started may keep its pipes open for ever. */
+const DRAIN_MS = 1000;
 
 /** One process; when it is gone, every call fails with the reason. Calls are answered in the order in which they are made. */
 export class Child {
@@ -60,6 +62,7 @@ export class Child {
         this.#finish(this.#end ?? this.#endOf(code, deadly));
         resolve();
       });
+      this.#process.once('exit', () => this.#letGo());
       this.#process.once('error', (error) => {
         this.#finish(qairtError('QAIRT_CRASHED', { what: 'the process that calls the vendor\'s libraries cannot be started', why: error.message }));
         if (this.#process.pid === undefined) resolve();
@@ -108,6 +111,13 @@ export class Child {
   #kill(reason: TundishError): void {
     this.#end ??= reason;
     this.#process.kill('SIGKILL');
+  }
+
+  #letGo(): void {
+    const { stdout, stderr } = this.#process;
+    // Behind a turn of the event loop, which reads what is there.
+    const timer = setTimeout(() => setImmediate(() => [stdout, stderr].forEach((stream) => stream?.destroy())), DRAIN_MS);
+    this.#process.once('close', () => clearTimeout(timer));
   }
 
   #receive(message: unknown): void {

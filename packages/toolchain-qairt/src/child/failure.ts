@@ -53,6 +53,7 @@ function meaningOfLoading(message: string): Meaning {
 
 function meaningOfCode({ call, result }: CallFailure, errors: readonly string[]): Meaning {
   const says = (pattern: RegExp): boolean => errors.some((line) => pattern.test(line));
+  if (call === 'dlcComposeGraphs') return ['QAIRT_DLC_FORM', { fix: 'read containers of QAIRT 2 and later with these libraries, older ones with their own tools' }];
   if (result === 1002) {
     const refused = refusedOperations(errors);
     if (refused.nodes.length + refused.kernels.length > 0) return unsupported(refused);
@@ -65,6 +66,7 @@ function meaningOfCode({ call, result }: CallFailure, errors: readonly string[])
   if (call === 'contextCreateFromBinary' || call.startsWith('systemContext')) {
     if (result >= 30_000 && result < 31_000) return ['QAIRT_BINARY_DAMAGED', { why: `it is cut short, damaged, or no context binary (code ${result})`, fix: 'make it anew' }];
   }
+  if (call === 'graphFinalize' && says(/Serialization of graph .* failed/)) return ['QAIRT_FILE', { why: 'the library could not write it: mostly the disk is full', fix: 'make room and write it again' }];
   return ['QAIRT_CALL_FAILED', {}];
 }
 

@@ -5,13 +5,14 @@ import { qairtError } from '../libraries/errors.js';
 
 export interface DlcInfo {
   readonly entries: readonly { readonly name: string; readonly bytes: number }[];
-  /** `key=value` lines of dlc.metadata: converter, versions, command lines. */
+  /** What its maker says of itself: lines `key=value`, or values of JSON by their path, `dlcGenerationInfo.0.converterCommand.tool`. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Entries with a graph or its weights: version of their form, and the mark of what follows. */
   readonly models: readonly { readonly entry: string; readonly major: number; readonly minor: number; readonly root: string }[];
 }
 
-const METADATA_ENTRY = 'dlc.metadata';
+/** Its form follows in the name from QAIRT 2 on. */
+const METADATA_ENTRY = /^dlc\.metadata/;
 const MODEL_ENTRY = /^model(\.params)?(_.*)?$/;
 const MOST_METADATA_BYTES = 2 ** 20;
 /** Mark and version of the container, offset of the root, mark of the root. */
@@ -22,11 +23,11 @@ const MARK = 0xd50a;
 export async function inspectDlc(path: string): Promise<DlcInfo> {
   const entries: DlcInfo['entries'][number][] = [];
   const models: DlcInfo['models'][number][] = [];
-  let metadata: Record<string, string> = {};
+  const metadata: Record<string, string> = {};
   try {
     await readArchive(path, async ({ name, bytes }, open) => {
       entries.push({ name, bytes });
-      if (name === METADATA_ENTRY) metadata = parseMetadata((await readWhole(await open(), MOST_METADATA_BYTES)).toString('utf8'));
+      if (METADATA_ENTRY.test(name)) Object.assign(metadata, parseMetadata((await readWhole(await open(), MOST_METADATA_BYTES)).toString('utf8')));
       else if (MODEL_ENTRY.test(name)) models.push({ entry: name, ...modelHead(await firstBytes(await open())) });
     });
   } catch (error) {
@@ -37,11 +38,17 @@ export async function inspectDlc(path: string): Promise<DlcInfo> {
 }
 
 function parseMetadata(text: string): Record<string, string> {
+  if (text.trimStart().startsWith('{')) return Object.fromEntries(leaves(JSON.parse(text), ''));
   const pairs = text.split(/\r?\n/).flatMap((line) => {
     const at = line.indexOf('=');
     return at <= 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
   });
   return Object.fromEntries(pairs);
+}
+
+function leaves(value: unknown, path: string): [string, string][] {
+  if (typeof value !== 'object' || value === null) return [[path, String(value)]];
+  return Object.entries(value).flatMap(([key, inside]) => leaves(inside, path === '' ? key : `${path}.${key}`));
 }
 
 async function firstBytes(stream: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<Buffer> {

@@ -16,10 +16,15 @@ export async function openBinary(child: Child, libraries: QairtLibraries, path: 
   const opened = new Map<string, OpenedGraph>();
   for (const { name, inputs, outputs } of info.graphs) {
     const graph = await child.call('openGraph', { context, name, inputs, outputs }, { subject: name });
-    opened.set(name, async (given) => {
-      const results = await child.call('execute', { graph, inputs: given }, { subject: name });
-      return Object.fromEntries(outputs.map((output) => [output.name, elementsOf(results[output.name] as Uint8Array, output.element)]));
-    });
+    opened.set(name, executableGraph(child, graph, { name, outputs }));
   }
   return opened;
+}
+
+/** @param graph handle of a graph that is loaded, or finalized */
+export function executableGraph(child: Child, graph: number, { name, outputs }: { readonly name: string; readonly outputs: readonly { readonly name: string; readonly element: number }[] }): OpenedGraph {
+  return async (inputs) => {
+    const results = await child.call('execute', { graph, inputs }, { subject: name });
+    return Object.fromEntries(outputs.map((output) => [output.name, elementsOf(results[output.name] as Uint8Array, output.element)]));
+  };
 }

@@ -8,6 +8,10 @@ export interface ArchiveEntry {
   readonly name: string;
   /** Unpacked. */
   readonly bytes: number;
+  /** Where the entry begins in the archive: its head, then its name, then its bytes. */
+  readonly at: number;
+  /** The bytes are kept as they are. */
+  readonly isStored: boolean;
 }
 
 export type Visit = (entry: ArchiveEntry, open: () => Promise<Readable>) => Promise<void>;
@@ -21,7 +25,7 @@ export async function readArchive(path: string, visit: Visit): Promise<void> {
   try {
     for (let left = zip.entryCount; left > 0; left--) {
       const entry = await nextEntry(zip);
-      await visit({ name: entry.fileName, bytes: entry.uncompressedSize }, () => openStream(entry));
+      await visit({ name: entry.fileName, bytes: entry.uncompressedSize, at: entry.relativeOffsetOfLocalHeader, isStored: entry.compressionMethod === 0 }, () => openStream(entry));
     }
   } finally {
     zip.close();

@@ -18,6 +18,7 @@ export const qairtError = declareErrors({
   QAIRT_DEADLINE: 'A call of the vendor\'s library took longer than it may.',
   QAIRT_DISK_FULL: 'The disk has no room for a file.',
   QAIRT_DLC_DAMAGED: 'A deep learning container is cut short, damaged, or none.',
+  QAIRT_DLC_FORM: 'The libraries compose no graph from a deep learning container.',
   QAIRT_DOWNLOAD: 'The wheel with the libraries cannot be fetched.',
   QAIRT_FILE: 'A file cannot be read or written.',
   QAIRT_GLIBC_OLD: 'The C library of this machine is older than the vendor\'s libraries need.',

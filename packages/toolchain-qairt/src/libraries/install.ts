@@ -1,5 +1,5 @@
 /** Installs the libraries from a wheel, at once or not at all: a folder by the final name is whole. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, printable } from '@tundish/diagnostics';
 import { SUPPORTED_BUILDS, type SupportedBuild } from './builds.js';
@@ -7,6 +7,7 @@ import { describeLibraries } from './describe.js';
 import { type DownloadRequest, downloadWheel } from './download.js';
 import { qairtError } from './errors.js';
 import { INSTALLATION_FILE, type Installation, LIBRARY_FILES, type QairtLibraries, WHEEL_FOLDERS, hasLibrary, readInstallation } from './find.js';
+import { withPartialFolder } from './partial-folder.js';
 import { requirePlatform } from './platform.js';
 import { fileSha256, unpackWheel, wrongWheel } from './wheel.js';
 
@@ -48,15 +49,11 @@ export async function installLibraries(request: InstallRequest): Promise<Install
   const known = knownInstallation(request.installed, wanted, sha256);
   if (known !== undefined) return known;
   mkdirSync(request.installed, { recursive: true });
-  removeAbandoned(request.installed);
-  const work = mkdtempSync(join(request.installed, `.partial-${process.pid}-`));
   try {
-    return await installIn(work, request, wanted);
+    return await withPartialFolder(request.installed, (work) => installIn(work, request, wanted));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw qairtError('QAIRT_DISK_FULL', { what: 'the disk has no room for the libraries', why: messageOf(error), fix: 'make room: they take 500 MB' });
     throw error;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
   }
 }
 
@@ -96,21 +93,4 @@ function installedAt(installed: string, version: string, installation: Installat
 function replaceFolder(from: string, to: string, aside: string): void {
   if (existsSync(to)) renameSync(to, aside);
   renameSync(from, to);
-}
-
-/** What processes left that were killed in the middle. */
-function removeAbandoned(installed: string): void {
-  for (const name of readdirSync(installed)) {
-    const [, pid] = /^\.partial-(\d+)-/.exec(name) ?? [];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(installed, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

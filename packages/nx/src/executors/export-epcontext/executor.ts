@@ -1,0 +1,16 @@
+/** Writes the context binaries of a model for a device and ONNX files around their graphs; the same as `tundish export-epcontext`. */
+import type { ExecutorContext } from '@nx/devkit';
+import type { ExportOptions as ExportRequest } from '@tundish/cli';
+import { threadsOf } from '../../environment.js';
+import { guarded } from '../guard.js';
+import { requireRunnableModel } from '../runnable.js';
+
+export type ExportOptions = Partial<Pick<ExportRequest, 'to' | 'threads' | 'json'>> & { readonly model: string };
+
+export default function exportEpContextExecutor({ model, ...options }: ExportOptions, context: ExecutorContext): Promise<{ success: boolean }> {
+  return guarded(async (signal) => {
+    requireRunnableModel(model, context);
+    const { exportEpContextCommand, processIo } = await import('@tundish/cli');
+    await exportEpContextCommand({ ...options, workspaceRoot: context.root, modelRoot: model, threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
+  });
+}
