@@ -1,11 +1,12 @@
 /** Models of operations: exact arithmetic on small numbers by hand, gates, and what no model computes. No library is needed. */
-import type { QnnData, QnnOperation, QnnQuantization } from '@tundish/native/qnn';
+import { DataType } from '@tundish/graph';
+import type { QnnData, QnnOperation } from '@tundish/native/qnn';
 import { ELEMENT_CODES, OperationErrors, type OperationError, type PlannedTensor, type QnnGraphPlan, TENSOR_KINDS, tapPlan } from '@tundish/toolchain-qairt';
 import { describe, expect, it } from 'vitest';
 
 const { UFIXED_POINT_8, UFIXED_POINT_16, SFIXED_POINT_8, UINT_32, INT_32, FLOAT_32 } = ELEMENT_CODES;
 
-const grid = (scale: number, offset = 0): QnnQuantization => ({ kind: 'scale_offset', scale, offset });
+const grid = (scale: number, offset = 0): NonNullable<PlannedTensor['quantization']> => ({ kind: 'scale_offset', scale, offset });
 const activation = (name: string, dims: readonly number[], quantization = grid(1), element: number = UFIXED_POINT_16): PlannedTensor => ({ name, kind: TENSOR_KINDS.inside, element, dims, quantization });
 const list = (name: string, data: readonly number[]): QnnOperation['parameters'][number] => ({ name, tensor: { name, type: TENSOR_KINDS.constant, element: INT_32, dims: Uint32Array.of(data.length), data: Int32Array.from(data) } });
 const number = (name: string, value: number, element: number = UINT_32): QnnOperation['parameters'][number] => ({ name, element, value });
@@ -25,7 +26,7 @@ describe('exact arithmetic of', () => {
   it('a projection in blocks: codes times integers, one scale a channel', () => {
     const weight: PlannedTensor = {
       name: 'w', kind: TENSOR_KINDS.constant, element: SFIXED_POINT_8, dims: [1, 1, 4, 2],
-      quantization: { kind: 'blockwise', axis: 3, scales: Float32Array.of(0.5, 0.25), blocks: 2, bits: 4, blockScales: Uint8Array.of(1, 2, 3, 4) },
+      quantization: { kind: 'blockwise', axis: 3, scales: Float32Array.of(0.5, 0.25), blocks: 2, bits: 4, blockScales: { kind: 'inline', dtype: DataType.UINT8, dims: [2, 2], data: Uint8Array.of(1, 2, 3, 4) } },
       data: { values: Int8Array.of(1, -1, 2, -2, 3, -3, 4, -4) },
     };
     // Channel 0: (1*1 + 2*2) * 1 + (3*3 + 4*4) * 2 = 55, times 0.5; channel 1: -(5 * 3 + 25 * 4) * 0.25 = -28.75; over 0.5, plus 100.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { QnnData } from '@tundish/native/qnn';
 import type { TensorData } from '@tundish/toolchain';
-import { type BinaryGraph, type QairtLibraries, type QnnGraphPlan, childOptionsOf, composeGraph, libraryPath, openPlan, tapPlan, withChild } from '@tundish/toolchain-qairt';
+import { type BinaryGraph, type QairtLibraries, type QnnGraphPlan, composeGraph, openPlan, tapPlan, withEmulator } from '@tundish/toolchain-qairt';
 import { type Codes, type CodeTensor, runOnCodes } from './code-runner.js';
 import type { LlamaPart } from './llama-parts.js';
 
@@ -22,8 +22,7 @@ export interface TappedRun {
 export async function runTapped(libraries: QairtLibraries, parts: readonly LlamaPart[], tokens: Int32Array): Promise<TappedRun[]> {
   const scratch = mkdtempSync(join(tmpdir(), 'tundish-tapped-'));
   try {
-    return await withChild(childOptionsOf(libraries), async (child) => {
-      await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: 1, soc: 69 });
+    return await withEmulator({ libraries, soc: 69 }, async (child) => {
       const opened = [];
       for (const part of parts) {
         const plan = composeGraph(part.model, part.encodings, part.name);

@@ -4,11 +4,11 @@ import { messageOf, printable } from '@tundish/diagnostics';
 import type { QnnData, QnnFileRange } from '@tundish/native/qnn';
 import { type WeightPaths, constantData } from '../compose/compose-into.js';
 import type { PlannedData, PlannedTensor } from '../compose/plan.js';
-import { elementsOf } from '../inspection/element-types.js';
+import { ELEMENT_CODES, elementsOf } from '../inspection/element-types.js';
 import { qairtError } from '../libraries/errors.js';
 
 /** @throws QAIRT_FILE */
-export function constantCodes({ name, element }: PlannedTensor, planned: PlannedData, paths: WeightPaths): QnnData {
+export function constantCodes({ name, element }: Pick<PlannedTensor, 'name' | 'element'>, planned: PlannedData, paths: WeightPaths): QnnData {
   try {
     const data = constantData(planned, paths);
     if ('path' in data) return elementsOf(readRange(data), element);
@@ -16,6 +16,12 @@ export function constantCodes({ name, element }: PlannedTensor, planned: Planned
   } catch (error) {
     throw qairtError('QAIRT_FILE', { what: `the constant ${printable(name)} cannot be read`, why: messageOf(error), cause: error });
   }
+}
+
+/** Integers of the blocks of a weight, [channel][block]; undefined where it has none. @throws QAIRT_FILE */
+export function blockScales({ name, quantization }: PlannedTensor, paths: WeightPaths): Uint8Array | undefined {
+  if (quantization?.kind !== 'blockwise') return undefined;
+  return constantCodes({ name: `${name}, scales of blocks`, element: ELEMENT_CODES.UINT_8 }, { stored: quantization.blockScales }, paths) as Uint8Array;
 }
 
 function readRange({ path, offset, bytes }: QnnFileRange): Uint8Array {

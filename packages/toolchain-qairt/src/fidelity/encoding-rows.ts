@@ -1,8 +1,7 @@
 /** Holds the grid of every activation in the simulation against the one that the compiled binary states. */
 import { type Encodings, type Graph, type PerTensorEncoding, type Value, activationValues, movedInputs, sanitiseName } from '@tundish/graph';
-import type { QnnQuantization } from '@tundish/native/qnn';
 import { foldScales } from '../compose/fold-scales.js';
-import type { PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
+import type { PlannedQuantization, PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import type { BinaryGraph, BinaryTensor } from '../inspection/context-binary.js';
 import { elementName } from '../inspection/element-types.js';
 import { gridOf } from './operand.js';
@@ -113,6 +112,6 @@ function binaryGrid({ dtype, quantization }: BinaryTensor): EncodingGrid | null 
 }
 
 function plannedGrid({ element, quantization }: PlannedTensor): EncodingGrid {
-  const { scale, offset } = quantization as QnnQuantization & { readonly kind: 'scale_offset' };
+  const { scale, offset } = quantization as PlannedQuantization & { readonly kind: 'scale_offset' };
   return { dtype: DTYPES[elementName(element)] ?? elementName(element), scale: Math.fround(scale), zeroPoint: offset === 0 ? 0 : -offset };
 }

@@ -5,10 +5,10 @@ import type { CellId, Executable, TensorData } from '@tundish/toolchain';
 import type { Child } from '../child/child.js';
 import type { WeightPaths } from '../compose/compose-into.js';
 import type { QnnGraphPlan } from '../compose/plan.js';
+import { ioTable } from '../convert/io-table.js';
 import { type BinaryGraph, describeGraph } from '../inspection/context-binary.js';
 import { elementsOf } from '../inspection/element-types.js';
 import { type QairtLibraries, libraryPath } from '../libraries/find.js';
-import { planIo } from './plan-io.js';
 
 export interface OpenPlanRequest {
   readonly plan: QnnGraphPlan;
@@ -38,7 +38,7 @@ export async function openPlan(child: Child, { plan, cell, paths, options, libra
   const path = join(scratch, `${plan.name}-${context}.bin`);
   await child.call('writeBinary', { context, path }, subject);
   const info = await child.call('inspect', { systemLibrary: libraryPath(libraries, 'system'), path }, subject);
-  const io = planIo(plan, cell);
+  const io = ioTable(plan, cell);
   const run = async (given: ReadonlyMap<string, TensorData>): Promise<Map<string, TensorData>> => {
     const inputs = Object.fromEntries(given) as Record<string, QnnData>;
     const results = await child.call('execute', { graph, inputs }, subject);

@@ -1,6 +1,6 @@
 /** What goes into an operation and comes out of it, as codes with their meaning. */
-import type { QnnData, QnnQuantization } from '@tundish/native/qnn';
-import type { PlannedTensor } from '../compose/plan.js';
+import type { QnnData } from '@tundish/native/qnn';
+import type { PlannedQuantization, PlannedTensor } from '../compose/plan.js';
 
 /** real = (code + offset) * scale. */
 export interface Grid {
@@ -12,6 +12,8 @@ export interface Grid {
 export interface Operand {
   readonly tensor: PlannedTensor;
   readonly codes: QnnData;
+  /** Of a weight in blocks: integers, [channel][block]. */
+  readonly blockScales?: Uint8Array;
 }
 
 /** Undefined for integers and for weights, whose channels have scales of their own. */
@@ -35,6 +37,6 @@ export function requiredGrid(tensor: PlannedTensor): Grid {
 /** A form of an operation that no model computes: a finding of the report, never skipped. */
 export class Unmodelled extends Error {}
 
-function kindOf(quantization: QnnQuantization | undefined): string {
+function kindOf(quantization: PlannedQuantization | undefined): string {
   return quantization === undefined ? 'no encoding' : `an encoding of kind ${quantization.kind}`;
 }

@@ -4,7 +4,7 @@ import { messageOf } from '@tundish/diagnostics';
 import type { WeightPaths } from '../compose/compose-into.js';
 import type { PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import { ELEMENT_CODES } from '../inspection/element-types.js';
-import { constantCodes } from './constant-codes.js';
+import { blockScales, constantCodes } from './constant-codes.js';
 import { type Gate, gateOf } from './gates.js';
 import { type LayerName, layersOf } from './layer-of.js';
 import { OPERATION_MODELS } from './models/table.js';
@@ -106,7 +106,8 @@ export class OperationErrors {
     const tensor = this.#tensor(name);
     const found = tensor.data === undefined ? codes.get(name) : constantCodes(tensor, tensor.data, this.paths);
     if (found === undefined) throw new Unmodelled(`${name} was not given`);
-    return { tensor, codes: found };
+    const blocks = blockScales(tensor, this.paths);
+    return { tensor, codes: found, ...(blocks === undefined ? {} : { blockScales: blocks }) };
   }
 
   #tensor(name: string): PlannedTensor {

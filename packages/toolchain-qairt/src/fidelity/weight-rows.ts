@@ -1,22 +1,32 @@
 /** Holds the scales of every weight in the simulation against those that the compiler was told: its constants cannot be read back. */
 import { type Encodings, type Graph, type ParameterEncoding, sanitiseName } from '@tundish/graph';
-import type { QnnQuantization } from '@tundish/native/qnn';
+import type { WeightPaths } from '../compose/compose-into.js';
 import { foldScales } from '../compose/fold-scales.js';
 import type { PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import { ELEMENT_CODES } from '../inspection/element-types.js';
+import { blockScales } from './constant-codes.js';
 import type { EncodingGrid, EncodingRow, EncodingState } from './encoding-rows.js';
 
-/** A row for each weight that a Conv2d multiplies with, once; grids show the largest scale of a channel. */
-export function weightRows(graph: Graph, parameters: Encodings['parameters'], plan: QnnGraphPlan): EncodingRow[] {
+export interface WeightComparison {
+  /** The adapted graph that was composed. */
+  readonly graph: Graph;
+  /** The encodings of weights by which the host computes. */
+  readonly parameters: Encodings['parameters'];
+  readonly plan: QnnGraphPlan;
+  readonly paths: WeightPaths;
+}
+
+/** A row for each weight that a Conv2d multiplies with, once; grids show the largest scale of a channel. @throws QAIRT_FILE */
+export function weightRows({ graph, parameters, plan, paths }: WeightComparison): EncodingRow[] {
   const simulated = new Map([...parameters].map(([name, encoding]) => [sanitiseName(name), encoding]));
   const factors = new Set(foldScales(graph).factors.values());
   const tensors = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));
   const weights = new Set(plan.operations.filter(({ type }) => type === 'Conv2d').map(({ inputs: [, weight = ''] }) => weight));
-  return [...weights].map((name) => rowOf(plan.name, tensors.get(name) as PlannedTensor, simulated.get(name), factors));
+  return [...weights].map((name) => rowOf(plan.name, toldScales(tensors.get(name) as PlannedTensor, paths), { name, encoding: simulated.get(name), factors }));
 }
 
-function rowOf(graph: string, { name, element, quantization }: PlannedTensor, encoding: ParameterEncoding | undefined, factors: ReadonlySet<number>): EncodingRow {
-  const [own, told] = [encoding === undefined ? undefined : scalesOf(encoding), toldScales(element, quantization)];
+function rowOf(graph: string, told: Scales | undefined, { name, encoding, factors }: { readonly name: string; readonly encoding: ParameterEncoding | undefined; readonly factors: ReadonlySet<number> }): EncodingRow {
+  const own = encoding === undefined ? undefined : scalesOf(encoding);
   const row = { graph, tensor: name, simulation: own === undefined ? null : own.grid, device: told === undefined ? null : told.grid, factor: 1 };
   if (own === undefined || told === undefined) return { ...row, state: own === undefined ? 'unsimulated' : 'absent' };
   const factor = [1, ...factors].find((candidate) => sameScales(own, told, candidate));
@@ -36,8 +46,9 @@ function scalesOf(encoding: ParameterEncoding): Scales | undefined {
   return encoding.kind === 'per-channel' ? scales(encoding.dtype, encoding.scale, undefined) : undefined;
 }
 
-function toldScales(element: number, quantization: QnnQuantization | undefined): Scales | undefined {
-  if (quantization?.kind === 'blockwise' && quantization.blockScales instanceof Uint8Array) return scales('int4', quantization.scales, quantization.blockScales);
+function toldScales(tensor: PlannedTensor, paths: WeightPaths): Scales | undefined {
+  const { quantization, element } = tensor;
+  if (quantization?.kind === 'blockwise') return scales('int4', quantization.scales, blockScales(tensor, paths));
   if (quantization?.kind === 'bitwidth_axis') return scales(`int${quantization.bits}`, quantization.scales, undefined);
   return quantization?.kind === 'axis' ? scales(element === ELEMENT_CODES.SFIXED_POINT_16 ? 'int16' : 'int8', quantization.scales, undefined) : undefined;
 }

@@ -26,12 +26,12 @@ interface WeightScales {
   readonly blockScales: Uint8Array | undefined;
 }
 
-function weightScales({ tensor: { name, quantization } }: Operand): WeightScales {
+function weightScales({ tensor: { name, quantization }, blockScales }: Operand): WeightScales {
   if (quantization?.kind === 'axis' || quantization?.kind === 'bitwidth_axis') {
     if (quantization.offsets?.some((offset) => offset !== 0) === true) throw new Unmodelled(`${name} is not symmetric`);
     return { scales: quantization.scales, blocks: 1, blockScales: undefined };
   }
-  if (quantization?.kind === 'blockwise' && !('path' in quantization.blockScales)) return quantization as WeightScales;
+  if (quantization?.kind === 'blockwise') return { scales: quantization.scales, blocks: quantization.blocks, blockScales };
   throw new Unmodelled(`${name} is no weight of channels or LPBQ blocks`);
 }
 
