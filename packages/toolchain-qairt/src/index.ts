@@ -62,4 +62,3 @@ export type { PartOptions } from './compile/options.js';
 export { weightPaths } from './compile/weight-paths.js';
 export { planFile } from './convert/convert.js';
 export { decodePlan } from './convert/plan-file.js';
-export { qairtVersion } from './identity.js';

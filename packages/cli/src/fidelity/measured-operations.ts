@@ -42,13 +42,15 @@ export async function measureOperations(request: OperationsRequest): Promise<Mea
     return await withEmulator({ libraries, soc: options.chip.socModel, signal }, async (child) => {
       const state = { isMeasuring: false };
       const opened: { readonly executable: Executable; readonly errors: OperationErrors; readonly rows: readonly EncodingRow[] }[] = [];
+      const report = (): void => reporter.progress({ work: 'compile', label: 'tapped graphs', done: opened.length, total: graphs.length });
       for (const { plan, cell, paths, graph, encodings } of graphs) {
-        reporter.progress({ work: 'compile', label: 'tapped graphs', done: opened.length, total: graphs.length });
+        report();
         const errors = new OperationErrors(plan, paths);
         const { executable, binary } = await openPlan(child, { plan: tapPlan(plan), cell, paths, options: options.graph, libraries, scratch, onRun: (codes) => state.isMeasuring && errors.add(codes) });
         const rows = [...encodingRows({ graph, simulated: encodings.activations, plan, binary }), ...weightRows({ graph, parameters: encodings.parameters, plan, paths })];
         opened.push({ executable, errors, rows });
       }
+      report();
       const { position, tokens } = await runText(request, opened.map(({ executable }) => executable), state);
       return { operations: opened.flatMap(({ errors }) => errors.rows()), encodings: opened.flatMap(({ rows }) => rows), position, tokens };
     });
