@@ -28,13 +28,17 @@ function findings({ part: { model, encodings }, plan, binary }: TappedRun, chang
   return encodingRows({ graph: model.graph, simulated, plan, binary }).filter(({ state }) => ENCODING_FINDINGS.has(state));
 }
 
-describe.skipIf(real.length === 0).each(real)('%s', (_title, libraries) => {
-  it.each([
-    ['LPBQ', 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }'],
-    ['4 bits a channel', 'weights: { scheme: per_channel, bits: 4 }'],
-    ['a cache of 16 bits', 'weights: { scheme: lpbq, bits: 4, blockSize: 16 }, kvCache: { bits: 16 }'],
-    ['an embedding of 8 bits', 'weights: { scheme: per_channel, bits: 8 }, embedding: { bits: 8 }'],
-  ])('%s: every operation passes its gate, every encoding is that of the simulation', async (_form, quantize) => {
+const LPBQ = 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }';
+const FORMS: readonly (readonly [form: string, quantize: string])[] = [
+  ['LPBQ', LPBQ],
+  ['4 bits a channel', 'weights: { scheme: per_channel, bits: 4 }'],
+  ['a cache of 16 bits', 'weights: { scheme: lpbq, bits: 4, blockSize: 16 }, kvCache: { bits: 16 }'],
+  ['an embedding of 8 bits', 'weights: { scheme: per_channel, bits: 8 }, embedding: { bits: 8 }'],
+];
+
+describe.skipIf(real.length === 0)('every operation passes its gate, every encoding is that of the simulation', () => {
+  // All forms with the newest build, one form with the others.
+  it.each(real.flatMap(([title, libraries], i) => FORMS.slice(0, i === 0 ? FORMS.length : 1).map(([form, quantize]) => [form, title, quantize, libraries] as const)))('%s, %s', async (_form, _title, quantize, libraries) => {
     const runs = await runTapped(libraries, await llamaParts('{ ar: [32], cl: [128], parts: 2 }', quantize), await evaluationTokens(96));
     const rows = runs.flatMap((run) => operationErrors(run));
     expect(rows.length).toBe(runs.reduce((count, { plan }) => count + plan.operations.length, 0));
@@ -51,7 +55,7 @@ describe.skipIf(real.length === 0).each(real)('%s', (_title, libraries) => {
 describe.skipIf(real.length === 0)('what is wrong on purpose', () => {
   let run: TappedRun;
   beforeAll(async () => {
-    const parts = await llamaParts('{ ar: [32], cl: [128], parts: 2 }', 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }');
+    const parts = await llamaParts('{ ar: [32], cl: [128], parts: 2 }', LPBQ);
     run = (await runTapped(real[0]?.[1] as never, parts, await evaluationTokens(64)))[1] as TappedRun;
   });
 
