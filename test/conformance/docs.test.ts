@@ -105,7 +105,7 @@ describe('commands that the pages name', () => {
 
   it('are verbs of tundish, with the flags of the README', () => {
     const used = named(/npx tundish ([a-z-]*[a-z])/g);
-    expect(used.sort()).toEqual(['accept', 'attach', 'build', 'chat', 'ci-matrix', 'compare', 'doctor', 'evaluate', 'export-dlc', 'export-epcontext', 'gc', 'generate', 'inspect', 'parity', 'plan', 'replay', 'toolchain', 'verify', 'why']);
+    expect(used.sort()).toEqual(['accept', 'attach', 'build', 'chat', 'ci-matrix', 'compare', 'doctor', 'evaluate', 'export-dlc', 'export-epcontext', 'fidelity', 'gc', 'generate', 'inspect', 'parity', 'plan', 'replay', 'toolchain', 'verify', 'why']);
     const help = used.map((verb) => node('packages/cli/bin/tundish.js', verb, '--help').stdout).join('\n');
     const flags = [...read('README.md').matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag as string).filter((flag) => flag !== '--calibration');
     expect(flags).toEqual(expect.arrayContaining(['--prompt', '--max-tokens', '--top-k', '--seed', '--json', '--chat', '--tolerance']));

@@ -5,13 +5,15 @@ import { type Adaptation, architectures } from '@tundish/architectures';
 import { openCheckpoint } from '@tundish/checkpoint';
 import { silentReporter } from '@tundish/diagnostics';
 import type { LogitSource } from '@tundish/evaluate';
+import type { Encodings } from '@tundish/graph';
 import { FLOAT_MASK, causalMask } from '@tundish/quantize';
-import { Engine, openContainer } from '@tundish/runtime';
-import { ADAPTATION_FILE, MODEL_FILE, type ModelFacts, type Pipeline, adaptCheckpoint, modelFacts, readEncodings, readGraph, restoreContainer, ropeTables } from '@tundish/stages';
+import { Engine, type EngineModel, openContainer } from '@tundish/runtime';
+import { ADAPTATION_FILE, type Pipeline, adaptCheckpoint, modelFacts, readEncodings, readGraph, restoreContainer, ropeTables } from '@tundish/stages';
 import type { TensorData } from '@tundish/toolchain';
 import { convertArCl } from '@tundish/transform';
 import { openGraph } from './compiled-graph.js';
 import { type ExecutableRequest, executableContainer } from './executable-container.js';
+import { modelFactsOf } from './model-text.js';
 import { stageToolchain } from './stage-toolchain.js';
 import { adapters, toolchainNamed } from './toolchains.js';
 
@@ -50,31 +52,41 @@ export async function checkpointSource(pipeline: Pipeline, tokens: number, optio
   };
 }
 
-/** The graph of a stage of the whole model with its encodings, lowered and compiled by the model's toolchain at one AR and CL. */
-export async function stageSource(pipeline: Pipeline, stage: string, tokens: number, options: SourceOptions): Promise<OpenedSource> {
+/**
+ * The graph of a stage of the whole model with its encodings, lowered and compiled by the model's toolchain at one AR and CL.
+ *
+ * @param replaced gives the encodings that are used in place of those of the stage
+ */
+export async function stageSource(pipeline: Pipeline, stage: string, tokens: number, { replaced = (encodings) => encodings, ...options }: SourceOptions & { readonly replaced?: (encodings: Encodings) => Encodings }): Promise<OpenedSource> {
+  const engineModel = await engineModelOf(pipeline, stage);
   const load = await pipeline.input({ stage: 'load', subject: null });
-  const facts = JSON.parse(await readFile(load.path(MODEL_FILE), 'utf8')) as ModelFacts;
   const { base } = JSON.parse(await readFile(load.path(ADAPTATION_FILE), 'utf8')) as Adaptation;
   const input = await pipeline.input({ stage, subject: null });
   const size = { ar: CHUNK, cl: Math.ceil((tokens + CHUNK) / 32) * 32 };
   const model = convertArCl(await readGraph(input), base, size);
+  const encodings = await readEncodings(model, input);
   const executable = await openGraph({
     ...stageToolchain(pipeline.lock),
     model,
     ...size,
-    encodings: await readEncodings(model, input),
+    encodings: encodings === undefined ? undefined : replaced(encodings),
     resolve: (location) => input.resolve(location),
     threads: options.threads,
     signal: options.signal,
   });
-  const maskValue = input.manifest.facts['maskValue'];
   try {
-    const engine = new Engine([executable], { vocabularySize: facts.vocabularySize, rope: facts.rope, maskValue: typeof maskValue === 'number' ? maskValue : FLOAT_MASK, padToken: facts.tokens.pad ?? facts.tokens.eos[0] ?? 0 });
-    return engineSource(engine, () => executable.close());
+    return engineSource(new Engine([executable], engineModel), () => executable.close());
   } catch (error) {
     await executable.close();
     throw error;
   }
+}
+
+/** What an engine must know to run the graph of a stage. */
+export async function engineModelOf(pipeline: Pipeline, stage: string): Promise<EngineModel> {
+  const { vocabularySize, rope, tokens } = await modelFactsOf(pipeline);
+  const maskValue = (await pipeline.input({ stage, subject: null })).manifest.facts['maskValue'];
+  return { vocabularySize, rope, maskValue: typeof maskValue === 'number' ? maskValue : FLOAT_MASK, padToken: tokens.pad ?? tokens.eos[0] ?? 0 };
 }
 
 /** The finished container, run as `generate` runs it. */
@@ -92,7 +104,7 @@ export async function executableSource(request: ExecutableRequest): Promise<Open
 }
 
 /** Every window starts from an empty cache. */
-function engineSource(engine: Engine, close: () => Promise<void>): OpenedSource {
+export function engineSource(engine: Engine, close: () => Promise<void>): OpenedSource {
   return {
     vocabularySize: engine.vocabularySize,
     score: (tokens) => {

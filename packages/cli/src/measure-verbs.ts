@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { commaWords, everyWord, realNumber, threadsOption, wholeNumber } from './argument-values.js';
 import type { CompareOptions } from './commands/compare.js';
 import type { EvaluateOptions } from './commands/evaluate.js';
+import type { FidelityOptions } from './commands/fidelity.js';
 import type { ParityOptions } from './commands/parity.js';
 import type { Io } from './io.js';
 import { placeOf } from './model-place.js';
@@ -13,6 +14,7 @@ export function addMeasureVerbs(program: Command, io: Io, signal: AbortSignal, d
   addEvaluate(program, io, signal);
   addCompare(program, io, signal);
   addParity(program, io, signal, done);
+  addFidelity(program, io, signal, done);
 }
 
 const PROTOCOL_HELP = 'how the text is cut, scored and averaged: mini, aimet-4096, aihub-4096, gptq-2048, llamacpp-512; else as the recipe says';
@@ -78,6 +80,30 @@ function addParity(program: Command, io: Io, signal: AbortSignal, done: (code: n
       done(await parityCommand({ ...options, checkpoint, signal }, io));
     });
 }
+
+function addFidelity(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
+  program
+    .command('fidelity')
+    .description('Says how well the simulation of the host predicts the device: every operation against exact arithmetic, every encoding against the compiled graph, logits over text.')
+    .argument('<model>', 'folder of a model project that is built for a device, for example models/llama32-htp')
+    .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
+    .option('--chip <name>', 'of a model for several chips: which one; else the first')
+    .option('--graphs <name>', 'AR and CL whose operations are measured, for example ar1-cl512; else the largest AR with the smallest CL')
+    .option('--no-text', 'measure operations and encodings alone')
+    .option('--protocol <name>', PROTOCOL_HELP)
+    .option('--windows <file>', WINDOWS_HELP)
+    .option('--limit <n>', 'compare logits over so many windows; else 2, since the emulator is slow', wholeNumber)
+    .option('--html <file>', 'write the report also as a page that needs no other file')
+    .addOption(threadsOption())
+    .option('--json', 'print the report as JSON, every operation and encoding by name', false)
+    .addHelpText('after', '\nExamples:\n  npx tundish fidelity models/llama32-htp --html fidelity.html\n  npx tundish fidelity models/llama32-htp --graphs ar1-cl512 --no-text --json\n\nWhat is missing is built. Exits with 1 when something does not pass its gate; docs/fidelity.md has the gates.')
+    .action(async (model: string, { workspace, ...options }: FidelityFlags) => {
+      const { fidelityCommand } = await import('./commands/fidelity.js');
+      done(await fidelityCommand({ ...options, ...placeOf(workspace, model), signal }, io));
+    });
+}
+
+type FidelityFlags = Omit<FidelityOptions, 'workspaceRoot' | 'modelRoot' | 'signal'> & { readonly workspace: string };
 
 type EvaluateFlags = Omit<EvaluateOptions, 'workspaceRoot' | 'modelRoot' | 'signal'> & { readonly workspace: string };
 

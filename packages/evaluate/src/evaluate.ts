@@ -1,11 +1,8 @@
 /** Runs a teacher and any number of students over the same windows and measures each student. */
-import { RowComparer } from './compare.js';
-import { evaluateError } from './errors.js';
+import { evaluatePairs } from './pairs.js';
 import { protocolHash } from './protocol.js';
 import type { Protocol } from './protocol.js';
-import { Summary } from './summary.js';
 import type { Metrics } from './summary.js';
-import { checkShape } from './windows.js';
 
 /** Anything that gives logits: the engine over a container, a reference executor over a graph. */
 export interface LogitSource {
@@ -42,65 +39,9 @@ export interface EvaluationRequest {
  * @throws TundishError EVALUATE_*; the reason of `signal` when it is aborted between two windows
  */
 export async function evaluate(request: EvaluationRequest): Promise<EvaluationResult[]> {
-  const { protocol, windows, teacher, students } = request;
-  checkShape(protocol);
-  checkWidths(teacher, students);
-  const comparer = new RowComparer(teacher.vocabularySize);
-  const summaries = [...students.keys()].map(() => new Summary());
-  for (const [done, window] of windows.entries()) {
-    request.signal?.throwIfAborted();
-    await measureWindow(protocol, window, comparer, teacher, [...students.values()], summaries);
-    for (const summary of summaries) summary.endWindow();
-    request.onWindow?.(done + 1, windows.length);
-  }
-  const hash = protocolHash(protocol);
-  return [...students.keys()].map((subject, index) => ({
-    subject, protocol, protocolHash: hash, ...(summaries[index] as Summary).metrics(protocol.mean),
-  }));
-}
-
-async function measureWindow(
-  protocol: Protocol, window: Int32Array, comparer: RowComparer, teacher: LogitSource, students: readonly LogitSource[], summaries: readonly Summary[],
-): Promise<void> {
-  const { first } = protocol.scored;
-  const last = Math.min(protocol.scored.last, window.length - 1);
-  const tokens = window.subarray(0, last);
-  const teacherRows = rowsOf(teacher, tokens);
-  const studentRows = students.map((student) => rowsOf(student, tokens));
-  try {
-    for (let target = 1; target <= last; target++) {
-      const row = await nextRow(teacherRows, target);
-      const rows: Float32Array[] = [];
-      for (const source of studentRows) rows.push(await nextRow(source, target));
-      if (target < first) continue;
-      comparer.setTeacher(row);
-      for (const [index, student] of rows.entries()) summaries[index]?.add(comparer.compare(student, window[target] as number));
-    }
-  } finally {
-    for (const source of [teacherRows, ...studentRows]) await source.return(undefined);
-  }
-}
-
-async function* rowsOf(source: LogitSource, tokens: Int32Array): AsyncGenerator<Float32Array, undefined> {
-  const width = source.vocabularySize;
-  for await (const block of source.score(tokens)) {
-    if (block.length % width !== 0) {
-      throw evaluateError('EVALUATE_ROWS_MISMATCH', { what: `a block of ${block.length} logits is no multiple of the vocabulary of ${width}` });
-    }
-    for (let start = 0; start < block.length; start += width) yield block.subarray(start, start + width);
-  }
-  return undefined;
-}
-
-async function nextRow(rows: AsyncGenerator<Float32Array, undefined>, target: number): Promise<Float32Array> {
-  const next = await rows.next();
-  if (next.value !== undefined) return next.value;
-  throw evaluateError('EVALUATE_ROWS_MISMATCH', { what: `a source of logits ended before the row that predicts position ${target}` });
-}
-
-function checkWidths(teacher: LogitSource, students: ReadonlyMap<string, LogitSource>): void {
-  for (const [name, student] of students) {
-    if (student.vocabularySize === teacher.vocabularySize) continue;
-    throw evaluateError('EVALUATE_ROWS_MISMATCH', { what: `${name} has a vocabulary of ${student.vocabularySize}, the teacher of ${teacher.vocabularySize}` });
-  }
+  const { teacher, students, ...measured } = request;
+  const pairs = [...students].map(([subject, student]) => ({ teacher, student, subject }));
+  const results = await evaluatePairs({ ...measured, pairs });
+  const hash = protocolHash(request.protocol);
+  return pairs.map(({ subject }, index) => ({ subject, protocol: request.protocol, protocolHash: hash, ...(results[index] as Metrics) }));
 }

@@ -30,8 +30,8 @@ export function composeInto(context: QnnContext, plan: QnnGraphPlan, paths: Weig
   return graph;
 }
 
-/** Codes that lie as the library wants them are mapped from their file; a projection is turned, a few rows at a time. */
-function constantData(data: PlannedData, paths: WeightPaths): QnnData | QnnFileRange {
+/** Codes that lie as the library wants them are mapped from their file; a projection is turned, a few rows at a time. @throws QnnCallError */
+export function constantData(data: PlannedData, paths: WeightPaths): QnnData | QnnFileRange {
   if ('values' in data) return data.values;
   if ('projection' in data) return turned(data.projection, paths);
   return storedData(data.stored, paths);
