@@ -20,8 +20,8 @@ export async function generateOnGenie(folder: string, prompt: Prompt, { maxToken
   if (chosen !== undefined) throw cliError('CLI_USAGE', { what: `${chosen} has no meaning with --on genie`, why: 'the sampler is that of genie_config.json', fix: 'remove it, or run --on emulator' });
   const reader = await promptReader(folder);
   const { manifest } = reader.container;
-  const most = maxTokens ?? manifest.generation.maxTokens;
-  const { ids, given } = await geniePrompt(reader, prompt);
+  const { ids, given, room } = await geniePrompt(reader, prompt);
+  const most = Math.min(maxTokens ?? manifest.generation.maxTokens, room);
   const { tokens, profile } = await withGenie(requireLibraries(qairtPlaces()), folder, { signal }, async (dialog) => ({ tokens: await dialog.generateTokens(given, { maxTokens: most }), profile: await dialog.profile() }));
   const answer = withoutEnd(tokens, manifest.tokens.eos);
   const query = profile.queries.at(-1);
@@ -29,7 +29,7 @@ export async function generateOnGenie(folder: string, prompt: Prompt, { maxToken
     ids: answer,
     text: reader.tokenizer?.decode(answer, { skipSpecialTokens: true }) ?? '',
     stats: {
-      stopReason: tokens.length >= most ? 'max-tokens' : 'eos',
+      stopReason: tokens.length < most ? 'eos' : most === room ? 'capacity' : 'max-tokens',
       promptTokens: ids.length, cachedTokens: 0, generatedTokens: answer.length,
       timeToFirstToken: (query?.timeToFirstTokenUs ?? 0) / 1e6,
       prefillTokensPerSecond: query?.promptTokensPerSecond ?? 0,

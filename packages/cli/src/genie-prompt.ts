@@ -9,6 +9,8 @@ export interface GeniePrompt {
   readonly ids: readonly number[];
   /** What Genie is given. */
   readonly given: readonly number[];
+  /** Tokens that an answer can have at most. */
+  readonly room: number;
 }
 
 /** A container as far as a prompt needs it. */
@@ -29,5 +31,10 @@ export async function geniePrompt({ container, tokenizer }: PromptReader, prompt
   const bos = container.manifest.tokens.bos as number;
   const given = ids[0] === bos ? ids.slice(1) : ids;
   if (given.length === 0) throw cliError('CLI_USAGE', { what: 'the prompt is empty', fix: 'give some text: --prompt "And God said"' });
-  return { ids: [bos, ...given], given };
+  const { ars, contextLengths } = container.manifest;
+  const longest = Math.max(...contextLengths);
+  // Genie ends its process over a longer prompt, and over an answer that leaves the context.
+  const most = longest - Math.max(...ars) + 1;
+  if (given.length + 1 > most) throw cliError('CLI_USAGE', { what: `the prompt has ${given.length + 1} tokens, the vendor's runtime takes ${most}`, why: `its largest context has ${longest} positions, ${Math.max(...ars)} of which are the block in work`, fix: 'shorten it, or run --on emulator' });
+  return { ids: [bos, ...given], given, room: longest - given.length - 2 };
 }

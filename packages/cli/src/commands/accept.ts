@@ -69,15 +69,16 @@ async function answers(folder: string, libraries: QairtLibraries, { prompts, max
   const reader = await promptReader(folder);
   const { eos } = reader.container.manifest.tokens;
   const session = await openContainer(folder, { toolchain: toolchainNamed, threads });
-  const ours = async (prompt: Prompt): Promise<readonly number[]> => (await collectTokens(session.generate(prompt, { maxTokens, temperature: 0, repetitionPenalty: 1, signal }), undefined)).ids;
+  const ours = async (prompt: Prompt, most: number): Promise<readonly number[]> => (await collectTokens(session.generate(prompt, { maxTokens: most, temperature: 0, repetitionPenalty: 1, signal }), undefined)).ids;
   try {
     return await withGenie(libraries, folder, { signal, greedy: true }, async (dialog) => {
       const accepted: AcceptedPrompt[] = [];
       for (const prompt of prompts) {
-        const { ids, given } = await geniePrompt(reader, prompt);
+        const { ids, given, room } = await geniePrompt(reader, prompt);
+        const most = Math.min(maxTokens, room);
         await dialog.reset();
-        const genie = withoutEnd(await dialog.generateTokens(given, { maxTokens }), eos);
-        const own = await ours({ ids });
+        const genie = withoutEnd(await dialog.generateTokens(given, { maxTokens: most }), eos);
+        const own = await ours({ ids }, most);
         const differs = genie.findIndex((id, i) => id !== own[i]);
         const tokens = Math.max(genie.length, own.length);
         accepted.push({ prompt, tokens, equal: differs >= 0 ? differs : Math.min(genie.length, own.length), genie, ours: own, profile: null });

@@ -13,7 +13,7 @@ export interface GenieOptions {
   readonly signal?: AbortSignal;
   /** For making the dialog; ten minutes when absent. */
   readonly deadlineMs?: number;
-  /** Takes the likeliest token at every step, whatever sampler the configuration has. */
+  /** Takes the likeliest token at every step, whatever sampler the configuration has, and waits without polling. */
   readonly greedy?: boolean;
 }
 
