@@ -1,5 +1,6 @@
 #include "genie.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>

@@ -12,9 +12,7 @@ namespace tundish::qnn::abi::genie {
 using Status = int32_t;
 using Handle = const void*;
 
-enum Warning : Status { kAborted = 1, kContextExceeded = 4 };
-
-// What a query is, and what a piece of an answer is, of a sentence.
+// What a query is of a sentence; pieces of an answer come with such codes too.
 enum SentenceCode : int32_t { kComplete = 0 };
 
 using LogCallback = void (*)(Handle log, const char* format, int32_t level, uint64_t timestamp, va_list arguments);
