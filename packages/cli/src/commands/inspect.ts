@@ -24,7 +24,7 @@ export async function inspectCommand(options: InspectOptions, io: Io): Promise<v
 }
 
 async function writeSketch({ kind, path, sketch }: Description, target: string): Promise<void> {
-  if (sketch === undefined) throw cliError('CLI_INSPECT_SKETCH', { what: `a ${kind} has no picture of its graphs`, why: 'pictures are made of context binaries, and of containers whose graphs the vendor\'s libraries compose', evidence: { path }, fix: 'leave --onnx out' });
+  if (sketch === undefined) throw cliError('CLI_INSPECT_SKETCH', { what: `a ${kind} has no picture of its graphs`, why: 'pictures are made of context binaries and deep learning containers', evidence: { path }, fix: 'leave --onnx out' });
   const { writeFileAtomic } = await import('@tundish/store');
   await writeFileAtomic(resolve(target), sketch());
 }

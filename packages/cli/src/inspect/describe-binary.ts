@@ -5,6 +5,7 @@ import { TundishError, formatBytes, textTable } from '@tundish/diagnostics';
 import { type Chip, chipBySoc } from '@tundish/recipe/chips';
 import { type BinaryGraph, type BinaryTensor, type ContextBinary, dlcGraphs, encodingText, findLibraries, hasLibrary, inspectContextBinary, inspectDlc, onnxSketch, requireLibraries } from '@tundish/toolchain-qairt';
 import { qairtPlaces } from '../environment.js';
+import { cliError } from '../errors.js';
 import { type Description, type Section, shapeText } from './description.js';
 
 /** @throws QAIRT_LIBRARY_MISSING, QAIRT_BINARY_DAMAGED and the other errors of `inspectContextBinary` */
@@ -34,7 +35,10 @@ export async function describeDlc(path: string): Promise<Description> {
       ...('unread' in read ? [{ title: 'graphs', lines: [read.unread] }] : read.graphs.flatMap(graphSections)),
     ],
     data: { ...dlc, ...read },
-    ...('unread' in read ? {} : { sketch: () => onnxSketch({ name: basename(path), operator: 'ContainerGraph', graphs: read.graphs, facts }) }),
+    sketch: () => {
+      if ('unread' in read) throw cliError('CLI_INSPECT_SKETCH', { what: 'the graphs of the container cannot be drawn', why: read.unread, evidence: { path } });
+      return onnxSketch({ name: basename(path), operator: 'ContainerGraph', graphs: read.graphs, facts });
+    },
   };
 }
 
