@@ -41,6 +41,7 @@ describe.skipIf(real.length === 0)('of a model for a device', () => {
     const report = json<FidelityReport>(await main(model, 'fidelity', model.model, '--html', 'page.html', '--json'));
     expect(report).toMatchObject({ findings: [], origin: { model: 'tiny', chip: 'SM8750', hexagon: 79, graphs: ['ar32_cl256_1_of_2', 'ar32_cl256_2_of_2'], position: 128, tokens: 32 } });
     expect(report.operations.length).toBeGreaterThan(600);
+    expect([...new Set(report.layers.map(({ layer }) => layer))]).toEqual(['embedding', '0', '1', '2', '3', 'head']);
     expect(new Set(report.encodings.map(({ state }) => state))).toEqual(new Set(['equal', 'folded', 'moved', 'step']));
     const { deviceToSimulation, checkpointToDevice, positions, loss, caches } = report.agreement as NonNullable<FidelityReport['agreement']>;
     expect(positions).toBe(2 * 191);
@@ -58,6 +59,11 @@ describe.skipIf(real.length === 0)('of a model for a device', () => {
   it('graphs that the model does not have are refused', async () => {
     expect(await main(model, 'fidelity', model.model, '--no-text', '--graphs', 'ar7-cl9')).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^CLI_USAGE: the model has no graphs ar7-cl9[^]*name one of ar32-cl256, ar1-cl256/m) as string });
   });
+});
+
+it('a page that cannot be written is refused before anything is measured', async () => {
+  const model = await locked('toolchain: host');
+  expect(await main(model, 'fidelity', model.model, '--html', 'nowhere/page.html')).toMatchObject({ code: 2, stderr: expect.stringMatching(/^CLI_USAGE: the page cannot be written/m) as string });
 });
 
 it('of a model for this machine is refused', async () => {

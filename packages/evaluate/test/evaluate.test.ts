@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { evaluate } from '../src/evaluate.js';
 import type { LogitSource } from '../src/evaluate.js';
 import { PROTOCOLS, miniShape } from '../src/named-protocols.js';
+import { evaluatePairs } from '../src/pairs.js';
 import { protocolHash } from '../src/protocol.js';
 import type { Protocol } from '../src/protocol.js';
 import { requireSameProtocol } from '../src/same-protocol.js';
@@ -33,6 +34,22 @@ function source(block: number, logit: (token: number, position: number, id: numb
 
 const wavy = (token: number, position: number, id: number): number => 3 * Math.sin(token * 5 + position * 3 + id * id);
 const run = (teacher: LogitSource, students: [string, LogitSource][], p = protocol, over = windows): ReturnType<typeof evaluate> => evaluate({ protocol: p, windows: over, teacher, students: new Map(students) });
+
+describe('pairs of sources', () => {
+  it('are measured in either direction, each source executed once a window', async () => {
+    let scored = 0;
+    const counted: LogitSource = { vocabularySize: V, score: (tokens) => (scored++, source(3, wavy).score(tokens)) };
+    const other = source(4, (token, position, id) => wavy(token, position, id) + (id % 3));
+    const pairs = [{ subject: 'b', teacher: counted, student: other }, { subject: 'a', teacher: other, student: counted }, { subject: 'same', teacher: counted, student: counted }];
+    const [forward, backward, same] = await evaluatePairs({ protocol, windows, pairs });
+    expect(scored).toBe(windows.length);
+    expect(forward?.kl.mean).toBeGreaterThan(0.01);
+    expect(backward?.kl.mean).toBeCloseTo(forward?.reverseKlMean as number, 12);
+    expect(backward?.perplexity).toBe(forward?.teacherPerplexity);
+    expect(same).toMatchObject({ kl: { mean: 0, max: 0 }, flips: 0 });
+    expect(forward).toEqual({ ...(await run(counted, [['b', other]]))[0], subject: undefined, protocol: undefined, protocolHash: undefined });
+  });
+});
 
 describe('evaluate', () => {
   it('uniform logits have the perplexity of the vocabulary size', async () => {

@@ -1,11 +1,13 @@
 /** fidelity: how well the simulation of the host predicts the device, operation by operation, encoding by encoding, and over text. */
+import { accessSync, constants, existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import type { Reporter } from '@tundish/diagnostics';
+import { dirname, resolve } from 'node:path';
+import { type Reporter, messageOf } from '@tundish/diagnostics';
 import { Pipeline, type PipelineRequest } from '@tundish/stages';
 import { emulatorLock } from '@tundish/stages/lock';
-import { partOptions, requireLibraries } from '@tundish/toolchain-qairt';
+import { type PartOptions, partOptions, requireLibraries } from '@tundish/toolchain-qairt';
 import { cacheRootOf, hubAccess, hubCacheOf, qairtPlaces } from '../environment.js';
+import { cliError } from '../errors.js';
 import { lastGraphStage } from '../evaluated-stages.js';
 import { evaluationWindows, requireContext, type WindowOptions } from '../evaluation-windows.js';
 import { executableContainer } from '../executable-container.js';
@@ -42,40 +44,59 @@ const WINDOWS = 2;
 
 /** @returns exit code: 0 when everything passes its gate, else 1 */
 export async function fidelityCommand(options: FidelityOptions, io: Io): Promise<number> {
+  const page = options.html === undefined ? undefined : writablePath(options.html);
   const reporter = ioReporter(io);
   const report = await measure(options, reporter).finally(() => reporter.close());
-  if (options.html !== undefined) await writeFile(resolve(options.html), reportHtml(report));
+  if (page !== undefined) await writeFile(page, reportHtml(report));
   io.out(options.json ? reportJson(report) : reportText(report));
   return report.findings.length === 0 ? EXIT.ok : EXIT.no;
 }
 
+/** Before anything is measured, since measuring takes minutes. @throws CLI_USAGE */
+function writablePath(html: string): string {
+  const path = resolve(html);
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+  } catch (cause) {
+    throw cliError('CLI_USAGE', { what: 'the page cannot be written', why: messageOf(cause), evidence: { path }, fix: 'name a file in a folder that is there', cause });
+  }
+  return path;
+}
+
 async function measure(options: FidelityOptions, reporter: Reporter): Promise<FidelityReport> {
-  const { workspaceRoot, modelRoot, chip, threads, signal } = options;
+  const { threads, signal } = options;
   const shared = await pipelineRequest(options, reporter);
-  const model = { workspaceRoot, modelRoot, threads, reporter, signal, ...(chip === undefined ? {} : { chip }) };
-  const containers = options.text ? { device: (await executableContainer({ ...model, on: 'emulator' })).folder, simulation: (await executableContainer({ ...model, on: 'host' })).folder } : undefined;
   const built = await Pipeline.open({ ...shared, observers: [] });
   await built.close();
-  const pipeline = Pipeline.ofVariant(shared, emulatorLock(built.lock, chip));
+  const lock = emulatorLock(built.lock, options.chip);
+  const pair = chosenPair(lock, options.graphs);
+  const libraries = requireLibraries(qairtPlaces());
+  const compiled = compileOptions(lock);
+  const pipeline = Pipeline.ofVariant(shared, lock);
   try {
     const { windows, protocol } = await evaluationWindows({ ...options, limit: options.limit ?? WINDOWS }, pipeline);
     if (options.text) requireContext(pipeline, windows);
-    const graphs = await deviceGraphs(pipeline, chosenPair(pipeline.lock, options.graphs));
-    const compiled = compileOptions(pipeline);
-    const measured = await measureOperations({
-      libraries: requireLibraries(qairtPlaces()), options: compiled, graphs, reporter, signal, tokens: windows[0] as Int32Array,
-      model: await engineModelOf(pipeline, lastGraphStage(pipeline.lock)),
-    });
+    const containers = options.text ? await builtContainers(options, reporter) : undefined;
+    const graphs = await deviceGraphs(pipeline, pair);
+    const model = await engineModelOf(pipeline, lastGraphStage(lock));
+    const { position, tokens, ...measured } = await measureOperations({ libraries, options: compiled, graphs, model, reporter, signal, tokens: windows[0] as Int32Array });
     const agreement = containers === undefined ? null : await textAgreement({ pipeline, containers, protocol, windows, options: { threads, signal }, reporter });
-    const { position, tokens, operations, encodings } = measured;
     const origin = {
-      model: pipeline.layout.model, chip: compiled.chip.name, hexagon: compiled.chip.hexagon, device: pipeline.lock.stages.compile.toolchain.version,
+      model: pipeline.layout.model, chip: compiled.chip.name, hexagon: compiled.chip.hexagon, device: lock.stages.compile.toolchain.version,
       simulation: (await toolchainVersion('host')) as string, graphs: graphs.map(({ plan: { name } }) => name), position, tokens,
     };
-    return fidelityReport({ origin, operations, encodings, agreement });
+    return fidelityReport({ ...measured, origin, agreement });
   } finally {
     await pipeline.close();
   }
+}
+
+/** The twin for the emulator and the simulation, as every other verb runs them. */
+async function builtContainers({ workspaceRoot, modelRoot, chip, threads, signal }: FidelityOptions, reporter: Reporter): Promise<{ readonly device: string; readonly simulation: string }> {
+  const request = { workspaceRoot, modelRoot, threads, reporter, signal, ...(chip === undefined ? {} : { chip }) };
+  const { folder: device } = await executableContainer({ ...request, on: 'emulator' });
+  const { folder: simulation } = await executableContainer({ ...request, on: 'host' });
+  return { device, simulation };
 }
 
 async function pipelineRequest({ workspaceRoot, modelRoot, signal, threads }: FidelityOptions, reporter: Reporter): Promise<PipelineRequest> {
@@ -83,7 +104,7 @@ async function pipelineRequest({ workspaceRoot, modelRoot, signal, threads }: Fi
 }
 
 /** What the twin of the emulator is compiled with: one chip, nothing shared. */
-function compileOptions({ lock }: Pipeline): ReturnType<typeof partOptions> {
-  const { chips: [chip], ...others } = lock.stages.compile.options as { readonly chips: readonly { readonly name: string; readonly vtcmMb: number }[] };
+function compileOptions({ stages }: Pipeline['lock']): PartOptions {
+  const { chips: [chip], ...others } = stages.compile.options as { readonly chips: readonly { readonly name: string; readonly vtcmMb: number }[] };
   return partOptions({ ...others, chip: chip?.name, vtcmMb: chip?.vtcmMb, weightSharing: false });
 }

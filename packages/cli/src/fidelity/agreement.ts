@@ -45,7 +45,6 @@ export interface AgreementRequest extends AgreementSources {
 
 /** @throws EVALUATE_* */
 export async function measureAgreement({ checkpoint, simulation, device, partial, ...measured }: AgreementRequest): Promise<Omit<Agreement, 'caches'>> {
-  // The device runs before the simulation in each window: what is compared between them need not wait.
   const pairs: Pair[] = [
     { subject: 'simulation', teacher: device, student: simulation },
     { subject: 'device', teacher: checkpoint, student: device },

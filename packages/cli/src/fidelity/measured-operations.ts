@@ -70,9 +70,10 @@ async function runText({ graphs: [first], model, tokens, reporter, signal }: Ope
   const report = (): void => reporter.progress({ work: 'run', label: 'tokens in the emulator', done: engine.position, total: text.length });
   state.isMeasuring = position === 0;
   report();
-  for await (const logits of engine.score(text, signal)) {
+  const passes = engine.score(text, signal);
+  while ((await passes.next()).done !== true) {
     report();
-    state.isMeasuring = logits.length > 0 && engine.position >= position;
+    state.isMeasuring = engine.position >= position;
   }
   return { position, tokens: text.length - position };
 }

@@ -4,7 +4,7 @@ import type { QnnGraphPlan } from '../compose/plan.js';
 /** In the order in which they compute; the number of a layer, or what stands before and behind them. */
 export type LayerName = 'embedding' | `${number}` | 'head';
 
-const LAYER = /(?:^|_)(?:layers?|h|blocks?)_(\d+)_|^past_(?:key|value)_(\d+)_/;
+const LAYER = /(?:^|_)layers_(\d+)_|^past_(?:key|value)_(\d+)_/;
 
 /** By the name of the operation's output. @param plan the part that stands behind the embedding unless it has token ids */
 export function layersOf(plan: QnnGraphPlan): ReadonlyMap<string, LayerName> {
