@@ -32,15 +32,16 @@ export interface Comparison {
   readonly caches: Distance;
   /** What the emulator gave, by pass and output. */
   readonly device: ReadonlyMap<string, Codes>;
+  readonly host: ReadonlyMap<string, Codes>;
 }
 
 /** @param parts all of one AR and CL, in order */
-export async function compareWithEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array): Promise<Comparison> {
-  const host = await runHost(parts, tokens);
+export async function compareWithEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array, numerics: 'exact' | 'htp' = 'exact'): Promise<Comparison> {
+  const host = await runHost(parts, tokens, numerics);
   const device = await runEmulator(libraries, soc, parts, tokens);
   expect([...device.keys()]).toEqual([...host.codes.keys()]);
   const caches = [...device.keys()].filter((name) => name.includes('past_'));
-  return { logits: logitDistance(host, device), caches: distance(caches, host.codes, device), device };
+  return { logits: logitDistance(host, device), caches: distance(caches, host.codes, device), device, host: host.codes };
 }
 
 interface HostRun {
@@ -48,12 +49,12 @@ interface HostRun {
   readonly io: readonly GraphIo[];
 }
 
-async function runHost(parts: readonly LlamaPart[], tokens: Int32Array): Promise<HostRun> {
+async function runHost(parts: readonly LlamaPart[], tokens: Int32Array, numerics: 'exact' | 'htp'): Promise<HostRun> {
   const host = hostToolchain();
   const folder = temporaryFolder();
   const opened = await Promise.all(parts.map(async ({ cell, model, encodings, paths, name }) => {
     const context = hostContext();
-    const converted = await host.convert(context, { cell, model, encodings, options: {} });
+    const converted = await host.convert(context, { cell, model, encodings, options: { numerics } });
     const files = placed(converted.files, join(folder, name), paths);
     const compiled = await host.compile(context, { part: cell.part, parts: cell.parts, graphs: [{ io: converted.io, files }], resolve: (location) => paths[location] as string, options: {} });
     return { io: converted.io, executable: await host.open({ graphs: compiled.graphs, files: placed(compiled.files, join(folder, `${name}-compiled`), paths), threads: 1 }) };

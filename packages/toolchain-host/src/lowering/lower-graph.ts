@@ -13,6 +13,7 @@ import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
 import { isExactLinear, lowerExactProduct } from './exact-product.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
+import { lowerAsHtp } from './htp.js';
 import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
@@ -28,17 +29,20 @@ export interface Lowered {
 
 const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
 
+/** `htp` computes as a Hexagon processor does, and needs operators of our own. */
+export type Numerics = 'exact' | 'htp';
+
 /**
  * Lowers `model`, which is not changed. Without encodings of activations the result computes the same in floating point.
  *
  * @param name name of the new graph
  * @param products whether products of codes become operators of our own, which only our addon runs
  * @throws HOST_ENCODING_MISSING listing every float value that would be left in floating point
- * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE
+ * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE, HOST_NUMERICS
  */
-export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean): Lowered {
+export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean, numerics: Numerics = 'exact'): Lowered {
   const source = expandRotations(model);
-  const lowering = new Lowering(source.graph, encodings, { name, products });
+  const lowering = new Lowering(source.graph, encodings, { name, products, numerics });
   lowering.run();
   const graph = lowering.graph;
   const opsets = new Map(source.opsetImports);
@@ -63,10 +67,12 @@ class Lowering {
   readonly #missing: string[] = [];
 
   readonly #products: boolean;
+  readonly #numerics: Numerics;
 
-  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products }: { readonly name: string; readonly products: boolean }) {
+  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products, numerics }: { readonly name: string; readonly products: boolean; readonly numerics: Numerics }) {
     this.graph = new Graph(name);
     this.#products = products;
+    this.#numerics = numerics;
     this.grids = new GridConstants(this.graph);
     const { activations, parameters } = encodings ?? NO_ENCODINGS;
     this.#encodings = { activations: headsAsCut(source, activations), parameters };
@@ -121,11 +127,11 @@ class Lowering {
       if (this.#quantized && typeOf(value) === DataType.FLOAT && value.uses.length > 0) this.#missing.push(value.name);
       return;
     }
-    this.#setCodes(value, { codes: this.graph.addInput(value.name, codeType(encoding), value.shape ?? []), encoding });
+    this.setCodes(value, { codes: this.graph.addInput(value.name, codeType(encoding), value.shape ?? []), encoding });
     this.boundary.set(value.name, encoding);
   }
 
-  #setCodes(value: Value, coded: Coded): void {
+  setCodes(value: Value, coded: Coded): void {
     this.#coded.set(value, coded);
     this.#carried.set(value, coded.encoding);
     if (!this.source.outputs.includes(value)) return;
@@ -134,7 +140,8 @@ class Lowering {
   }
 
   #node(node: Node): void {
-    if (this.#rotated(node) || this.#movedByHeads(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node)) return;
+    if (this.#numerics === 'htp' && lowerAsHtp(this, node)) return;
+    if (this.#numerics === 'exact' && this.#loweredAsCodes(node)) return;
     const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
     const names = node.outputs.map((output) => this.#rawName(output, inherited));
     const single = names[0] as string;
@@ -143,13 +150,17 @@ class Lowering {
     node.outputs.forEach((output, i) => this.#finish(output, raw[i] as Value, inherited));
   }
 
+  #loweredAsCodes(node: Node): boolean {
+    return this.#rotated(node) || this.#movedByHeads(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node);
+  }
+
   /** True when `node` cuts a cache into heads with grids of their own, or joins it from them: codes stay what they are. */
   #movedByHeads(node: Node): boolean {
     const heads = cutCache(this, node);
-    heads?.forEach((head, i) => this.#setCodes(node.output(i), head));
+    heads?.forEach((head, i) => this.setCodes(node.output(i), head));
     if (heads !== undefined) return true;
     const joined = joinCache(this, node, this.#encodings.activations.get(node.output().name));
-    if (joined !== undefined) this.#setCodes(node.output(), joined);
+    if (joined !== undefined) this.setCodes(node.output(), joined);
     return joined !== undefined;
   }
 
@@ -167,7 +178,7 @@ class Lowering {
     const codes = this.graph.addNode({ opType: node.opType, domain: node.domain, name: node.name, inputs, outputs: [name], attributes: Object.fromEntries(node.attributes) }).output();
     codes.dtype = codeType(first.encoding);
     codes.shape = output.shape;
-    this.#setCodes(output, { codes, encoding: first.encoding });
+    this.setCodes(output, { codes, encoding: first.encoding });
     return true;
   }
 
@@ -178,7 +189,7 @@ class Lowering {
     const source = encoding === undefined || this.source.outputs.includes(output) ? undefined : rescaledInput(node, encoding, this.#carried);
     const coded = source === undefined ? undefined : this.#coded.get(source);
     if (coded === undefined || encoding === undefined) return false;
-    this.#setCodes(output, { codes: coded.codes, encoding });
+    this.setCodes(output, { codes: coded.codes, encoding });
     return true;
   }
 
@@ -186,7 +197,7 @@ class Lowering {
   #rotated(node: Node): boolean {
     const isOutput = this.source.outputs.includes(node.output());
     const coded = isOutput ? undefined : lowerRotary(this, node);
-    if (coded !== undefined) this.#setCodes(node.output(), coded);
+    if (coded !== undefined) this.setCodes(node.output(), coded);
     return coded !== undefined;
   }
 
@@ -195,7 +206,7 @@ class Lowering {
     const output = node.output();
     const name = this.source.outputs.includes(output) ? output.name : `${output.name}_codes`;
     const coded = this.#products ? lowerExactProduct(this, node, name) : undefined;
-    if (coded !== undefined) this.#setCodes(output, coded);
+    if (coded !== undefined) this.setCodes(output, coded);
     return coded !== undefined;
   }
 
@@ -205,6 +216,29 @@ class Lowering {
 
   codedOf(value: Value): Coded | undefined {
     return this.#coded.get(value);
+  }
+
+  get products(): 'Code' | 'Htp' {
+    return this.#numerics === 'htp' ? 'Htp' : 'Code';
+  }
+
+  isOutput(value: Value): boolean {
+    return this.source.outputs.includes(value);
+  }
+
+  isConstant(value: Value): boolean {
+    return this.#constants.has(value);
+  }
+
+  /** Rows of an embedding are floats until somebody computes with them; those of 8 bits are the same reals on a grid of 16. */
+  codesOf(value: Value): Coded | undefined {
+    const known = this.#coded.get(value);
+    const carried = this.#carried.get(value);
+    if (known !== undefined || carried === undefined) return known;
+    const encoding: PerTensorEncoding = carried.dtype === 'uint8' ? { ...carried, dtype: 'uint16', scale: carried.scale / 256, zeroPoint: carried.zeroPoint * 256 } : carried;
+    const coded = { codes: this.grids.quantize(this.resolve(value), encoding, `${value.name}_codes`), encoding };
+    this.setCodes(value, coded);
+    return coded;
   }
 
   /** The output of a product that is computed together with others of the same input. */
@@ -250,7 +284,7 @@ class Lowering {
       this.#carried.set(value, encoding);
       if (!isOutput) return;
     }
-    this.#setCodes(value, { codes: this.grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
+    this.setCodes(value, { codes: this.grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
   }
 }
 
