@@ -10,6 +10,7 @@ import type { Coded } from './coded.js';
 import { type ProductSite, lowerExactProduct } from './exact-product.js';
 import { codeType, sameGrid } from './grid-constants.js';
 import { scaledProduct } from './scaled-product.js';
+import { uncovered } from './uncovered.js';
 
 /** What this lowering needs of the graph under construction. */
 export interface HtpSite extends ProductSite {
@@ -146,7 +147,7 @@ function operand(site: HtpSite, node: Node, index: number, types: readonly PerTe
 function gridOf(site: HtpSite, value: Value): PerTensorEncoding {
   const encoding = site.encodingOf(value);
   if (encoding !== undefined) return encoding;
-  throw hostError('HOST_ENCODING_MISSING', { what: `${printable(value.name)} has no encoding`, why: 'every computed value of a quantized graph has an encoding', fix: 'calibrate the graph with these values' });
+  throw uncovered([value.name]);
 }
 
 function grid(of: string, { scale, zeroPoint }: PerTensorEncoding): Record<string, Attribute> {

@@ -19,6 +19,7 @@ import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
 import { lowerRotary } from './rotary.js';
 import { expandRotations } from './rotation.js';
+import { uncovered } from './uncovered.js';
 import { assertCheapConstant } from './weight-expression.js';
 
 export interface Lowered {
@@ -291,13 +292,4 @@ class Lowering {
 function typeOf(value: Value): DataType {
   if (value.dtype !== undefined) return value.dtype;
   throw hostError('HOST_GRAPH_TYPE', { what: `the element type of ${printable(value.name)} is not known`, why: 'lowering covers float values only, and must know them', fix: 'run shape inference on the graph first' });
-}
-
-function uncovered(names: readonly string[]): Error {
-  const shown = names.slice(0, 20).map((name) => printable(name));
-  return hostError('HOST_ENCODING_MISSING', {
-    what: `${names.length} value${names.length === 1 ? '' : 's'} would stay in floating point: ${shown.join(', ')}${names.length > shown.length ? ', …' : ''}`,
-    why: 'every computed value of a quantized graph has an encoding; one without it would make the result better than the device',
-    fix: 'calibrate the graph with these values, or build without quantization',
-  });
 }
