@@ -62,7 +62,7 @@ export function lowerAsHtp(site: HtpSite, node: Node): boolean {
 
 function binary(site: HtpSite, node: Node, opType: string): void {
   const [a, b] = [operand(site, node, 0), operand(site, node, 1)];
-  const y = gridOf(site, node.output());
+  const y = gridOf(site, node, node.output());
   emit(site, node, { opType, inputs: [a.codes, b.codes], attributes: { ...grid('a', a.encoding), ...grid('b', b.encoding), ...grid('y', y) } }, y);
 }
 
@@ -78,7 +78,7 @@ function rmsNorm(site: HtpSite, node: Node): void {
   const x = operand(site, node, 0);
   const rank = node.input(0).shape?.length ?? 0;
   if (((node.int('axis') ?? -1) + rank) % rank !== rank - 1) throw unsupported(node, 'it does not go along the last axis');
-  const y = gridOf(site, node.output());
+  const y = gridOf(site, node, node.output());
   emit(site, node, { opType: 'HtpRmsNorm', inputs: [x.codes, site.resolve(node.input(1))], attributes: { ...grid('x', x.encoding), ...grid('y', y), epsilon: float(node.float('epsilon') ?? EPSILON) } }, y);
 }
 
@@ -112,7 +112,7 @@ function move(site: HtpSite, node: Node): void {
 }
 
 function convert(site: HtpSite, node: Node, output: Value, { codes, encoding }: Coded): void {
-  const y = gridOf(site, output);
+  const y = gridOf(site, node, output);
   if (encoding.dtype !== 'uint16' || (y.dtype !== 'uint8' && y.dtype !== 'uint16')) throw unsupported(node, `codes of ${encoding.dtype} are converted to ${y.dtype}`);
   const made = site.graph.addNode({ opType: y.dtype === 'uint8' ? 'HtpNarrow' : 'HtpConvert', domain: OPERATOR_DOMAIN, name: `${output.name}/convert`, inputs: [codes], outputs: [nameOf(site, output)], attributes: { ...grid('x', encoding), ...grid('y', y) } }).output();
   [made.dtype, made.shape] = [codeType(y), output.shape];
@@ -144,10 +144,11 @@ function operand(site: HtpSite, node: Node, index: number, types: readonly PerTe
   return coded;
 }
 
-function gridOf(site: HtpSite, value: Value): PerTensorEncoding {
+function gridOf(site: HtpSite, node: Node, value: Value): PerTensorEncoding {
   const encoding = site.encodingOf(value);
-  if (encoding !== undefined) return encoding;
-  throw uncovered([value.name]);
+  if (encoding === undefined) throw uncovered([value.name]);
+  if (encoding.headScales !== undefined) throw unsupported(node, `${printable(value.name)} has scales of heads`);
+  return encoding;
 }
 
 function grid(of: string, { scale, zeroPoint }: PerTensorEncoding): Record<string, Attribute> {
