@@ -16,7 +16,7 @@ struct Grid {
   double zero;
 };
 
-constexpr double kLogE = 1.4426950408889634;  // log2(e)
+constexpr double kLog2E = 1.4426950408889634;
 
 template <typename Code>
 Code saturated(double code) {
@@ -42,14 +42,19 @@ struct Sum {
   }
 };
 
-// a * b, rounded half to even.
+// a * b, rounded half to even. Where b is symmetric, as cosines and sines are, the zero point of a is worth a whole number of
+// eighths of a code, and the result is beside its place by what that leaves.
 struct Product {
-  double factor, a_zero, b_zero, y_zero;
+  double factor, offset, a_zero, b_zero, y_zero;
 
-  Product(Grid a, Grid b, Grid y) : factor(a.scale * b.scale / y.scale), a_zero(a.zero), b_zero(b.zero), y_zero(y.zero) {}
+  Product(Grid a, Grid b, Grid y) : factor(a.scale * b.scale / y.scale), offset(0), a_zero(a.zero), b_zero(b.zero), y_zero(y.zero) {
+    if (b.zero != 32768) return;
+    const double worth = (a.zero - 32768) * factor;
+    offset = __builtin_rint(worth * 8) / 8 - worth;
+  }
 
   uint16_t operator()(uint16_t a, uint16_t b) const {
-    return saturated<uint16_t>(__builtin_rint((a - a_zero) * (b - b_zero) * factor) + y_zero);
+    return saturated<uint16_t>(__builtin_rint((a - a_zero) * (b - b_zero) * factor + offset) + y_zero);
   }
 };
 
@@ -75,7 +80,7 @@ struct Narrow {
 struct Sigmoid {
   double exponent, x_zero;
 
-  explicit Sigmoid(Grid x) : exponent(x.scale * kLogE), x_zero(x.zero) {}
+  explicit Sigmoid(Grid x) : exponent(x.scale * kLog2E), x_zero(x.zero) {}
 
   uint16_t operator()(uint16_t x) const {
     const double distance = (x - x_zero) * exponent;

@@ -2,6 +2,7 @@
 #include "htp_operators.h"
 
 #include <string>
+#include <utility>
 
 #include "../htp/laws.h"
 #include "../products/scratch.h"
@@ -181,7 +182,7 @@ class Softmax {
 
  private:
   static uint64_t step_of(double scale) {
-    const double step = __builtin_floor(std::ldexp(scale * htp::kLogE, htp::kFractionBits));
+    const double step = __builtin_floor(std::ldexp(scale * htp::kLog2E, htp::kFractionBits));
     if (!(step < 0x1p40)) throw std::runtime_error(std::string(kName) + ": the scale of x is too large");
     return static_cast<uint64_t>(step);
   }

@@ -36,7 +36,9 @@ export function addCode(a: number, b: number, { a: ga, b: gb, y }: { readonly a:
 }
 
 export function mulCode(a: number, b: number, { a: ga, b: gb, y }: { readonly a: Grid; readonly b: Grid; readonly y: Grid }): number {
-  return clip(roundHalfEven((a - ga.zeroPoint) * (b - gb.zeroPoint) * ((ga.scale * gb.scale) / y.scale)) + y.zeroPoint);
+  const factor = (ga.scale * gb.scale) / y.scale;
+  const worth = gb.zeroPoint === 32_768 ? (ga.zeroPoint - 32_768) * factor : 0;
+  return clip(roundHalfEven((a - ga.zeroPoint) * (b - gb.zeroPoint) * factor + (roundHalfEven(worth * 8) / 8 - worth)) + y.zeroPoint);
 }
 
 export function sigmoidCode(x: number, grid: Grid): number {

@@ -94,10 +94,10 @@ describe('operations element by element', () => {
     expect(got).toEqual(Uint16Array.from(a, (code, i) => addCode(code, b[i % 40] as number, { a: A, b: B, y: Y }, sign)));
   });
 
-  it('Mul rounds, also with one column against many', async () => {
-    const [a, b] = [near(5 * 12, 30_011, 9000), near(5, 35_003, 20_000)];
-    const got = await run(lowered(binaryModel('Mul', [5, 12], [5, 1]), encodingsOf({ a: A, b: B, y: Y })), { a, b });
-    expect(got).toEqual(Uint16Array.from(a, (code, i) => mulCode(code, b[Math.floor(i / 12)] as number, { a: A, b: B, y: Y })));
+  it.each([['of many', B], ['of many, symmetric', uint16(2 / 65_535)]])('Mul rounds, also with one column in place %s', async (_, second) => {
+    const [a, b] = [near(50 * 12, 30_011, 9000), near(50, 35_003, 20_000)];
+    const got = await run(lowered(binaryModel('Mul', [50, 12], [50, 1]), encodingsOf({ a: A, b: second, y: Y })), { a, b });
+    expect(got).toEqual(Uint16Array.from(a, (code, i) => mulCode(code, b[Math.floor(i / 12)] as number, { a: A, b: second, y: Y })));
   });
 
   it('Sigmoid gives even codes on 1/65536', async () => {

@@ -45,6 +45,9 @@ function binary(opType: string, y: PerTensorEncoding): Case {
   return { shapes: { a: SQUARE, b: SQUARE }, feeds: { a: bell(ROWS * COLUMNS, 30_011, 20_000), b: bell(ROWS * COLUMNS, 35_003, 20_000) }, encodings: { a: A, b: B, y }, build: op(opType) };
 }
 
+/** A head times cosines or sines. */
+const rotated: Case = { ...binary('Mul', grid(14 / 65_535, 32_000)), encodings: { a: A, b: grid(2 / 65_535, 32_768), y: grid(14 / 65_535, 32_000) } };
+
 function projection(bits: 4 | 8): Case {
   const outputs = 64;
   const scale = Float32Array.from({ length: outputs }, () => (0.3 + random()) / (bits === 4 ? 40 : 700));
@@ -115,6 +118,7 @@ describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, librari
     ['Add', binary('Add', grid(24 / 65_535, 32_000)), 0.001, 1],
     ['Sub', binary('Sub', grid(24 / 65_535, 32_000)), 0.001, 1],
     ['Mul', binary('Mul', grid(40 / 65_535, 32_000)), 0.08, 1],
+    ['Mul with cosines', rotated, 0.005, 1],
     ['RMSNormalization', norm, 0.002, 1],
     ['Softmax', { shapes: { a: SQUARE }, feeds: { a: bell(ROWS * COLUMNS, 40_000, 9000) }, encodings: { a: grid(60 / 65_535, 30_011), y: grid(1 / 65_535, 0) }, build: op('Softmax') }, 0.02, 4],
     ['Sigmoid', { shapes: { a: [1, 1, 256, 256] }, feeds: { a: Array.from({ length: 65_536 }, (_, i) => i) }, encodings: { a: grid(22 / 65_535, 30_000), y: grid(1 / 65_535, 0) }, build: op('Sigmoid') }, 0.35, 6],

@@ -7,7 +7,7 @@ import { type Attribute, type Node, type PerTensorEncoding, type Value, movedInp
 import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import type { Coded } from './coded.js';
-import { type ProductSite, lowerExactProduct } from './exact-product.js';
+import { type ProductSite, lowerCodeProduct } from './code-product.js';
 import { codeType, sameGrid } from './grid-constants.js';
 import { scaledProduct } from './scaled-product.js';
 import { uncovered } from './uncovered.js';
@@ -69,7 +69,7 @@ function binary(site: HtpSite, node: Node, opType: string): void {
 function matmul(site: HtpSite, node: Node): void {
   const scaled = scaledProduct(node, (value) => site.isOutput(value));
   const target = scaled?.output ?? node.output();
-  const coded = lowerExactProduct(site, node, nameOf(site, target), { target, factor: scaled?.factor ?? 1 });
+  const coded = lowerCodeProduct(site, node, nameOf(site, target), { target, factor: scaled?.factor ?? 1 });
   if (coded === undefined) throw unsupported(node, 'it is no product of codes of 16 bits with a quantized weight (lpbq or per_channel) or with a cache');
   site.setCodes(target, coded);
 }

@@ -9,9 +9,9 @@ import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import { cutCache, headsAsCut, joinCache } from './cache-heads.js';
 import { inheritedEncoding } from './carried-encoding.js';
+import { isCodeLinear, lowerCodeProduct } from './code-product.js';
 import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
-import { isExactLinear, lowerExactProduct } from './exact-product.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
 import { lowerAsHtp } from './htp.js';
 import { joinLinear } from './joined-linear.js';
@@ -151,6 +151,7 @@ class Lowering {
     node.outputs.forEach((output, i) => this.#finish(output, raw[i] as Value, inherited));
   }
 
+  /** True when the outputs of `node` are there as codes, for one of several reasons. */
   #loweredAsCodes(node: Node): boolean {
     return this.#rotated(node) || this.#movedByHeads(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node);
   }
@@ -206,7 +207,7 @@ class Lowering {
   #multipliedExactly(node: Node): boolean {
     const output = node.output();
     const name = this.source.outputs.includes(output) ? output.name : `${output.name}_codes`;
-    const coded = this.#products ? lowerExactProduct(this, node, name) : undefined;
+    const coded = this.#products ? lowerCodeProduct(this, node, name) : undefined;
     if (coded !== undefined) this.setCodes(output, coded);
     return coded !== undefined;
   }
@@ -244,7 +245,7 @@ class Lowering {
 
   /** The output of a product that is computed together with others of the same input. */
   #joinedLinear(node: Node): Value | undefined {
-    const isAlone = (linear: Node): boolean => this.source.outputs.includes(linear.output()) || (this.#products && isExactLinear(this, linear));
+    const isAlone = (linear: Node): boolean => this.source.outputs.includes(linear.output()) || (this.#products && isCodeLinear(this, linear));
     if (!this.#joined.has(node)) joinLinear(this, node, isAlone)?.forEach((output, linear) => this.#joined.set(linear, output));
     return this.#joined.get(node);
   }

@@ -1,4 +1,4 @@
-/** Lowers products of codes to the operators of domain `tundish`, which sum integers and round once, without widening anything. */
+/** Lowers products of codes to the operators of domain `tundish`, which sum integers and round once, or as a device does, without widening anything. */
 import { type Attribute, DataType, type Node, type ParameterEncoding, type PerTensorEncoding, type Value } from '@tundish/graph';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import type { Coded } from './coded.js';
@@ -29,7 +29,7 @@ const float = (value: number): Attribute => ({ type: 'float', value });
  * The codes, named `output`, of a MatMul whose operands are there as codes: uint16 times a quantized weight, or uint16 times
  * uint8 or uint16, as a cache has them. Undefined for every other node, and where the output is not on a grid of 16 bits.
  */
-export function lowerExactProduct(site: ProductSite, node: Node, output: string, { target, factor }: ProductTarget = { target: node.output(), factor: 1 }): Coded | undefined {
+export function lowerCodeProduct(site: ProductSite, node: Node, output: string, { target, factor }: ProductTarget = { target: node.output(), factor: 1 }): Coded | undefined {
   const around = codesAround(site, node, target);
   if (around === undefined) return undefined;
   const { x, encoding } = around;
@@ -41,8 +41,8 @@ export function lowerExactProduct(site: ProductSite, node: Node, output: string,
   return { codes, encoding };
 }
 
-/** Whether `lowerExactProduct` makes an operator of this node for the sake of its weight. */
-export function isExactLinear(site: ProductSite, node: Node): boolean {
+/** Whether `lowerCodeProduct` makes an operator of this node for the sake of its weight. */
+export function isCodeLinear(site: ProductSite, node: Node): boolean {
   return codesAround(site, node, node.output()) !== undefined && exactWeight(site, node) !== undefined;
 }
 
