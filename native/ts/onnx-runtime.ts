@@ -1,13 +1,13 @@
-/** ONNX Runtime through the addon, with the operators of domain `tundish`: exact products of integer codes. */
+/** ONNX Runtime through the addon, with the operators of domain `tundish`, which compute on codes. */
 import { messageOf } from '@tundish/diagnostics';
 import { builtAddonPath, openAddon } from './addon.js';
 
 /**
  * Name and version of the operators, for keys and manifests. Their results are the same on every CPU: sums of integers,
- * rounded once. `CodeLinear(x uint16, codes, scale, block_scale?)` and `CodeMatMul(a uint16, b uint8 or uint16)` both give uint16 codes;
- * src/onnx/operators.h has their signatures.
+ * rounded once (`CodeLinear`, `CodeMatMul`), or what a Hexagon processor makes of the same codes (`Htp...`).
+ * src/onnx/operators.h and src/onnx/htp_operators.h have their signatures.
  */
-export const OPERATORS = 'tundish-operators-1';
+export const OPERATORS = 'tundish-operators-2';
 
 export type OnnxData = Float32Array | Uint16Array | Uint8Array | Int32Array;
 

@@ -2,19 +2,15 @@
 #include "code_product.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "../products/scratch.h"
+#include "attributes.h"
 
 namespace tundish::onnx {
 namespace {
 
 constexpr size_t kRowsAtOnce = 16;
-
-template <typename F>
-void parallel_for(const Api& api, const KernelContext* context, size_t count, F& work) {
-  const auto step = [](void* data, size_t index) { (*static_cast<F*>(data))(index); };
-  api.call(kParallelFor, context, static_cast<void (*)(void*, size_t)>(step), count, size_t{0}, static_cast<void*>(&work));
-}
 
 // Columns [from, from + count) of 16-bit codes. A code is 256 h + l, so less 32768 it is 256 (h - 128) + (l - 128) + 128:
 // two products of bytes, each as for an 8-bit cache. All sums stay below 2^53.
@@ -43,25 +39,28 @@ void multiply_wide(const ProductTable& products, const Planes& a, const uint16_t
   }
 }
 
+// A processor multiplies by a number of so many bits.
+constexpr int kMultiplierBits = 22;
+
+void set_multipliers(const Finish& to, const float* channel_scale, size_t count, Truncation& truncation) {
+  for (size_t i = 0; i < count; i++) {
+    const double factor = channel_scale == nullptr ? to.factor : to.factor * static_cast<double>(channel_scale[i]);
+    int exponent = 0;
+    const double mantissa = std::frexp(factor * truncation.unit / static_cast<double>(to.scale), &exponent);
+    const double kept = __builtin_rint(std::ldexp(mantissa, kMultiplierBits));
+    truncation.multiplier[i] = std::ldexp(kept, exponent - kMultiplierBits);
+    truncation.rounding[i] = 0.5 + mantissa / 256;
+  }
+}
+
 }  // namespace
 
 CodeProduct::CodeProduct(const Api& api, const KernelInfo* info) : api_(api), products_(best_products()) {
-  x_scale_ = real(info, "x_scale");
-  x_zero_ = static_cast<double>(integer(info, "x_zero"));
-  y_scale_ = real(info, "y_scale");
-  y_zero_ = static_cast<float>(integer(info, "y_zero"));
-}
-
-float CodeProduct::real(const KernelInfo* info, const char* name) const {
-  float value = 0;
-  api_.call(kGetAttributeFloat, info, name, &value);
-  return value;
-}
-
-int64_t CodeProduct::integer(const KernelInfo* info, const char* name) const {
-  int64_t value = 0;
-  api_.call(kGetAttributeInt, info, name, &value);
-  return value;
+  const Attributes attributes(api, info);
+  x_scale_ = attributes.real("x_scale");
+  x_zero_ = static_cast<double>(attributes.integer("x_zero"));
+  y_scale_ = static_cast<float>(attributes.real("y_scale"));
+  y_zero_ = static_cast<float>(attributes.integer("y_zero"));
 }
 
 void CodeProduct::run(const KernelContext* context, const Work& work) const {
@@ -102,8 +101,13 @@ void CodeProduct::run(const KernelContext* context, const Work& work) const {
       products_.multiply(a, w, from, count, sums, weight_sums, panel_of);
     }
     const float* scale = work.channel_scale == nullptr ? nullptr : work.channel_scale + from;
+    Truncation truncation{static_cast<double>(size_t{1} << work.dropped_bits), {}, {}};
+    if (work.dropped_bits > 0) set_multipliers(to, scale, count, truncation);
     for (size_t m = 0; m < work.rows; m++) {
-      products_.finish(sums + m * kPanelRows, weight_sums, to, a_sums[first_row + m], scale, count, work.y + (first_row + m) * outputs + from);
+      const double a_sum = a_sums[first_row + m];
+      uint16_t* codes = work.y + (first_row + m) * outputs + from;
+      if (work.dropped_bits > 0) products_.finish_truncated(sums + m * kPanelRows, weight_sums, to, a_sum, truncation, count, codes);
+      else products_.finish(sums + m * kPanelRows, weight_sums, to, a_sum, scale, count, codes);
     }
   };
   parallel_for(api_, context, work.batches * panels, panel);

@@ -12,10 +12,6 @@ class CodeProduct {
  public:
   CodeProduct(const Api& api, const KernelInfo* info);
 
-  // Attributes of the node; they throw when it has none of the name.
-  float real(const KernelInfo* info, const char* name) const;
-  int64_t integer(const KernelInfo* info, const char* name) const;
-
   struct Work {
     const uint16_t* x;
     size_t batches;
@@ -29,6 +25,8 @@ class CodeProduct {
     const float* channel_scale;
     double factor;
     double w_zero;
+    // Low bits that sums lose before they meet their scale, as on a Hexagon processor; 0 for exact sums.
+    size_t dropped_bits;
     uint16_t* y;
   };
 

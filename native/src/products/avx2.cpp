@@ -68,6 +68,6 @@ void multiply_fast(const Planes& a, const Operand& w, size_t from, size_t count,
 
 namespace tundish {
 
-extern constinit const ProductTable avx2_products = {"avx2", split, multiply_fast, finish};
+extern constinit const ProductTable avx2_products = {"avx2", split, multiply_fast, finish, finish_truncated};
 
 }  // namespace tundish

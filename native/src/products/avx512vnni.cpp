@@ -282,6 +282,6 @@ void multiply(const Planes& a, const Operand& w, size_t from, size_t count, doub
 
 namespace tundish {
 
-extern constinit const ProductTable avx512vnni_products = {"avx512vnni", split, multiply, finish};
+extern constinit const ProductTable avx512vnni_products = {"avx512vnni", split, multiply, finish, finish_truncated};
 
 }  // namespace tundish

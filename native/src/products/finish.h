@@ -25,4 +25,17 @@ void finish(const double* sums, const double* weight_sums, const tundish::Finish
   }
 }
 
+void finish_truncated(const double* sums, const double* weight_sums, const tundish::Finish& to, double a_sum, const tundish::Truncation& by, size_t count, uint16_t* codes) {
+  const double shift = -to.b_zero * (a_sum - to.columns * to.a_zero);
+  const double inverse = 1 / by.unit;
+  for (size_t i = 0; i < count; i++) {
+    const double correction = __builtin_floor((to.a_zero * weight_sums[i] - shift) * inverse + 0.5);
+    const double whole = __builtin_floor(sums[i] * inverse) - correction;
+    double code = __builtin_floor(whole * by.multiplier[i] + by.rounding[i]) + static_cast<double>(to.zero_point);
+    code = code < 0.0 ? 0.0 : code;
+    code = code > 65535.0 ? 65535.0 : code;
+    codes[i] = static_cast<uint16_t>(static_cast<int32_t>(code));
+  }
+}
+
 }  // namespace

@@ -29,6 +29,6 @@ void multiply(const Planes& a, const Operand& w, size_t from, size_t count, doub
 
 namespace tundish {
 
-extern constinit const ProductTable portable_products = {"portable", split, multiply, finish};
+extern constinit const ProductTable portable_products = {"portable", split, multiply, finish, finish_truncated};
 
 }  // namespace tundish

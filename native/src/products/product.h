@@ -65,6 +65,14 @@ struct Finish {
   float zero_point;
 };
 
+// How a Hexagon processor turns sums into codes, as its emulator shows: sum and correction lose their low bits, the sum by
+// floor(sum / unit), the correction by floor(correction / unit + 1/2); code = floor(difference * multiplier + rounding) + zero_point.
+struct Truncation {
+  double unit;
+  double multiplier[kPanelRows];
+  double rounding[kPanelRows];
+};
+
 struct ProductTable {
   const char* isa;
   // One row of codes into its planes, padded with zeros to a multiple of kGroup. Returns the sum of the codes.
@@ -74,6 +82,8 @@ struct ProductTable {
   void (*multiply)(const Planes& a, const Operand& w, size_t from, size_t count, double* sums, double* weight_sums, int8_t* panel);
   // Codes of `count` outputs of one row, whose activation codes sum to `a_sum`; `channel_scale` may be null.
   void (*finish)(const double* sums, const double* weight_sums, const Finish& to, double a_sum, const float* channel_scale, size_t count, uint16_t* codes);
+  // As `finish`, by `Truncation`.
+  void (*finish_truncated)(const double* sums, const double* weight_sums, const Finish& to, double a_sum, const Truncation& truncation, size_t count, uint16_t* codes);
 };
 
 // Best first; never empty.

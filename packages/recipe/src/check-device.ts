@@ -8,7 +8,7 @@ import type { KeyPath } from './key-position.js';
 import type { Recipe } from './schema.js';
 import type { YamlDocument } from './yaml-document.js';
 
-const HOST_ONLY: readonly KeyPath[] = [['compile', 'prepack']];
+const HOST_ONLY: readonly KeyPath[] = [['compile', 'prepack'], ['convert', 'numerics']];
 const DEVICE_ONLY: readonly KeyPath[] = [
   ['chipset'], ...['optimizationLevel', 'vtcmMb', 'hvxThreads', 'dlbc', 'weightSharing'].map((key) => ['compile', key]),
   ...['profile', 'domain', 'system', 'folder', 'spillFillMb', 'stopSequences'].map((key) => ['package', key]),
@@ -19,6 +19,7 @@ export function checkDevice(recipe: Recipe, document: YamlDocument, path: string
   const isDevice = recipe.toolchain === 'qairt';
   const foreign = (isDevice ? HOST_ONLY : DEVICE_ONLY).find((key) => isWritten(document, key));
   if (foreign !== undefined) throw refusal(document, path, foreign, `${foreign.map(String).join('.')} has no meaning with toolchain: ${recipe.toolchain}`, `it is an option of ${isDevice ? 'host' : 'qairt'}`, `remove ${String(foreign.at(-1))}, or build with toolchain: ${isDevice ? 'host' : 'qairt'}`);
+  if (recipe.convert.numerics === 'htp') checkNumerics(recipe, document, path);
   if (!isDevice) return;
   if (recipe.chipset === undefined) throw refusal(document, path, ['toolchain'], 'toolchain: qairt needs a chipset', 'the compiler works for one chip', 'add chipset: sm8750, or the chip that you have');
   const chips = chipsOf(recipe, document, path);
@@ -42,6 +43,15 @@ function checkValues({ quantize, transform }: Recipe, document: YamlDocument, pa
   if (quantize === 'none') throw refuse(['quantize'], 'quantize: none cannot be compiled by qairt', 'the processor computes on codes', 'remove it, or build with toolchain: host');
   if (quantize.activations === 'none') throw refuse(['quantize', 'activations'], 'activations: none cannot be compiled by qairt', 'the processor computes on codes of activations too', 'remove it, or build with toolchain: host');
   if (quantize.kvCache.granularity === 'head') throw refuse(['quantize', 'kvCache', 'granularity'], 'granularity: head cannot be compiled by qairt', 'a tensor of activations has one scale there', 'remove granularity');
+}
+
+/** What no device computes has no numerics of a device. */
+function checkNumerics({ quantize, transform }: Recipe, document: YamlDocument, path: string): void {
+  const refuse = (key: KeyPath, given: string, why: string): TundishError => refusal(document, path, key, `convert.numerics: htp has no meaning with ${given}`, why, `remove numerics, or ${String(key.at(-1))}`);
+  if (quantize === 'none') throw refuse(['quantize'], 'quantize: none', 'the processor computes on codes');
+  if (quantize.activations === 'none') throw refuse(['quantize', 'activations'], 'activations: none', 'the processor computes on codes of activations too');
+  if (quantize.kvCache.granularity === 'head') throw refuse(['quantize', 'kvCache', 'granularity'], 'granularity: head', 'a tensor of activations has one scale there');
+  if (transform.mha2sha === false) throw refuse(['transform', 'mha2sha'], 'transform.mha2sha: false', 'its compiler gets each head by itself');
 }
 
 function checkChip({ quantize, compile }: Recipe, chip: Chip, document: YamlDocument, path: string): void {

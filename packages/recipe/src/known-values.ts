@@ -3,6 +3,9 @@
 /** Toolchains that a recipe can name. */
 export const TOOLCHAINS = ['host', 'qairt'] as const;
 
+/** How a host build computes: to the last bit, or as a Hexagon processor does. */
+export const NUMERICS = ['exact', 'htp'] as const;
+
 /** Types of imported weights, named as in `torch_dtype`. */
 export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 

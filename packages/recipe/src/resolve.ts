@@ -60,7 +60,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       quantize: { options: resolveQuantize(request) },
       arcl: { options: { ar: [...plan.ar], cl: [...plan.cl] } },
       transform: { options: { mha2sha: singleHeads(recipe) } },
-      convert: { options: {}, toolchain },
+      convert: { options: recipe.convert.numerics === 'htp' ? { numerics: 'htp' } : {}, toolchain },
       compile: { options: resolveCompile(request.file), toolchain },
       package: { options: resolvePackage(request.file.recipe) },
     },
@@ -171,8 +171,8 @@ function checkedCache({ file }: ResolveRequest, kvCache: QuantizeRecipe['kvCache
   });
 }
 
-function singleHeads({ transform, toolchain }: Recipe): boolean {
-  return transform.mha2sha ?? PREFERS_SINGLE_HEADS[toolchain];
+function singleHeads({ transform, toolchain, convert }: Recipe): boolean {
+  return transform.mha2sha ?? (convert.numerics === 'htp' || PREFERS_SINGLE_HEADS[toolchain]);
 }
 
 function resolveSource(request: ResolveRequest, quantize: QuantizeRecipe, { encodings, onnx, names }: NonNullable<QuantizeRecipe['source']>): SourceOptions {

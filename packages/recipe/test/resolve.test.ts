@@ -116,6 +116,13 @@ describe('resolveRecipe', () => {
     expect(() => observer('{ method: percentile, percentile: 40 }')).toThrow(expect.objectContaining({ code: 'RECIPE_VALUE' }));
   });
 
+  it('names numerics only where they are those of a device, which need heads by themselves', () => {
+    const { convert, transform } = resolve('convert: { numerics: htp }').stages;
+    expect([convert.options, transform.options]).toEqual([{ numerics: 'htp' }, { mha2sha: true }]);
+    expect(resolve('convert: { numerics: exact }').stages).toEqual(resolve('').stages);
+    expect(resolve('').stages.convert.options).toEqual({});
+  });
+
   it('folds gains for R1, and names rotations only where there are some', () => {
     const options = (text: string) => resolve(`optimize: ${text}`).stages.optimize.options;
     expect(options('{ rotate: { r1: false } }')).toEqual({ foldNormGains: false });

@@ -7,6 +7,7 @@ export const hostError = declareErrors({
   HOST_ENCODING_MISSING: 'Values of a quantized graph have no encoding.',
   HOST_KV_ENCODING: 'A cache input and its output have different encodings.',
   HOST_WEIGHT_FORM: 'A quantized weight is in a form that the host does not lower.',
+  HOST_NUMERICS: 'A graph cannot be computed as a Hexagon processor does.',
   HOST_GRAPH_TYPE: 'An element type or a shape of the graph is unknown or cannot cross the port.',
   HOST_FILE_MISSING: 'A file that a graph refers to is not there.',
   HOST_FILE_DAMAGED: 'A compiled graph or its data file is not whole.',

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { type Value, sanitiseName } from '@tundish/graph';
-import type { GraphIo, ProducedFile, ToolchainContext } from '@tundish/toolchain';
+import type { ProducedFile, ToolchainContext } from '@tundish/toolchain';
 import { type QairtLibraries, type QnnGraphPlan, childOptionsOf, composeGraph, elementsOf, inspectContextBinary, libraryPath, withChild } from '@tundish/toolchain-qairt';
 import { hostToolchain } from '@tundish/toolchain-host';
 import { afterAll, expect } from 'vitest';
 import { type CodeTensor, type Codes, type PartIo, runOnCodes } from './code-runner.js';
+import { type Agreement, type ComparedPosition, agreement, comparePositions } from './logit-agreement.js';
 import type { LlamaPart } from './llama-parts.js';
 
 const folders: string[] = [];
@@ -27,44 +28,45 @@ export interface Distance {
 }
 
 export interface Comparison {
-  /** Codes; nats from the emulator to the simulation; the share of positions whose most likely token is the same. */
-  readonly logits: Distance & { readonly kl: number; readonly top1: number };
+  readonly logits: Distance & Agreement;
   readonly caches: Distance;
   /** What the emulator gave, by pass and output. */
   readonly device: ReadonlyMap<string, Codes>;
 }
 
+export type Numerics = 'exact' | 'htp';
+
+/** Every output of every pass over these tokens, by `<pass> <name>`. */
+export type RunTokens = (tokens: Int32Array) => Promise<Map<string, Codes>>;
+
 /** @param parts all of one AR and CL, in order */
-export async function compareWithEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array): Promise<Comparison> {
-  const host = await runHost(parts, tokens);
+export async function compareWithEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array, numerics: Numerics = 'exact'): Promise<Comparison> {
+  const host = await withHost(parts, numerics, (run) => run(tokens));
   const device = await runEmulator(libraries, soc, parts, tokens);
-  expect([...device.keys()]).toEqual([...host.codes.keys()]);
-  const caches = [...device.keys()].filter((name) => name.includes('past_'));
-  return { logits: logitDistance(host, device), caches: distance(caches, host.codes, device), device };
+  expect([...device.keys()]).toEqual([...host.keys()]);
+  const [logits, caches] = [' logits', 'past_'].map((part) => distance([...device.keys()].filter((name) => name.includes(part)), host, device)) as [Distance, Distance];
+  return { logits: { ...logits, ...agreement(compareLogits(parts, tokens, host, device)) }, caches, device };
 }
 
-interface HostRun {
-  readonly codes: Map<string, Codes>;
-  readonly io: readonly GraphIo[];
-}
-
-async function runHost(parts: readonly LlamaPart[], tokens: Int32Array): Promise<HostRun> {
+/** The parts lowered, compiled and opened by the host. */
+export async function withHost<T>(parts: readonly LlamaPart[], numerics: Numerics, use: (run: RunTokens) => Promise<T>): Promise<T> {
   const host = hostToolchain();
   const folder = temporaryFolder();
   const opened = await Promise.all(parts.map(async ({ cell, model, encodings, paths, name }) => {
     const context = hostContext();
-    const converted = await host.convert(context, { cell, model, encodings, options: {} });
+    const converted = await host.convert(context, { cell, model, encodings, options: { numerics } });
     const files = placed(converted.files, join(folder, name), paths);
     const compiled = await host.compile(context, { part: cell.part, parts: cell.parts, graphs: [{ io: converted.io, files }], resolve: (location) => paths[location] as string, options: {} });
     return { io: converted.io, executable: await host.open({ graphs: compiled.graphs, files: placed(compiled.files, join(folder, `${name}-compiled`), paths), threads: 1 }) };
   }));
-  const io = opened.map((part) => part.io);
-  const codes = await runOnCodes(io, sizeOf(parts), tokens, async (part, inputs) => {
-    const { executable, io: { name } } = opened[part] as (typeof opened)[number];
-    return Object.fromEntries(await executable.run(name, new Map(Object.entries(inputs)))) as Record<string, Codes>;
-  });
-  await Promise.all(opened.map(({ executable }) => executable.close()));
-  return { codes, io };
+  try {
+    return await use((tokens) => runOnCodes(opened.map((part) => part.io), sizeOf(parts), tokens, async (part, inputs) => {
+      const { executable, io: { name } } = opened[part] as (typeof opened)[number];
+      return Object.fromEntries(await executable.run(name, new Map(Object.entries(inputs)))) as Record<string, Codes>;
+    }));
+  } finally {
+    await Promise.all(opened.map(({ executable }) => executable.close()));
+  }
 }
 
 function ioOf({ model: { graph }, encodings }: LlamaPart): PartIo {
@@ -96,10 +98,15 @@ function placed(files: readonly ProducedFile[], prefix: string, paths: LlamaPart
 
 /** What the emulator gives, by pass and output. */
 export async function runEmulator(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], tokens: Int32Array): Promise<Map<string, Codes>> {
+  return withEmulator(libraries, soc, parts, (run) => run(tokens));
+}
+
+/** The parts composed and finalized for a chip, in a process of their own. */
+export async function withEmulator<T>(libraries: QairtLibraries, soc: number, parts: readonly LlamaPart[], use: (run: RunTokens) => Promise<T>): Promise<T> {
   const folder = temporaryFolder();
   return withChild(childOptionsOf(libraries), async (child) => {
     await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: 1, soc });
-    const graphs = [];
+    const graphs: { readonly graph: number; readonly plan: QnnGraphPlan }[] = [];
     for (const { model, encodings, name, paths } of parts) {
       const plan = composeGraph(model, encodings, name);
       const context = await child.call('createContext', { weightSharing: false });
@@ -110,11 +117,11 @@ export async function runEmulator(libraries: QairtLibraries, soc: number, parts:
       await assertBinary(libraries, path, plan, soc);
       graphs.push({ graph, plan });
     }
-    return runOnCodes(parts.map(ioOf), sizeOf(parts), tokens, async (part, inputs) => {
+    return use((tokens) => runOnCodes(parts.map(ioOf), sizeOf(parts), tokens, async (part, inputs) => {
       const { graph, plan } = graphs[part] as (typeof graphs)[number];
       const results = await child.call('execute', { graph, inputs: Object.fromEntries(Object.entries(inputs).map(([name, codes]) => [sanitiseName(name), codes])) });
       return Object.fromEntries((parts[part] as LlamaPart).model.graph.outputs.map(({ name }, i) => [name, elementsOf(results[sanitiseName(name)] as Uint8Array, plan.outputs[i]?.element ?? 0) as Codes]));
-    });
+    }));
   });
 }
 
@@ -139,26 +146,13 @@ function distance(names: readonly string[], a: ReadonlyMap<string, Codes>, b: Re
   return { mean: sum / count, max };
 }
 
-/** Codes, nats, and the share of positions whose most likely token is the same. */
-function logitDistance({ codes, io }: HostRun, device: ReadonlyMap<string, Codes>): Comparison['logits'] {
-  const logits = io.at(-1)?.outputs.find(({ name }) => name === 'logits');
-  const [scale, vocabulary] = [logits?.quantization?.scale ?? 0, logits?.shape.at(-1) ?? 0];
-  const names = [...device.keys()].filter((name) => name.endsWith(' logits'));
-  let [kl, same, positions] = [0, 0, 0];
-  for (const name of names) {
-    const [ours, theirs] = [codes.get(name) as Codes, device.get(name) as Codes];
-    for (let at = 0; at < ours.length; at += vocabulary, positions++) {
-      const [p, q] = [theirs, ours].map((row) => softmax(row.subarray(at, at + vocabulary), scale)) as [Float64Array, Float64Array];
-      kl += p.reduce((sum, value, i) => sum + value * Math.log(value / (q[i] as number)), 0);
-      same += p.indexOf(Math.max(...p)) === q.indexOf(Math.max(...q)) ? 1 : 0;
-    }
-  }
-  return { ...distance(names, codes, device), kl: kl / positions, top1: same / positions };
-}
-
-function softmax(codes: Codes, scale: number): Float64Array {
-  const largest = Math.max(...codes);
-  const exponentials = Float64Array.from(codes, (code) => Math.exp((code - largest) * scale));
-  const sum = exponentials.reduce((total, value) => total + value, 0);
-  return exponentials.map((value) => value / sum);
+/** The logits of every position. @throws when the last part gives none */
+export function compareLogits(parts: readonly LlamaPart[], tokens: Int32Array, host: ReadonlyMap<string, Codes>, device: ReadonlyMap<string, Codes>): ComparedPosition[] {
+  const { model: { graph }, encodings } = parts.at(-1) as LlamaPart;
+  const logits = graph.outputs.find(({ name }) => name === 'logits');
+  const [scale, vocabulary] = [encodings.activations.get('logits')?.scale ?? 0, Number(logits?.shape?.at(-1))];
+  const { ar } = sizeOf(parts);
+  return [...device.keys()].filter((name) => name.endsWith(' logits')).flatMap((name, pass) => comparePositions({
+    device: device.get(name) as Codes, host: host.get(name) as Codes, scale, vocabulary, next: tokens.subarray(pass * ar + 1, (pass + 1) * ar + 1),
+  }));
 }

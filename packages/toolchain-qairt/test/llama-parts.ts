@@ -21,13 +21,13 @@ export interface LlamaPart {
 }
 
 /** @param quantize keys of the recipe beside the calibration, which is short; `optimize` those of that stage */
-export async function llamaParts(graphs: string, quantize: string, optimize = ''): Promise<LlamaPart[]> {
+export async function llamaParts(graphs: string, quantize: string, optimize = '', checkpoint = CHECKPOINT): Promise<LlamaPart[]> {
   const workspace = Workspace.make(`checkpoint: ./checkpoint
 graphs: ${graphs}
 quantize: { recipe: minmax, ${quantize}, calibration: { text: ./checkpoint/calibration.txt, windows: 8, windowLength: 128 } }
 optimize: { ${optimize} }
 transform: { mha2sha: true }
-`, CHECKPOINT);
+`, checkpoint);
   await workspace.build('transform');
   const pipeline = await workspace.open();
   return Promise.all(unitsOf(pipeline.lock).filter(({ stage }) => stage === 'transform').map(async (unit: Unit) => {

@@ -3,6 +3,7 @@ import { printable } from '@tundish/diagnostics';
 import { graphError } from '../errors.js';
 import { TUNDISH_DOMAIN } from '../hadamard/hadamard-node.js';
 import type { Node } from '../node.js';
+import { inferCodeBinary, inferCodeNarrow, inferCodeUnary } from './codes.js';
 import { inferConv } from './convolution.js';
 import { inferBinary, inferCast, inferPow, inferUnary, inferWhere } from './elementwise.js';
 import { inferGather, inferGatherBlockQuantized, inferScatterElements } from './indexing.js';
@@ -69,6 +70,16 @@ const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
     CodeLinear: op(1, inferCodeLinear),
     CodeMatMul: op(1, inferCodeMatMul),
     Hadamard: op(1, inferHadamard),
+    HtpAdd: op(1, inferCodeBinary),
+    HtpConvert: op(1, inferCodeUnary),
+    HtpLinear: op(1, inferCodeLinear),
+    HtpMatMul: op(1, inferCodeMatMul),
+    HtpMul: op(1, inferCodeBinary),
+    HtpNarrow: op(1, inferCodeNarrow),
+    HtpRmsNorm: op(1, inferCodeUnary),
+    HtpSigmoid: op(1, inferCodeUnary),
+    HtpSoftmax: op(1, inferCodeUnary),
+    HtpSub: op(1, inferCodeBinary),
   }))],
 ]);
 

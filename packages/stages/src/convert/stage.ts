@@ -9,19 +9,25 @@ import { IO_FILE } from '../stage-files.js';
 import type { Stage, StageRequest } from '../stage.js';
 import type { CellOptions } from '../transform/stage.js';
 
-export const convert: Stage<CellOptions & { readonly toolchainName: string }> = {
+export interface ConvertOptions extends CellOptions {
+  readonly toolchainName: string;
+  /** Of the host; absent: `exact`. */
+  readonly numerics?: 'htp';
+}
+
+export const convert: Stage<ConvertOptions> = {
   name: 'convert',
   requires: (request) => void inputOf(request),
   run: async (context, request) => {
     const input = inputOf(request);
-    const { cell, toolchainName } = request.options;
+    const { cell, toolchainName, numerics } = request.options;
     const model = await readGraph(input);
     const encodings = await readEncodings(model, input);
     const result = await context.adapters.toolchain(toolchainName).convert(context, {
       cell,
       model,
       ...(encodings === undefined ? {} : { encodings }),
-      options: {},
+      options: numerics === undefined ? {} : { numerics },
     });
     return { files: [...producedFiles(result.files, input.manifest.externals), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };
   },

@@ -4,7 +4,7 @@ import { DataType, type PerTensorEncoding, type Value, dataTypeName } from '@tun
 import { type CellId, type GraphIo, type IoTensor, type IoType, graphName } from '@tundish/toolchain';
 import { hostError } from '../errors.js';
 import { sameGrid } from './grid-constants.js';
-import type { Lowered } from './lower-graph.js';
+import type { Lowered, Numerics } from './lower-graph.js';
 
 const IO_TYPES = new Map<DataType, IoType>([
   [DataType.FLOAT, 'float32'],
@@ -13,15 +13,24 @@ const IO_TYPES = new Map<DataType, IoType>([
   [DataType.INT32, 'int32'],
 ]);
 
+/** The vendor's runner makes codes of these tables by cutting off, not by rounding. */
+const TRUNCATED: ReadonlySet<string> = new Set(['position_ids_cos', 'position_ids_sin']);
+
 /**
+ * @param numerics that of the lowering
  * @throws HOST_GRAPH_TYPE for a type that does not cross the port, or a shape that is not static
  * @throws HOST_KV_ENCODING when past_*_in and past_*_out of a layer differ
  */
-export function ioTable(lowered: Lowered, cell: CellId): GraphIo {
+export function ioTable(lowered: Lowered, cell: CellId, numerics: Numerics = 'exact'): GraphIo {
   assertTiedCaches(lowered.boundary);
   const { inputs, outputs } = lowered.model.graph;
   const row = (value: Value): IoTensor => ioTensor(value, lowered.boundary.get(value.name));
-  return { name: graphName(cell), cell, inputs: inputs.map(row), outputs: outputs.map(row) };
+  const input = (value: Value): IoTensor => (numerics === 'htp' && TRUNCATED.has(value.name) ? roundedDown(row(value)) : row(value));
+  return { name: graphName(cell), cell, inputs: inputs.map(input), outputs: outputs.map(row) };
+}
+
+function roundedDown({ quantization, ...tensor }: IoTensor): IoTensor {
+  return quantization === undefined ? tensor : { ...tensor, quantization: { ...quantization, rounding: 'down' } };
 }
 
 function ioTensor(value: Value, encoding: PerTensorEncoding | undefined): IoTensor {

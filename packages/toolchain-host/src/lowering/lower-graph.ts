@@ -9,15 +9,17 @@ import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import { cutCache, headsAsCut, joinCache } from './cache-heads.js';
 import { inheritedEncoding } from './carried-encoding.js';
+import { isCodeLinear, lowerCodeProduct } from './code-product.js';
 import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
-import { isExactLinear, lowerExactProduct } from './exact-product.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
+import { lowerAsHtp } from './htp.js';
 import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
 import { lowerRotary } from './rotary.js';
 import { expandRotations } from './rotation.js';
+import { uncovered } from './uncovered.js';
 import { assertCheapConstant } from './weight-expression.js';
 
 export interface Lowered {
@@ -28,17 +30,20 @@ export interface Lowered {
 
 const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
 
+/** `htp` computes as a Hexagon processor does, and needs operators of our own. */
+export type Numerics = 'exact' | 'htp';
+
 /**
  * Lowers `model`, which is not changed. Without encodings of activations the result computes the same in floating point.
  *
  * @param name name of the new graph
  * @param products whether products of codes become operators of our own, which only our addon runs
  * @throws HOST_ENCODING_MISSING listing every float value that would be left in floating point
- * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE
+ * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE, HOST_NUMERICS
  */
-export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean): Lowered {
+export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean, numerics: Numerics = 'exact'): Lowered {
   const source = expandRotations(model);
-  const lowering = new Lowering(source.graph, encodings, { name, products });
+  const lowering = new Lowering(source.graph, encodings, { name, products, numerics });
   lowering.run();
   const graph = lowering.graph;
   const opsets = new Map(source.opsetImports);
@@ -63,10 +68,12 @@ class Lowering {
   readonly #missing: string[] = [];
 
   readonly #products: boolean;
+  readonly #numerics: Numerics;
 
-  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products }: { readonly name: string; readonly products: boolean }) {
+  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products, numerics }: { readonly name: string; readonly products: boolean; readonly numerics: Numerics }) {
     this.graph = new Graph(name);
     this.#products = products;
+    this.#numerics = numerics;
     this.grids = new GridConstants(this.graph);
     const { activations, parameters } = encodings ?? NO_ENCODINGS;
     this.#encodings = { activations: headsAsCut(source, activations), parameters };
@@ -121,11 +128,11 @@ class Lowering {
       if (this.#quantized && typeOf(value) === DataType.FLOAT && value.uses.length > 0) this.#missing.push(value.name);
       return;
     }
-    this.#setCodes(value, { codes: this.graph.addInput(value.name, codeType(encoding), value.shape ?? []), encoding });
+    this.setCodes(value, { codes: this.graph.addInput(value.name, codeType(encoding), value.shape ?? []), encoding });
     this.boundary.set(value.name, encoding);
   }
 
-  #setCodes(value: Value, coded: Coded): void {
+  setCodes(value: Value, coded: Coded): void {
     this.#coded.set(value, coded);
     this.#carried.set(value, coded.encoding);
     if (!this.source.outputs.includes(value)) return;
@@ -134,7 +141,8 @@ class Lowering {
   }
 
   #node(node: Node): void {
-    if (this.#rotated(node) || this.#movedByHeads(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node)) return;
+    if (this.#numerics === 'htp' && lowerAsHtp(this, node)) return;
+    if (this.#numerics === 'exact' && this.#loweredAsCodes(node)) return;
     const inherited = this.#quantized ? inheritedEncoding(node, this.#carried) : undefined;
     const names = node.outputs.map((output) => this.#rawName(output, inherited));
     const single = names[0] as string;
@@ -143,13 +151,18 @@ class Lowering {
     node.outputs.forEach((output, i) => this.#finish(output, raw[i] as Value, inherited));
   }
 
+  /** True when the outputs of `node` are there as codes, for one of several reasons. */
+  #loweredAsCodes(node: Node): boolean {
+    return this.#rotated(node) || this.#movedByHeads(node) || this.#movedAsCodes(node) || this.#rescaled(node) || this.#multipliedExactly(node);
+  }
+
   /** True when `node` cuts a cache into heads with grids of their own, or joins it from them: codes stay what they are. */
   #movedByHeads(node: Node): boolean {
     const heads = cutCache(this, node);
-    heads?.forEach((head, i) => this.#setCodes(node.output(i), head));
+    heads?.forEach((head, i) => this.setCodes(node.output(i), head));
     if (heads !== undefined) return true;
     const joined = joinCache(this, node, this.#encodings.activations.get(node.output().name));
-    if (joined !== undefined) this.#setCodes(node.output(), joined);
+    if (joined !== undefined) this.setCodes(node.output(), joined);
     return joined !== undefined;
   }
 
@@ -167,7 +180,7 @@ class Lowering {
     const codes = this.graph.addNode({ opType: node.opType, domain: node.domain, name: node.name, inputs, outputs: [name], attributes: Object.fromEntries(node.attributes) }).output();
     codes.dtype = codeType(first.encoding);
     codes.shape = output.shape;
-    this.#setCodes(output, { codes, encoding: first.encoding });
+    this.setCodes(output, { codes, encoding: first.encoding });
     return true;
   }
 
@@ -178,7 +191,7 @@ class Lowering {
     const source = encoding === undefined || this.source.outputs.includes(output) ? undefined : rescaledInput(node, encoding, this.#carried);
     const coded = source === undefined ? undefined : this.#coded.get(source);
     if (coded === undefined || encoding === undefined) return false;
-    this.#setCodes(output, { codes: coded.codes, encoding });
+    this.setCodes(output, { codes: coded.codes, encoding });
     return true;
   }
 
@@ -186,7 +199,7 @@ class Lowering {
   #rotated(node: Node): boolean {
     const isOutput = this.source.outputs.includes(node.output());
     const coded = isOutput ? undefined : lowerRotary(this, node);
-    if (coded !== undefined) this.#setCodes(node.output(), coded);
+    if (coded !== undefined) this.setCodes(node.output(), coded);
     return coded !== undefined;
   }
 
@@ -194,8 +207,8 @@ class Lowering {
   #multipliedExactly(node: Node): boolean {
     const output = node.output();
     const name = this.source.outputs.includes(output) ? output.name : `${output.name}_codes`;
-    const coded = this.#products ? lowerExactProduct(this, node, name) : undefined;
-    if (coded !== undefined) this.#setCodes(output, coded);
+    const coded = this.#products ? lowerCodeProduct(this, node, name) : undefined;
+    if (coded !== undefined) this.setCodes(output, coded);
     return coded !== undefined;
   }
 
@@ -207,9 +220,32 @@ class Lowering {
     return this.#coded.get(value);
   }
 
+  get products(): 'Code' | 'Htp' {
+    return this.#numerics === 'htp' ? 'Htp' : 'Code';
+  }
+
+  isOutput(value: Value): boolean {
+    return this.source.outputs.includes(value);
+  }
+
+  isConstant(value: Value): boolean {
+    return this.#constants.has(value);
+  }
+
+  /** Rows of an embedding are floats until somebody computes with them; those of 8 bits are the same reals on a grid of 16. */
+  codesOf(value: Value): Coded | undefined {
+    const known = this.#coded.get(value);
+    const carried = this.#carried.get(value);
+    if (known !== undefined || carried === undefined) return known;
+    const encoding: PerTensorEncoding = carried.dtype === 'uint8' ? { ...carried, dtype: 'uint16', scale: carried.scale / 256, zeroPoint: carried.zeroPoint * 256 } : carried;
+    const coded = { codes: this.grids.quantize(this.resolve(value), encoding, `${value.name}_codes`), encoding };
+    this.setCodes(value, coded);
+    return coded;
+  }
+
   /** The output of a product that is computed together with others of the same input. */
   #joinedLinear(node: Node): Value | undefined {
-    const isAlone = (linear: Node): boolean => this.source.outputs.includes(linear.output()) || (this.#products && isExactLinear(this, linear));
+    const isAlone = (linear: Node): boolean => this.source.outputs.includes(linear.output()) || (this.#products && isCodeLinear(this, linear));
     if (!this.#joined.has(node)) joinLinear(this, node, isAlone)?.forEach((output, linear) => this.#joined.set(linear, output));
     return this.#joined.get(node);
   }
@@ -250,20 +286,11 @@ class Lowering {
       this.#carried.set(value, encoding);
       if (!isOutput) return;
     }
-    this.#setCodes(value, { codes: this.grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
+    this.setCodes(value, { codes: this.grids.quantize(raw, encoding, isOutput ? value.name : `${value.name}_codes`), encoding });
   }
 }
 
 function typeOf(value: Value): DataType {
   if (value.dtype !== undefined) return value.dtype;
   throw hostError('HOST_GRAPH_TYPE', { what: `the element type of ${printable(value.name)} is not known`, why: 'lowering covers float values only, and must know them', fix: 'run shape inference on the graph first' });
-}
-
-function uncovered(names: readonly string[]): Error {
-  const shown = names.slice(0, 20).map((name) => printable(name));
-  return hostError('HOST_ENCODING_MISSING', {
-    what: `${names.length} value${names.length === 1 ? '' : 's'} would stay in floating point: ${shown.join(', ')}${names.length > shown.length ? ', …' : ''}`,
-    why: 'every computed value of a quantized graph has an encoding; one without it would make the result better than the device',
-    fix: 'calibrate the graph with these values, or build without quantization',
-  });
 }

@@ -1,5 +1,6 @@
 /** Recognises a product with a constant that leaves every code what it is: only the grid changes. */
-import { type Node, type PerTensorEncoding, type Value, DataType } from '@tundish/graph';
+import type { Node, PerTensorEncoding, Value } from '@tundish/graph';
+import { scalarOf } from './scaled-product.js';
 
 /** Share of a code step that rounding errors may reach over the whole range; half a step would change a code. */
 const HARMLESS = 0.25;
@@ -18,9 +19,4 @@ export function rescaledInput(node: Node, output: PerTensorEncoding, carried: Re
     if (c > 0 && Math.abs((input.scale * c) / output.scale - 1) * steps < HARMLESS) return value;
   }
   return undefined;
-}
-
-function scalarOf({ tensor }: Value): number | undefined {
-  if (tensor?.kind !== 'inline' || tensor.dtype !== DataType.FLOAT || tensor.data.byteLength !== 4) return undefined;
-  return new DataView(tensor.data.buffer, tensor.data.byteOffset).getFloat32(0, true);
 }

@@ -1,4 +1,4 @@
-/** Lowers products of codes to the operators of domain `tundish`, which sum integers and round once, without widening anything. */
+/** Lowers products of codes to the operators of domain `tundish`, which sum integers and round once, or as a device does, without widening anything. */
 import { type Attribute, DataType, type Node, type ParameterEncoding, type PerTensorEncoding, type Value } from '@tundish/graph';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
 import type { Coded } from './coded.js';
@@ -9,6 +9,14 @@ import type { BlockwiseWeight, ChannelWeight } from './weight-expression.js';
 export interface ProductSite extends LoweringSite {
   codedOf(value: Value): Coded | undefined;
   encodingOf(value: Value): PerTensorEncoding | undefined;
+  /** What products become: CodeLinear and CodeMatMul, or HtpLinear and HtpMatMul. */
+  readonly products: 'Code' | 'Htp';
+}
+
+/** The value that a product makes: its own output, or that of a multiplication by `factor` behind it, which scales the first operand. */
+export interface ProductTarget {
+  readonly target: Value;
+  readonly factor: number;
 }
 
 /** Columns that a sum of 32 bits holds for sure. */
@@ -21,27 +29,27 @@ const float = (value: number): Attribute => ({ type: 'float', value });
  * The codes, named `output`, of a MatMul whose operands are there as codes: uint16 times a quantized weight, or uint16 times
  * uint8 or uint16, as a cache has them. Undefined for every other node, and where the output is not on a grid of 16 bits.
  */
-export function lowerExactProduct(site: ProductSite, node: Node, output: string): Coded | undefined {
-  const around = codesAround(site, node);
+export function lowerCodeProduct(site: ProductSite, node: Node, output: string, { target, factor }: ProductTarget = { target: node.output(), factor: 1 }): Coded | undefined {
+  const around = codesAround(site, node, target);
   if (around === undefined) return undefined;
   const { x, encoding } = around;
-  const grids = { x_scale: float(x.encoding.scale), x_zero: int(x.encoding.zeroPoint), y_scale: float(encoding.scale), y_zero: int(encoding.zeroPoint) };
+  const grids = { x_scale: float(factor === 1 ? x.encoding.scale : Math.fround(x.encoding.scale * factor)), x_zero: int(x.encoding.zeroPoint), y_scale: float(encoding.scale), y_zero: int(encoding.zeroPoint) };
   const codes = productWithWeight(site, node, x, grids, output) ?? productOfCodes(site, node, x, grids, output);
   if (codes === undefined) return undefined;
   codes.dtype = DataType.UINT16;
-  codes.shape = node.output().shape;
+  codes.shape = target.shape;
   return { codes, encoding };
 }
 
-/** Whether `lowerExactProduct` makes an operator of this node for the sake of its weight. */
-export function isExactLinear(site: ProductSite, node: Node): boolean {
-  return codesAround(site, node) !== undefined && exactWeight(site, node) !== undefined;
+/** Whether `lowerCodeProduct` makes an operator of this node for the sake of its weight. */
+export function isCodeLinear(site: ProductSite, node: Node): boolean {
+  return codesAround(site, node, node.output()) !== undefined && exactWeight(site, node) !== undefined;
 }
 
 /** The codes that come in and the grid that goes out, both of 16 bits. */
-function codesAround(site: ProductSite, node: Node): { readonly x: Coded; readonly encoding: PerTensorEncoding } | undefined {
+function codesAround(site: ProductSite, node: Node, target: Value): { readonly x: Coded; readonly encoding: PerTensorEncoding } | undefined {
   const x = node.opType === 'MatMul' ? site.codedOf(node.input(0)) : undefined;
-  const encoding = site.encodingOf(node.output());
+  const encoding = site.encodingOf(target);
   return x?.encoding.dtype === 'uint16' && encoding?.dtype === 'uint16' ? { x, encoding } : undefined;
 }
 
@@ -50,7 +58,7 @@ type Grids = Readonly<Record<string, Attribute>>;
 function productWithWeight(site: ProductSite, node: Node, x: Coded, attributes: Grids, output: string): Value | undefined {
   const weight = exactWeight(site, node);
   if (weight === undefined) return undefined;
-  return site.graph.addNode({ opType: 'CodeLinear', domain: OPERATOR_DOMAIN, name: node.name, inputs: [x.codes, ...operandsOf(site, weight)], outputs: [output], attributes }).output();
+  return site.graph.addNode({ opType: `${site.products}Linear`, domain: OPERATOR_DOMAIN, name: node.name, inputs: [x.codes, ...operandsOf(site, weight)], outputs: [output], attributes }).output();
 }
 
 /** A weight that the operator reads, with the scales of its blocks where they are integers under a scale of the channel. */
@@ -96,7 +104,7 @@ function productOfCodes(site: ProductSite, node: Node, a: Coded, grids: Grids, o
   const b = site.codedOf(node.input(1));
   if (b === undefined || !CACHE_TYPES.has(b.encoding.dtype) || !isBatched(node.input(0).shape, node.input(1).shape)) return undefined;
   const attributes = { ...grids, w_scale: float(b.encoding.scale), w_zero: int(b.encoding.zeroPoint) };
-  return site.graph.addNode({ opType: 'CodeMatMul', domain: OPERATOR_DOMAIN, name: node.name, inputs: [a.codes, b.codes], outputs: [output], attributes }).output();
+  return site.graph.addNode({ opType: `${site.products}MatMul`, domain: OPERATOR_DOMAIN, name: node.name, inputs: [a.codes, b.codes], outputs: [output], attributes }).output();
 }
 
 /** [..., G, M, K] times [..., 1, K, N]: leading dimensions are equal, then those of b are 1. */
