@@ -76,6 +76,23 @@ describe.skipIf(real.length === 0)('a build for a device', () => {
       return expectRan(ran, ['convert', 'compile', 'package']);
     });
   }
+  row('must hit', 'a machine without the libraries', async () => {
+    const model = base.copy();
+    const empty = mkdtempSync(join(tmpdir(), 'tundish-no-libraries-'));
+    const kept = process.env['XDG_CACHE_HOME'];
+    process.env['XDG_CACHE_HOME'] = empty;
+    try {
+      const found = expectRan(await model.build(), []);
+      model.edit('recipe.yaml', compile('optimizationLevel: 2'));
+      await expect(model.build()).rejects.toThrow(/QAIRT_LIBRARY_MISSING/);
+      return found;
+    } finally {
+      if (kept === undefined) delete process.env['XDG_CACHE_HOME'];
+      else process.env['XDG_CACHE_HOME'] = kept;
+      rmSync(empty, { recursive: true });
+      model.remove();
+    }
+  });
   row('must hit', 'the folder of the libraries', async () => {
     const model = base.copy();
     const [, { folder }] = real[0] as (typeof real)[number];

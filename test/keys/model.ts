@@ -45,6 +45,12 @@ export class Installation {
     return name === 'host' ? this.host.hostToolchain() : this.qairt.qairtToolchain(qairtPlaces);
   }
 
+  /** As the surfaces say it: undefined where the libraries are missing. */
+  async version(name: string): Promise<string | undefined> {
+    const toolchain = this.toolchain(name);
+    return toolchain.absent?.('') === undefined ? (await toolchain.identity()).version : undefined;
+  }
+
   /** A file of an installed package. */
   file(path: string): string {
     return join(this.workspace.root, 'node_modules', path);
@@ -112,7 +118,7 @@ export class Model {
     const { stages, recipe } = this.installation;
     const lock = await stages.resolveLock({
       workspaceRoot: this.root, modelRoot: MODEL_ROOT, cacheRoot: this.cacheRoot, hubCache: join(this.root, 'hub'), hub: { offline: true },
-      toolchainVersion: async (name) => (await this.installation.toolchain(name).identity()).version,
+      toolchainVersion: async (name) => this.installation.version(name),
     });
     writeFileSync(this.path('recipe.lock.json'), recipe.encodeLock(lock));
     return lock;

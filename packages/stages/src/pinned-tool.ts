@@ -1,8 +1,13 @@
 /** The installed toolchain against the one that the lock pins. */
 import type { TundishError } from '@tundish/diagnostics';
-import type { ToolchainIdentity } from '@tundish/toolchain';
+import type { Toolchain, ToolchainIdentity } from '@tundish/toolchain';
 import { stageError } from './errors.js';
 import type { ModelLayout } from './layout.js';
+
+/** The identity that keys are made with: where nothing is installed, that of what the lock pins. @throws what the toolchain throws that cannot be used */
+export async function identityFor(toolchain: Toolchain, pin: { readonly version: string }): Promise<ToolchainIdentity> {
+  return toolchain.absent?.(pin.version) ?? toolchain.identity();
+}
 
 /** @returns what is wrong; undefined when the versions are one */
 export function checkPin(layout: ModelLayout, pin: { readonly name: string; readonly version: string }, installed: ToolchainIdentity): TundishError | undefined {

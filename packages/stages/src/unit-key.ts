@@ -5,7 +5,7 @@ import type { ToolchainIdentity } from '@tundish/toolchain';
 import type { CodeDigests } from './code/code-digests.js';
 import { keyInputs } from './key-inputs.js';
 import type { ModelLayout } from './layout.js';
-import { checkPin } from './pinned-tool.js';
+import { checkPin, identityFor } from './pinned-tool.js';
 import { type Unit, roleOf } from './plan.js';
 import type { Source } from './source.js';
 import type { Adapters, StageInput, StageRequest } from './stage.js';
@@ -46,7 +46,7 @@ export async function keyedUnit({ layout, lock, source, code, adapters }: ModelC
 async function pinnedToolchain({ stage }: Unit, layout: ModelLayout, lock: Lock, adapters: Adapters): Promise<ToolchainIdentity | undefined> {
   if (stage !== 'convert' && stage !== 'compile') return undefined;
   const pin = lock.stages[stage].toolchain;
-  const identity = await adapters.toolchain(pin.name).identity();
+  const identity = await identityFor(adapters.toolchain(pin.name), pin);
   const differs = checkPin(layout, pin, identity);
   if (differs !== undefined) throw differs;
   return identity;

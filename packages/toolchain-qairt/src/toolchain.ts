@@ -3,7 +3,7 @@ import { LARGEST_BINARY } from '@tundish/recipe/chips';
 import type { Toolchain } from '@tundish/toolchain';
 import { qairtIdentity } from './identity.js';
 import { qairtError } from './libraries/errors.js';
-import { type LibraryPlaces, requireLibraries } from './libraries/find.js';
+import { type LibraryPlaces, findLibraries, requireLibraries } from './libraries/find.js';
 
 /** What a compiler of a part can multiply with; smaller blocks cost more scales. */
 const BLOCK_SIZES = [16, 32, 64, 128];
@@ -14,6 +14,7 @@ export function qairtToolchain(places: () => LibraryPlaces): Toolchain {
   return {
     name: 'qairt',
     identity: async () => qairtIdentity(libraries()),
+    absent: (version) => (findLibraries(places()).length === 0 ? { name: 'qairt', version, machine: '', operators: '' } : undefined),
     modules: {
       convert: [new URL('./convert/convert.js', import.meta.url)],
       compile: [new URL('./compile/compile-part.js', import.meta.url), new URL('./child/main.js', import.meta.url)],

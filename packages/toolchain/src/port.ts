@@ -177,6 +177,11 @@ export interface Toolchain {
   readonly name: string;
   /** @throws TundishError when its libraries are not there */
   identity(): Promise<ToolchainIdentity>;
+  /**
+   * What `identity` would say with libraries of this version, where none are on this machine, and undefined where some are: results of
+   * other machines are then found by their keys, and what needs the libraries says so. Absent for a toolchain whose bytes depend on the machine.
+   */
+  readonly absent?: (version: string) => ToolchainIdentity | undefined;
   limits(): ToolchainLimits;
   /**
    * Modules (file URLs) that make the bytes of convert and compile. They are not loaded: their content, and that of what they

@@ -6,7 +6,7 @@ import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import type { Toolchain } from '@tundish/toolchain';
 import { stageError } from '../errors.js';
 import type { ModelLayout } from '../layout.js';
-import { checkPin } from '../pinned-tool.js';
+import { checkPin, identityFor } from '../pinned-tool.js';
 import { unitsOf } from '../plan.js';
 import type { Adapters } from '../stage.js';
 import type { Estimates } from './estimates.js';
@@ -40,9 +40,10 @@ export interface Preflight {
 
 /** Finds everything at once; throws nothing that it can report. @throws what is wrong with config.json or a header */
 export async function preflight(request: PreflightRequest): Promise<Preflight> {
-  const toolchain = request.adapters.toolchain(request.lock.stages.compile.toolchain.name);
-  const [room, estimates, identity] = await Promise.all([machineRoom(request.cacheRoot), estimatesOf(request), toolchain.identity()]);
-  const tool = checkPin(request.layout, request.lock.stages.compile.toolchain, identity);
+  const pin = request.lock.stages.compile.toolchain;
+  const toolchain = request.adapters.toolchain(pin.name);
+  const [room, estimates, identity] = await Promise.all([machineRoom(request.cacheRoot), estimatesOf(request), identityFor(toolchain, pin)]);
+  const tool = checkPin(request.layout, pin, identity);
   const findings = [
     ...(tool === undefined ? [] : [error(tool)]),
     ...limitFindings(request.lock, toolchain, estimates),
@@ -59,7 +60,8 @@ export async function estimatesOf(request: Pick<PreflightRequest, 'layout' | 'lo
   if (folder === undefined) return undefined;
   const shapes = await readShapes(folder, Object.keys(request.lock.source.files));
   if (shapes.blocks.length !== shapes.config.numHiddenLayers) return undefined;
-  const { operators } = await request.adapters.toolchain(request.lock.stages.compile.toolchain.name).identity();
+  const pin = request.lock.stages.compile.toolchain;
+  const { operators } = await identityFor(request.adapters.toolchain(pin.name), pin);
   return estimateNeeds(request.lock, shapes, operators !== '');
 }
 
