@@ -69,5 +69,5 @@ export type { OperationError } from './fidelity/operation-errors.js';
 export { tapPlan } from './fidelity/tap-plan.js';
 export { weightRows } from './fidelity/weight-rows.js';
 export type { WeightComparison } from './fidelity/weight-rows.js';
-export { withEmulator } from './fidelity/with-emulator.js';
-export type { EmulatorRequest } from './fidelity/with-emulator.js';
+export { withEmulator } from './libraries/with-emulator.js';
+export type { EmulatorRequest } from './libraries/with-emulator.js';

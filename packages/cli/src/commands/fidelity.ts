@@ -83,7 +83,7 @@ async function measure(options: FidelityOptions, reporter: Reporter): Promise<Fi
     const agreement = containers === undefined ? null : await textAgreement({ pipeline, containers, protocol, windows, options: { threads, signal }, reporter });
     const origin = {
       model: pipeline.layout.model, chip: compiled.chip.name, hexagon: compiled.chip.hexagon, device: lock.stages.compile.toolchain.version,
-      simulation: (await toolchainVersion('host')) as string, graphs: graphs.map(({ plan: { name } }) => name), position, tokens,
+      simulation: `${(await toolchainVersion('host')) as string}, numerics htp`, graphs: graphs.map(({ plan: { name } }) => name), position, tokens,
     };
     return fidelityReport({ ...measured, origin, agreement });
   } finally {

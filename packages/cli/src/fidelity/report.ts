@@ -10,7 +10,7 @@ export interface ReportOrigin {
   readonly hexagon: number;
   /** Build of the vendor's libraries, whose emulator stands for the device. */
   readonly device: string;
-  /** Version of the host's toolchain. */
+  /** Version of the host's toolchain, and its numerics. */
   readonly simulation: string;
   /** Graphs whose operations were measured, in the order in which they run. */
   readonly graphs: readonly string[];

@@ -2,14 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CompileRequest, CompileResult, ToolchainContext } from '@tundish/toolchain';
-import { withChild } from '../child/child.js';
 import type { QnnGraphPlan } from '../compose/plan.js';
 import { decodePlan } from '../convert/plan-file.js';
 import { planFile } from '../convert/convert.js';
 import { inspectContextBinary } from '../inspection/context-binary.js';
-import { childOptionsOf } from '../libraries/describe.js';
 import type { QairtLibraries } from '../libraries/find.js';
 import { qairtError } from '../libraries/errors.js';
+import { withEmulator } from '../libraries/with-emulator.js';
 import { assertBinary } from './assert-binary.js';
 import { type PartWork, composeBinary } from './compose-binary.js';
 import { partOptions } from './options.js';
@@ -29,7 +28,7 @@ export async function compilePart(context: ToolchainContext, request: CompileReq
   const work: PartWork = { libraries, signal, options, plans, paths: weightPaths(plans, request.resolve) };
   const name = `part${request.part}_of_${request.parts}.bin`;
   const path = join(scratch, name);
-  await withChild({ ...childOptionsOf(libraries), signal }, async (child) => {
+  await withEmulator({ libraries, soc: options.chip.socModel, signal }, async (child) => {
     const report = (done: number): void => context.reporter.progress({ work: 'compile', label: 'graphs', done, total: plans.length });
     await composeBinary(child, work, { plans, weightSharing: options.weightSharing && plans.length > 1, path, report });
   });

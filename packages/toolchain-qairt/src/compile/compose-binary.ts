@@ -2,8 +2,7 @@
 import type { Child } from '../child/child.js';
 import type { WeightPaths } from '../compose/compose-into.js';
 import type { QnnGraphPlan } from '../compose/plan.js';
-import { ERRORS_ONLY } from '../child/protocol.js';
-import { type QairtLibraries, libraryPath } from '../libraries/find.js';
+import type { QairtLibraries } from '../libraries/find.js';
 import type { PartOptions } from './options.js';
 
 /** What compiling a part and proving it have in common. */
@@ -24,18 +23,22 @@ export interface BinaryRequest {
   readonly report?: (done: number) => void;
 }
 
-/** @returns handles of the context and of its graphs, which can be executed while the child lives */
-export async function composeBinary(child: Child, { libraries, options, paths }: PartWork, { plans, weightSharing, path, report }: BinaryRequest): Promise<{ readonly context: number; readonly graphs: readonly number[] }> {
-  await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: ERRORS_ONLY, soc: options.chip.socModel });
+/** @returns handles of the graphs, which can be executed while the child lives */
+export async function composeBinary(child: Child, { options, paths }: Pick<PartWork, 'options' | 'paths'>, { plans, weightSharing, path, report }: BinaryRequest): Promise<readonly number[]> {
   const context = await child.call('createContext', { weightSharing });
   const graphs: number[] = [];
   for (const plan of plans) {
     report?.(graphs.length);
-    const graph = await child.call('composePlan', { context, plan, paths, options: options.graph }, { subject: plan.name });
-    await child.call('finalize', { graph }, { subject: plan.name });
-    graphs.push(graph);
+    graphs.push(await finalizedGraph(child, context, plan, { options: options.graph, paths }));
   }
   await child.call('writeBinary', { context, path }, { subject: path });
   report?.(graphs.length);
-  return { context, graphs };
+  return graphs;
+}
+
+/** @returns handle of a graph that is ready to be executed, or written with its context */
+export async function finalizedGraph(child: Child, context: number, plan: QnnGraphPlan, { options, paths }: { readonly options: PartOptions['graph']; readonly paths: WeightPaths }): Promise<number> {
+  const graph = await child.call('composePlan', { context, plan, paths, options }, { subject: plan.name });
+  await child.call('finalize', { graph }, { subject: plan.name });
+  return graph;
 }

@@ -3,15 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '@tundish/diagnostics';
-import type { QnnData } from '@tundish/native/qnn';
-import { type Child, withChild } from '../child/child.js';
-import { ERRORS_ONLY } from '../child/protocol.js';
-import type { QnnGraphPlan } from '../compose/plan.js';
-import { openBinary } from '../inspection/open-binary.js';
-import { elementsOf } from '../inspection/element-types.js';
-import { childOptionsOf } from '../libraries/describe.js';
-import { libraryPath } from '../libraries/find.js';
+import { executableGraph, openBinary } from '../inspection/open-binary.js';
 import { qairtError } from '../libraries/errors.js';
+import { withEmulator } from '../libraries/with-emulator.js';
 import { type PartWork, composeBinary } from './compose-binary.js';
 import { sampleInputs } from './sample-inputs.js';
 
@@ -26,25 +20,18 @@ export async function proveExecution(work: PartWork, shipped: string, scratch: s
   if (plan === undefined) return;
   const twin = join(scratch, 'twin.bin');
   const inputs = sampleInputs(plan);
+  const chip = { libraries: work.libraries, soc: work.options.chip.socModel, signal: work.signal };
   try {
-    const composed = await withChild({ ...childOptionsOf(work.libraries), signal: work.signal }, async (child) => {
-      const { graphs } = await composeBinary(child, work, { plans: [plan], weightSharing: false, path: twin });
-      const results = await child.call('execute', { graph: graphs[0] as number, inputs }, { subject: plan.name });
-      return Object.fromEntries(plan.outputs.map(({ name, element }) => [name, elementsOf(results[name] as Uint8Array, element)]));
+    const composed = await withEmulator(chip, async (child) => {
+      const [graph] = await composeBinary(child, work, { plans: [plan], weightSharing: false, path: twin });
+      return executableGraph(child, graph as number, plan)(inputs);
     });
-    const loaded = await executeBinary(work, others.length === 0 ? shipped : twin, plan, inputs);
+    const binary = others.length === 0 ? shipped : twin;
+    const loaded = await withEmulator(chip, async (child) => (await openBinary(child, work.libraries, binary)).get(plan.name)?.(inputs));
     if (isDeepStrictEqual(loaded, composed)) return;
-    const output = plan.outputs.find(({ name }) => !isDeepStrictEqual(loaded[name], composed[name]));
+    const output = plan.outputs.find(({ name }) => !isDeepStrictEqual(loaded?.[name], composed[name]));
     throw qairtError('QAIRT_TWIN_DIFFERS', { what: `${plan.name} computes another ${printable(output?.name ?? '')} from its binary than when it was composed`, evidence: { path: shipped }, fix: 'build again; where it stays, use another build of the libraries' });
   } finally {
     await rm(twin, { force: true });
   }
-}
-
-async function executeBinary({ libraries, options, signal }: PartWork, path: string, plan: QnnGraphPlan, inputs: Readonly<Record<string, QnnData>>): Promise<Record<string, QnnData>> {
-  return withChild({ ...childOptionsOf(libraries), signal }, async (child: Child) => {
-    await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: ERRORS_ONLY, soc: options.chip.socModel });
-    const graph = (await openBinary(child, libraries, path)).get(plan.name);
-    return graph === undefined ? {} : graph(inputs);
-  });
 }

@@ -2,16 +2,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { printable } from '@tundish/diagnostics';
 import type { QnnData, QnnTensorInfo } from '@tundish/native/qnn';
-import { type Child, withChild } from '../child/child.js';
-import { ERRORS_ONLY } from '../child/protocol.js';
+import type { Child } from '../child/child.js';
+import { finalizedGraph } from '../compile/compose-binary.js';
 import type { PartOptions } from '../compile/options.js';
 import { sampleInputs } from '../compile/sample-inputs.js';
 import type { WeightPaths } from '../compose/compose-into.js';
 import type { PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import { elementName } from '../inspection/element-types.js';
 import { type OpenedGraph, executableGraph } from '../inspection/open-binary.js';
-import { childOptionsOf } from '../libraries/describe.js';
 import { type QairtLibraries, libraryPath } from '../libraries/find.js';
+import { withEmulator } from '../libraries/with-emulator.js';
 import { exportError } from './errors.js';
 
 /** Of the codes of one output: those of the container minus those of the plan. */
@@ -39,13 +39,11 @@ export interface DlcRequest {
  * @throws QAIRT_DLC_DIFFERS when graph, inputs or outputs are not those of the plan, and the errors of `Child.call`
  */
 export async function compareDlc(libraries: QairtLibraries, dlc: string, { plan, paths, options, signal }: DlcRequest): Promise<CodeDistance[]> {
-  return withChild({ ...childOptionsOf(libraries), ...(signal === undefined ? {} : { signal }) }, async (child) => {
-    await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: ERRORS_ONLY, soc: options.chip.socModel });
+  return withEmulator({ libraries, soc: options.chip.socModel, ...(signal === undefined ? {} : { signal }) }, async (child) => {
     const inputs = sampleInputs(plan);
     const written = await (await composedBack(child, libraries, dlc, plan))(inputs);
     const context = await child.call('createContext', { weightSharing: false });
-    const graph = await child.call('composePlan', { context, plan, paths, options: options.graph }, { subject: plan.name });
-    await child.call('finalize', { graph }, { subject: plan.name });
+    const graph = await finalizedGraph(child, context, plan, { options: options.graph, paths });
     const planned = await executableGraph(child, graph, plan)(inputs);
     return plan.outputs.map(({ name }) => distanceOf(name, written[name] as QnnData, planned[name] as QnnData));
   });

@@ -1,20 +1,22 @@
 /** A planned graph compiled and opened in the emulator, as something that the runtime can drive. */
 import { join } from 'node:path';
-import type { QnnData, QnnGraphOptions } from '@tundish/native/qnn';
+import type { QnnData } from '@tundish/native/qnn';
 import type { CellId, Executable, TensorData } from '@tundish/toolchain';
 import type { Child } from '../child/child.js';
+import { finalizedGraph } from '../compile/compose-binary.js';
+import type { PartOptions } from '../compile/options.js';
 import type { WeightPaths } from '../compose/compose-into.js';
 import type { QnnGraphPlan } from '../compose/plan.js';
 import { ioTable } from '../convert/io-table.js';
 import { type BinaryGraph, describeGraph } from '../inspection/context-binary.js';
-import { elementsOf } from '../inspection/element-types.js';
+import { executableGraph } from '../inspection/open-binary.js';
 import { type QairtLibraries, libraryPath } from '../libraries/find.js';
 
 export interface OpenPlanRequest {
   readonly plan: QnnGraphPlan;
   readonly cell: CellId;
   readonly paths: WeightPaths;
-  readonly options: QnnGraphOptions;
+  readonly options: PartOptions['graph'];
   readonly libraries: QairtLibraries;
   /** A folder for the binary, which is removed by the caller. */
   readonly scratch: string;
@@ -33,16 +35,15 @@ export interface OpenedPlan {
 export async function openPlan(child: Child, { plan, cell, paths, options, libraries, scratch, onRun }: OpenPlanRequest): Promise<OpenedPlan> {
   const subject = { subject: plan.name };
   const context = await child.call('createContext', { weightSharing: false });
-  const graph = await child.call('composePlan', { context, plan, paths, options }, subject);
-  await child.call('finalize', { graph }, subject);
+  const graph = await finalizedGraph(child, context, plan, { options, paths });
   const path = join(scratch, `${plan.name}-${context}.bin`);
   await child.call('writeBinary', { context, path }, subject);
   const info = await child.call('inspect', { systemLibrary: libraryPath(libraries, 'system'), path }, subject);
   const io = ioTable(plan, cell);
+  const execute = executableGraph(child, graph, plan);
   const run = async (given: ReadonlyMap<string, TensorData>): Promise<Map<string, TensorData>> => {
     const inputs = Object.fromEntries(given) as Record<string, QnnData>;
-    const results = await child.call('execute', { graph, inputs }, subject);
-    const outputs = new Map(plan.outputs.map(({ name, element }) => [name, elementsOf(results[name] as Uint8Array, element)]));
+    const outputs = new Map(Object.entries(await execute(inputs)));
     onRun?.(new Map([...Object.entries(inputs), ...outputs]));
     return outputs as Map<string, TensorData>;
   };

@@ -1,8 +1,8 @@
-/** A process with the emulator of one chip, for as long as something runs in it. */
+/** A process with the compiler and the emulator of one chip, for as long as something runs in it. */
 import { type Child, withChild } from '../child/child.js';
 import { ERRORS_ONLY } from '../child/protocol.js';
-import { childOptionsOf } from '../libraries/describe.js';
-import { type QairtLibraries, libraryPath } from '../libraries/find.js';
+import { childOptionsOf } from './describe.js';
+import { type QairtLibraries, libraryPath } from './find.js';
 
 export interface EmulatorRequest {
   readonly libraries: QairtLibraries;
