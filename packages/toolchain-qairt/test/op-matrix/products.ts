@@ -53,6 +53,9 @@ function weightOf({ weight, channelAxis }: Operator, { element = SFIXED_POINT_8,
   return constant({ dims: weight, element, quantization: quantization(channelAxis, scales), data: element === SFIXED_POINT_16 ? Int16Array.from(codes) : Int8Array.from(codes) });
 }
 
+/** Where 8 bits come out, whose steps are wider than what a sum loses. */
+const NARROW_GATE: OpGate = { max: 1, bias: 0.1 };
+
 /** Of factors of 16 bits: measured, 9.5 and 5.6, with no known law. */
 const WIDE_GATE: OpGate = { max: 12, bias: 0.2 };
 
@@ -84,7 +87,8 @@ function quantized(operator: Operator, width: 'u16' | 'u8', form: WeightForm): O
   const [x, weight, y] = [spread(width, operator.x, -3.3, 3.3), weightOf(operator, form), gridded(width, operator.y, -25, 25)];
   const unit = (scaleOf(x) * scaleOf(weight)) / scaleOf(y);
   const varies = operator.type === 'FullyConnected' && LPBQ.includes(form);
-  return { ...projection(operator, `${width} x ${form.name}`, x, weight, y, form === INT16 ? WIDE_GATE : productGate(unit)), varies };
+  const gate = width === 'u8' ? NARROW_GATE : form === INT16 ? WIDE_GATE : productGate(unit);
+  return { ...projection(operator, `${width} x ${form.name}`, x, weight, y, gate), varies };
 }
 
 /** Shares of the root mean square: sums of halves. */
