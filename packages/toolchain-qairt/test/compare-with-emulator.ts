@@ -69,7 +69,8 @@ export async function withHost<T>(parts: readonly LlamaPart[], numerics: Numeric
   }
 }
 
-function ioOf({ model: { graph }, encodings }: LlamaPart): PartIo {
+/** Inputs and outputs by the names of the adapted graph, with their encodings. */
+export function ioOf({ model: { graph }, encodings }: LlamaPart): PartIo {
   const row = ({ name, shape = [] }: Value): CodeTensor => {
     const encoding = encodings.activations.get(name);
     return { name, shape: shape.map(Number), ...(encoding === undefined ? {} : { dtype: encoding.dtype, quantization: encoding }) };
