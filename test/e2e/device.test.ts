@@ -96,6 +96,13 @@ describe.skipIf(real.length === 0)('a model for a device', () => {
     const chips = await Promise.all(['sm8750', 'sc8380xp'].map(async (chip) => (await inspectContextBinary(path(CONTAINER, chip, 'part1_of_2.bin'), libraries)).socModel));
     expect(chips).toEqual([69, 60]);
     expect(((await readContainer(path(CONTAINER, 'sc8380xp'))).manifest satisfies Manifest).parts).toHaveLength(2);
+    const binary = path(CONTAINER, 'sc8380xp/part1_of_2.bin');
+    const whole = readFileSync(binary);
+    rmSync(binary);
+    writeFileSync(binary, Buffer.from(whole).fill(0, whole.length - 64));
+    const { code, output: damage } = await workspace.tundish(['verify', 'phone']);
+    expect(code).toBe(1);
+    expect(damage).toMatch(/damaged {2}\S*container\/sc8380xp\/part1_of_2\.bin/);
   });
 
   describe('broken', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { messageOf, printable } from '@tundish/diagnostics';
 import type { Lock } from '@tundish/recipe/lock';
 import { type GcRoots, manifestRefs, sha256 } from '@tundish/store/gc';
+import { containerFolders } from './container-folders.js';
 import { stageError } from './errors.js';
 import { findModels } from './find-models.js';
 import { importName } from './import-name.js';
@@ -20,7 +21,7 @@ export function gcRoots(workspaceRoots: readonly string[]): GcRoots {
     for (const { root } of findModels(workspace)) {
       const layout = modelLayout(workspace, root);
       for (const path of filesNamed(join(layout.root, 'out'), 'stage.json')) addManifest(path, roots);
-      readRoot(join(layout.container, 'manifest.json'), (bytes) => addContainer(bytes, roots));
+      for (const container of containerFolders(layout.container)) readRoot(join(container, 'manifest.json'), (bytes) => addContainer(bytes, roots));
       readRoot(layout.lock, (bytes) => addImport(JSON.parse(bytes.toString('utf8')) as Lock, roots));
     }
   }

@@ -5,6 +5,7 @@ import { messageOf } from '@tundish/diagnostics';
 import type { Lock, LockSource } from '@tundish/recipe/lock';
 import { parseLock } from '@tundish/recipe/parse-lock';
 import { type BlobRef, type Damage, type EntryFolder, type FileCheck, type StageManifest, entryFolders, manifestDigest, readManifest, readSidecar } from '@tundish/store';
+import { containerFolders } from './container-folders.js';
 import { importName } from './import-name.js';
 import { type ModelLayout, modelLayout } from './layout.js';
 
@@ -33,12 +34,12 @@ export async function reachOf({ workspaceRoot, modelRoot, cacheRoot, hubCache }:
   const checkpoint = lock === undefined ? [] : await checkpointChecks(lock, layout, cacheRoot, hubCache);
   // Files of the checkpoint are no blobs: graphs refer to them where they lie.
   const pinned = new Set(Object.values(lock?.source.files ?? {}).map(({ sha256 }) => sha256));
-  const container = await containerChecks(layout);
+  const containers = await Promise.all(containerFolders(layout.container).map(containerChecks));
   return {
     entries: entryFolders(cacheRoot, layout.model).filter(({ path }) => digests.has(manifestOf(path) ?? '')),
     blobs: manifests.flatMap(({ outputs, externals }) => [...outputs, ...externals.filter(({ sha256 }) => !pinned.has(sha256))]),
-    files: [...checkpoint, ...container.files],
-    damage: [...damage, ...container.damage],
+    files: [...checkpoint, ...containers.flatMap(({ files }) => files)],
+    damage: [...damage, ...containers.flatMap((container) => container.damage)],
   };
 }
 
@@ -81,9 +82,8 @@ async function checkpointFolder(source: LockSource, layout: ModelLayout, cacheRo
   return located?.folder ?? join(hubCache, source.location);
 }
 
-async function containerChecks({ container }: ModelLayout): Promise<Pick<Reach, 'files' | 'damage'>> {
+async function containerChecks(container: string): Promise<Pick<Reach, 'files' | 'damage'>> {
   const path = join(container, 'manifest.json');
-  if (!existsSync(path)) return { files: [], damage: [] };
   const fix = `delete the folder ${container}: the next build puts it there again`;
   try {
     const { readContainerManifest } = await import('@tundish/container');
