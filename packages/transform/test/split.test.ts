@@ -50,6 +50,8 @@ describe('a plan', () => {
 
   it('gives parts with the embedding and the head fewer layers', () => {
     expect(planParts(8, 3, { embedding: 3, layers: Array<number>(8).fill(1), head: 0 }).map(({ from, to }) => to - from)).toEqual([1, 4, 3]);
+    // Llama 3.2 1B: a tied head at the end is as large as nine layers, which no reason is to fill another part.
+    expect(planParts(16, 6, { embedding: 525, layers: Array<number>(16).fill(32), head: 263 }).map(({ from, to }) => to - from)).toEqual([1, 4, 4, 3, 3, 1]);
   });
 
   it('has the smallest largest part of all plans', () => {
@@ -65,6 +67,20 @@ describe('a plan', () => {
         expect(largest(plan.map(({ to }) => to), weights)).toBe(Math.min(...cuts(layers.length, parts).map((ends) => largest(ends, weights))));
       }),
       { seed: 5, numRuns: 300 },
+    );
+  });
+
+  it('takes fractions as estimates have them', () => {
+    const fraction = fc.double({ min: 0, max: 1e9, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(fraction, { minLength: 1, maxLength: 20 }), fraction, fraction, fc.integer({ min: 1, max: 20 }), (layers, embedding, head, wanted) => {
+        const parts = Math.min(wanted, layers.length);
+        const plan = planParts(layers.length, parts, { embedding, layers, head });
+        expect(plan).toHaveLength(parts);
+        expect(plan.at(-1)?.to).toBe(layers.length);
+        expect(plan.every(({ from, to }, i) => to > from && from === (plan[i - 1]?.to ?? 0))).toBe(true);
+      }),
+      { seed: 7, numRuns: 300 },
     );
   });
 

@@ -17,8 +17,9 @@ export interface LayerRange {
 }
 
 /**
- * One range a part, in order, at least one layer each. Of the plans with the smallest largest part, the one whose
- * remaining parts are again the most even; parts at the front take more where that leaves a choice.
+ * One range a part, in order, at least one layer each. Of the plans with the smallest largest part, the one whose sizes have the
+ * smallest sum of squares: a part with the embedding or the head, which is large anyway, leaves the others even. Parts at the front
+ * take more where that leaves a choice.
  *
  * @throws SPLIT_PARTS_INVALID when there are fewer layers than parts
  */
@@ -31,18 +32,7 @@ export function planParts(layerCount: number, parts: number, weights?: PartWeigh
     });
   }
   const sizes = layerSizes(layerCount, weights);
-  const ranges: LayerRange[] = [];
-  for (let part = 0, from = 0; part < parts; part++) {
-    const left = parts - part - 1;
-    const cap = smallestCap(sizes.slice(from), left + 1);
-    let to = from + 1;
-    let size = sizes[from] ?? 0;
-    while (to < layerCount - left && size + (sizes[to] ?? 0) <= cap) size += sizes[to++] ?? 0;
-    if (left === 0) to = layerCount;
-    ranges.push({ from, to });
-    from = to;
-  }
-  return ranges;
+  return evenRanges(sizes, parts, smallestCap(sizes, parts));
 }
 
 /** Embedding and head are always in the part of their neighbour, so they count as part of it. */
@@ -69,4 +59,38 @@ function smallestCap(sizes: readonly number[], parts: number): number {
     });
   }
   return best[sizes.length - 1] ?? 0;
+}
+
+/** Sums this near are equal: estimates of sizes are fractions, and squares of bytes are rounded. */
+const ROUNDING = 1e-12;
+
+/** Cuts with the smallest sum of squares among those whose runs stay within `cap` (exact, by the end of each run). */
+function evenRanges(sizes: readonly number[], parts: number, cap: number): LayerRange[] {
+  const count = sizes.length;
+  const before = sizes.reduce((sums, size) => [...sums, (sums.at(-1) as number) + size], [0]);
+  const sizeOf = (from: number, to: number): number => (before[to] as number) - (before[from] as number);
+  const squareOf = (from: number, to: number): number => (sizeOf(from, to) <= cap * (1 + ROUNDING) ? sizeOf(from, to) ** 2 : Infinity);
+  // The first run of all that is behind a layer, for every number of runs.
+  const cuts: number[][] = [];
+  let squares = sizes.map((_, from) => squareOf(from, count));
+  for (let runs = 2; runs <= parts; runs++) {
+    const behind = squares;
+    const chosen = sizes.map(() => count);
+    squares = sizes.map((_, from) => {
+      let best = Infinity;
+      for (let to = count - runs + 1; to > from; to--) {
+        const sum = squareOf(from, to) + (behind[to] as number);
+        if (sum < best * (1 - ROUNDING)) [best, chosen[from]] = [sum, to];
+      }
+      return best;
+    });
+    cuts.push(chosen);
+  }
+  const ranges: LayerRange[] = [];
+  for (let from = 0, left = parts; left > 0; left--) {
+    const to = left === 1 ? count : (cuts[left - 2]?.[from] as number);
+    ranges.push({ from, to });
+    from = to;
+  }
+  return ranges;
 }
