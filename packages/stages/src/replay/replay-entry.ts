@@ -64,7 +64,7 @@ export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayRe
   const inputs = await inputsOf(sidecar, entry, recorded, source, store);
   const stageRequest: StageRequest<unknown> = { options: recorded.options, subject: recorded.subject, inputs, source: source.files, toolchain };
   const [{ adapters }, code] = [request, new CodeDigests(cacheRoot, false)];
-  const { modules, load } = await unitStage({ stage: name, subject: recorded.subject }, { custom: recorded.custom, toolchainName: sidecar.tool?.name ?? '', root: request.modelFolder, adapters, code });
+  const { modules, load } = await unitStage({ stage: name, subject: recorded.subject }, { custom: recorded.custom, toolchainName: sidecar.tool?.name ?? packedFor(recorded.options), root: request.modelFolder, adapters, code });
   const changed = await changesOf(name, sidecar, stageRequest, { adapters, code, modules });
   const began = performance.now();
   const made = await store.withScratch(async (scratch) => {
@@ -81,6 +81,11 @@ export async function replayEntry(request: ReplayEntryRequest): Promise<ReplayRe
     changed,
     seconds: (performance.now() - began) / 1000,
   };
+}
+
+/** Package calls the toolchain and depends on none that is installed: its options name it. Other stages without a tool need no name. */
+function packedFor(options: unknown): string {
+  return (options as { readonly toolchain?: { readonly name?: string } } | null)?.toolchain?.name ?? '';
 }
 
 function replayable(entry: string, { operation: name, request }: Sidecar): [string, ReplayRequest] {
