@@ -99,7 +99,7 @@ describe.skipIf(real.length === 0)('a model for a device', () => {
     const binary = path(CONTAINER, 'sc8380xp/part1_of_2.bin');
     const whole = readFileSync(binary);
     rmSync(binary);
-    writeFileSync(binary, Buffer.from(whole).fill(0, whole.length - 64));
+    writeFileSync(binary, Buffer.from(whole).fill(7, whole.length - 64));
     const { code, output: damage } = await workspace.tundish(['verify', 'phone']);
     expect(code).toBe(1);
     expect(damage).toMatch(/damaged {2}\S*container\/sc8380xp\/part1_of_2\.bin/);
