@@ -28,9 +28,11 @@ async function together(whole, workspaces) {
 }
 
 /** The survivor must neither wait for the dead one nor take what it left. */
-async function oneKilled(whole) {
+async function oneKilled(whole, share = 2) {
   const [survivor, victim] = sharing(2);
-  const [kept, killed] = await Promise.all([build(survivor), build(victim, { atOperation: Math.floor(whole.operations / 2) })]);
+  const [kept, killed] = await Promise.all([build(survivor), build(victim, { atOperation: Math.floor(whole.operations / share) })]);
+  // A build that lags behind finds what the other made, and may end before so many operations: then it is killed earlier.
+  if (!killed.killed && share < 16) return oneKilled(whole, 2 * share);
   const faults = [...(kept.finished ? [] : [kept.error?.message ?? 'the survivor ended early']), ...(killed.killed ? [] : ['the other was not killed'])];
   faults.push(...partialResults(victim, whole.results));
   const again = await build(victim);
