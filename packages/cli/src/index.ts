@@ -1,4 +1,5 @@
 /** The commands as functions, for the Nx executors. */
+export { ACCEPTANCE } from './acceptance.js';
 export { acceptCommand } from './commands/accept.js';
 export type { AcceptOptions, AcceptReport } from './commands/accept.js';
 export { buildCommand } from './commands/build.js';

@@ -1,6 +1,7 @@
 /** The verbs that run a model: their words, options and help. */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { ACCEPTANCE } from './acceptance.js';
 import { everyWord, realNumber, threadsOption, tokenIds, wholeNumber } from './argument-values.js';
 import { CHAT_HELP } from './chat-command.js';
 import type { AcceptOptions } from './commands/accept.js';
@@ -49,23 +50,21 @@ function addChat(program: Command, io: Io, signal: AbortSignal, done: (code: num
     });
 }
 
-const ACCEPTED_PROMPT = 'Once upon a time';
-
 function addAccept(program: Command, io: Io, signal: AbortSignal, done: (code: number) => void): void {
   program
     .command('accept')
     .description("Has the vendor's own runtime load the bundle of a model for a device, in the emulator, and continue prompts: its tokens must be those of our runner.")
     .argument('<model>', 'folder of the model project, for example models/llama32-htp')
     .option('--workspace <folder>', 'workspace that the model belongs to', process.cwd())
-    .option('--prompt <text>', `text to continue greedily; may be given several times; else ${JSON.stringify(ACCEPTED_PROMPT)}`, everyWord)
-    .option('--max-tokens <n>', 'tokens of an answer', wholeNumber, 16)
+    .option('--prompt <text>', `text to continue greedily; may be given several times; else ${JSON.stringify(ACCEPTANCE.prompts[0])}`, everyWord)
+    .option('--max-tokens <n>', 'tokens of an answer', wholeNumber, ACCEPTANCE.maxTokens)
     .option('--chip <name>', 'of a model for several chips: which one; else the first')
     .addOption(threadsOption())
     .option('--json', 'print one JSON object', false)
     .addHelpText('after', '\nExample:\n  npx tundish accept models/llama32-htp --prompt "And God said" --max-tokens 64\n\nExits with 1 when a token differs, or the lint of bundles finds something.')
     .action(async (model: string, { workspace, prompt, ...options }: AcceptFlags) => {
       const { acceptCommand } = await import('./commands/accept.js');
-      done(await acceptCommand({ ...options, prompts: prompt ?? [ACCEPTED_PROMPT], ...placeOf(workspace, model), signal }, io));
+      done(await acceptCommand({ ...options, prompts: prompt ?? ACCEPTANCE.prompts, ...placeOf(workspace, model), signal }, io));
     });
 }
 

@@ -3,8 +3,7 @@ import type { Executable, OpenRequest, TensorData } from '@tundish/toolchain';
 import type { QnnData } from '@tundish/native/qnn';
 import { Child } from './child/child.js';
 import { ERRORS_ONLY } from './child/protocol.js';
-import { inspectContextBinary } from './inspection/context-binary.js';
-import { type OpenedGraph, openBinary } from './inspection/open-binary.js';
+import { type OpenedGraph, openInspected } from './inspection/open-binary.js';
 import { childOptionsOf } from './libraries/describe.js';
 import { qairtError } from './libraries/errors.js';
 import { type QairtLibraries, libraryPath } from './libraries/find.js';
@@ -17,11 +16,11 @@ import { type QairtLibraries, libraryPath } from './libraries/find.js';
 export async function openPart({ graphs, files }: OpenRequest, libraries: QairtLibraries): Promise<Executable> {
   const path = [...files].find(([name]) => name.endsWith('.bin'))?.[1];
   if (path === undefined) throw qairtError('QAIRT_FILE', { what: 'the part has no context binary', fix: 'build it again' });
-  const { socModel } = await inspectContextBinary(path, libraries);
   const child = new Child(childOptionsOf(libraries));
   try {
-    await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: ERRORS_ONLY, ...(socModel === null ? {} : { soc: socModel }) });
-    const opened = await openBinary(child, libraries, path);
+    const info = await child.call('inspect', { systemLibrary: libraryPath(libraries, 'system'), path }, { subject: path });
+    await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: ERRORS_ONLY, ...(info.socModel === undefined ? {} : { soc: info.socModel }) });
+    const opened = await openInspected(child, info, path);
     return {
       graphs,
       // All graphs of a binary are loaded together.

@@ -1,5 +1,6 @@
 /** From what a library said to an error of ours: codes, and the lines of the log that tell two causes of one code apart. */
 import { type ErrorFacts, type TundishError, printable } from '@tundish/diagnostics';
+import type { QnnGraphMemory } from '@tundish/native/qnn';
 import { qairtError } from '../libraries/errors.js';
 import { dialogError } from './dialog-failure.js';
 import type { CallFailure, Said } from './protocol.js';
@@ -72,9 +73,9 @@ function meaningOfCode({ call, result }: CallFailure, errors: readonly string[])
 
 const SHARED = { why: 'its graphs share their weights, which only a device can load', fix: 'run the model in the emulator, which builds what can be loaded: npx nx run MODEL:generate --on emulator' };
 
-/** Known before the library is asked, which may end the process over it. */
-export function sharedWeights(path: string): TundishError {
-  return qairtError('QAIRT_BINARY_SHARED', { what: 'the binary cannot be executed on this machine', ...SHARED, evidence: { path } });
+/** Known before a library is asked, which may end the process over it. @throws QAIRT_BINARY_SHARED */
+export function requireUnshared(graphs: readonly { readonly memory?: QnnGraphMemory | null }[], path: string): void {
+  if (graphs.some(({ memory }) => (memory?.sharedWeightBytes ?? 0) > 0)) throw qairtError('QAIRT_BINARY_SHARED', { what: 'the binary cannot be executed on this machine', ...SHARED, evidence: { path } });
 }
 
 function unsupported({ nodes, kernels }: Refused): Meaning {

@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { printable } from '@tundish/diagnostics';
+import { requireUnshared } from '../child/failure.js';
 import { GENIE_CONFIG_FILE } from '../genie/bundle.js';
 import { bundleError } from '../genie/errors.js';
 import { parseJson } from '../genie/parse-json.js';
 import { type ConfigValues, readConfigValues } from '../genie/read-config.js';
 import { inspectContextBinary } from '../inspection/context-binary.js';
-import { qairtError } from '../libraries/errors.js';
 import type { QairtLibraries } from '../libraries/find.js';
 
 export interface RunnableBundle {
@@ -45,9 +45,7 @@ async function checkBinary(libraries: QairtLibraries, path: string, signal: Abor
     if ((error as { code?: unknown }).code === 'QAIRT_FILE') return undefined;
     throw error;
   });
-  const shared = inspected?.graphs.find(({ memory }) => (memory?.sharedWeightBytes ?? 0) > 0);
-  if (shared === undefined) return;
-  throw qairtError('QAIRT_BINARY_SHARED', { what: `${printable(shared.name)} shares its weights with other graphs`, why: 'only a device can load it; Genie ends the process here', evidence: { path }, fix: 'run a bundle of the twins without sharing' });
+  requireUnshared(inspected?.graphs ?? [], path);
 }
 
 async function textOf(path: string): Promise<string | undefined> {

@@ -1,8 +1,8 @@
 /** A context binary opened for execution in the emulator: its graphs by name, their tensors by name. */
-import type { QnnData } from '@tundish/native/qnn';
+import type { QnnBinaryInfo, QnnData } from '@tundish/native/qnn';
 import type { Child } from '../child/child.js';
 import { type QairtLibraries, libraryPath } from '../libraries/find.js';
-import { sharedWeights } from '../child/failure.js';
+import { requireUnshared } from '../child/failure.js';
 import { elementsOf } from './element-types.js';
 
 /** Runs one graph: inputs and outputs by name, dense and row-major, arrays of the elements that the binary states. */
@@ -10,8 +10,12 @@ export type OpenedGraph = (inputs: Readonly<Record<string, QnnData>>) => Promise
 
 /** @param child has opened the HTP backend, and ends the graphs @throws QAIRT_BINARY_SHARED, QAIRT_BINARY_NEWER, QAIRT_BINARY_DAMAGED */
 export async function openBinary(child: Child, libraries: QairtLibraries, path: string): Promise<Map<string, OpenedGraph>> {
-  const info = await child.call('inspect', { systemLibrary: libraryPath(libraries, 'system'), path }, { subject: path });
-  if (info.graphs.some(({ memory }) => (memory?.sharedWeightBytes ?? 0) > 0)) throw sharedWeights(path);
+  return openInspected(child, await child.call('inspect', { systemLibrary: libraryPath(libraries, 'system'), path }, { subject: path }), path);
+}
+
+/** The same for a binary that was inspected already. @throws as `openBinary` */
+export async function openInspected(child: Child, info: QnnBinaryInfo, path: string): Promise<Map<string, OpenedGraph>> {
+  requireUnshared(info.graphs, path);
   const context = await child.call('loadContext', { path }, { subject: path });
   const opened = new Map<string, OpenedGraph>();
   for (const { name, inputs, outputs } of info.graphs) {

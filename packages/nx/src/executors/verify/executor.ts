@@ -8,13 +8,11 @@ import { requireRunnableModel } from '../runnable.js';
 
 export type VerifyOptions = Partial<Omit<AcceptOptions, 'workspaceRoot' | 'modelRoot' | 'prompts' | 'signal'>> & { readonly model: string; readonly prompt?: readonly string[] };
 
-const [PROMPT, TOKENS] = ['Once upon a time', 16];
-
-export default function verifyExecutor({ model, prompt = [PROMPT], ...options }: VerifyOptions, context: ExecutorContext): Promise<{ success: boolean }> {
+export default function verifyExecutor({ model, prompt, ...options }: VerifyOptions, context: ExecutorContext): Promise<{ success: boolean }> {
   return guarded(async (signal) => {
     requireRunnableModel(model, context);
-    const { acceptCommand, processIo } = await import('@tundish/cli');
-    const code = await acceptCommand({ ...options, workspaceRoot: context.root, modelRoot: model, prompts: prompt, maxTokens: options.maxTokens ?? TOKENS, threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
+    const { ACCEPTANCE, acceptCommand, processIo } = await import('@tundish/cli');
+    const code = await acceptCommand({ ...options, workspaceRoot: context.root, modelRoot: model, prompts: prompt ?? ACCEPTANCE.prompts, maxTokens: options.maxTokens ?? ACCEPTANCE.maxTokens, threads: options.threads ?? threadsOf(), json: options.json ?? false, signal }, processIo);
     if (code !== 0) throw nxError('NX_NOT_ACCEPTED', { what: `${model} is not accepted`, why: 'the lint of its bundle finds something, or a token of the vendor\'s runtime is another than ours: see above' });
   });
 }
