@@ -97,6 +97,12 @@ describe.skipIf(!isHere)('a process that', () => {
       expect((await failure).code).toBe('QAIRT_KILLED');
     }));
 
+  it('calls libraries is the first to go when memory runs out', () =>
+    withProcess({}, async (child) => {
+      await graphIn(child, 'quiet');
+      expect(readFileSync(`/proc/${child.pid}/oom_score_adj`, 'utf8')).toBe('1000\n');
+    }));
+
   it('is cancelled ends at once, and a cancelled one never works', async () => {
     const cancel = new AbortController();
     await withProcess({ program: program('hang'), signal: cancel.signal }, async (child) => {

@@ -71,8 +71,9 @@ describe.skipIf(newest === undefined)('by themselves', () => {
   });
 
   it.each(real.flatMap(([title, libraries], i) => (i === 0 ? [43, 57, 69, 87] : [69]).map((soc) => [soc, title, libraries] as const)))('on chip %i, %s', async (soc, _title, libraries) => {
-    const found = await outcomesOf(libraries, soc);
-    expect(OPS.map((op) => `${titleOf(op)}: ${verdictOf(op, found.get(titleOf(op)))}`)).toEqual(OPS.map((op) => `${titleOf(op)}: ${op.refused ?? WITHIN}`));
+    const ops = OPS.filter(({ endlessOn }) => endlessOn !== soc);
+    const found = await outcomesOf(libraries, soc, ops);
+    expect(ops.map((op) => `${titleOf(op)}: ${verdictOf(op, found.get(titleOf(op)))}`)).toEqual(ops.map((op) => `${titleOf(op)}: ${op.refused ?? WITHIN}`));
     const { release } = await describeLibraries(libraries);
     expect(differencesOf(expected, found)).toEqual(OTHER_CODES[release ?? ''] ?? OTHER_CODES[soc] ?? []);
     const steps = codesOf(found, PRODUCT).map((code, i) => code - (codesOf(expected, PRODUCT)[i] as number));

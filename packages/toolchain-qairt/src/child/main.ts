@@ -1,13 +1,18 @@
 /** The child: loads the addon, answers one request after the other, and ends with its parent. Nothing but a parent starts it. */
+import { writeFileSync } from 'node:fs';
 import { messageOf } from '@tundish/diagnostics';
 import { type QnnCallError, openQnnAddon } from '@tundish/native/qnn';
 import { Desk } from './desk.js';
 import { type CallFailure, type CallName, PROTOCOL, type Reply, type Request } from './protocol.js';
 
+/** When memory runs out the kernel ends this process, and nobody who shares the machine: a compiler may take all there is. */
+const FIRST_TO_GO = 1000;
+
 const opened = openQnnAddon();
 if ('addon' in opened) opened.addon.dieWithParent(process.ppid);
 const desk = 'addon' in opened ? new Desk(opened.addon) : undefined;
 
+if (process.platform === 'linux') writeFileSync('/proc/self/oom_score_adj', String(FIRST_TO_GO));
 process.on('disconnect', () => process.exit(0));
 process.on('message', (request: Request) => process.send?.(answer(request)));
 

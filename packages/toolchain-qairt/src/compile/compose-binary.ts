@@ -5,17 +5,16 @@ import type { QnnGraphPlan } from '../compose/plan.js';
 import type { QairtLibraries } from '../libraries/find.js';
 import type { PartOptions } from './options.js';
 
-/** What compiling a part and proving it have in common. */
+/** What the binary of a part and its twin have in common. */
 export interface PartWork {
   readonly libraries: QairtLibraries;
   readonly signal: AbortSignal;
   readonly options: PartOptions;
-  /** AR ascending, then CL. */
-  readonly plans: readonly QnnGraphPlan[];
   readonly paths: WeightPaths;
 }
 
 export interface BinaryRequest {
+  /** AR ascending, then CL. */
   readonly plans: readonly QnnGraphPlan[];
   readonly weightSharing: boolean;
   /** Where the binary is written; no file is there yet. */

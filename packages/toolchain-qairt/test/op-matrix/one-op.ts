@@ -34,6 +34,8 @@ export interface OneOp {
   readonly float16?: boolean;
   /** What the compiler says to it, a code of ours; `exact` does not count then. */
   readonly refused?: string;
+  /** SoC id of a chip for which the compiler at times does not come back, and takes memory until there is none. */
+  readonly endlessOn?: number;
   /** Codes are others from run to run, all within the gate. */
   readonly varies?: boolean;
   readonly gate: OpGate;

@@ -7,9 +7,10 @@ import { PRODUCTS } from './products.js';
 export const OPS: readonly OneOp[] = [...PRODUCTS, ...ELEMENTS, ...MOVES];
 
 /** The row of the page: how far codes may be off, or the error. */
-export function documentedRow({ type, form, refused, gate: { max, relative = 0, bias } }: OneOp): string {
+export function documentedRow({ type, form, refused, endlessOn, gate: { max, relative = 0, bias } }: OneOp): string {
   const limit = max === 0 ? 'exact' : `${rounded(max)}${relative === 0 ? '' : ` + ${relative} x code`} / ${rounded(bias)}`;
-  return `| ${type} | ${form} | ${refused === undefined ? limit : `\`${refused}\``} |`;
+  const without = endlessOn === undefined ? '' : `; not tried on chip ${endlessOn}`;
+  return `| ${type} | ${form} | ${refused === undefined ? limit : `\`${refused}\``}${without} |`;
 }
 
 function rounded(value: number): string {
