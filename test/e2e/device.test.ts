@@ -3,6 +3,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Manifest, readContainer } from '@tundish/container';
+import { readSidecar } from '@tundish/store';
 import { inspectContextBinary, lintBundle, readBundle, bundleBinary } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { realLibraries } from '../../packages/toolchain-qairt/test/real-libraries.js';
@@ -42,6 +43,16 @@ describe.skipIf(real.length === 0)('a model for a device', () => {
     const again = await workspace.nx(['run', 'phone:compile']);
     expect(again.output).toMatch(/23 out of 24 tasks/);
     expect(workspace.ran(runs)).toEqual({});
+  });
+
+  it('needs no more memory than was declared, the processes of the compiler included', () => {
+    const cache = path('.tundish/cache/phone');
+    const measured = readdirSync(cache).filter((name) => name.startsWith('compile_')).map((name) => readSidecar(join(cache, name)).memory);
+    expect(measured).toHaveLength(2);
+    for (const memory of measured) {
+      expect(memory.measured).toBeGreaterThan(4e8);
+      expect(memory.measured).toBeLessThan(memory.declared as number);
+    }
   });
 
   it('has what was asked for in its binaries, and a bundle without a finding', async () => {

@@ -51,10 +51,16 @@ describe('a stage that goes over --max-memory', () => {
     // 4 GB, were it not stopped.
     const message = await refusal('const held: Buffer[] = []; for (let i = 0; i < 200; i++) { held.push(Buffer.alloc(20e6, 1)); await setTimeout(10, undefined, { signal }); }');
     expect(message).toMatch(/greedy went over the memory that this build may have: 600 MB\n.*why: what this stage needs cannot be known before it runs\n[^]*fix: raise --max-memory, or let the stage hold less at once/);
-    const [, size, unit] = /([\d.]+) (MB|GB) resident in the process, nothing declared/.exec(message) ?? [];
+    const [, size, unit] = /([\d.]+) (MB|GB) resident in the process and what it started, nothing declared/.exec(message) ?? [];
     const bytes = Number(size) * (unit === 'GB' ? 1e9 : 1e6);
     expect(bytes).toBeGreaterThan(LIMIT);
     expect(bytes).toBeLessThan(2e9);
+  });
+
+  test.runIf(process.platform === 'linux')('is stopped when what it started has the memory', async () => {
+    const hoard = 'const held = []; for (let i = 0; i < 100; i++) held.push(Buffer.alloc(20e6, 1)); setTimeout(() => held.length, 60000);';
+    await refusal(`const { execFile } = await import('node:child_process'); const child = execFile(process.execPath, ['-e', ${JSON.stringify(hoard)}]);
+  try { await setTimeout(60000, undefined, { signal }); } finally { child.kill('SIGKILL'); }`);
   });
 
   test.runIf(MARKED)('is found out when it went over between two looks', async () => {
@@ -74,4 +80,14 @@ test.runIf(MARKED)('each unit is measured by itself: a large one does not count 
   expect(memoryOf('greedy')).toMatchObject({ declared: null, of: 'unit' });
   expect(memoryOf('greedy').measured).toBeGreaterThan(5e8);
   for (const stage of ['load', 'optimize']) expect(memoryOf(stage).measured, stage).toBeLessThan(4e8);
+});
+
+test.runIf(process.platform === 'linux')('what a unit starts is measured with it', async () => {
+  const hoard = 'const held = Buffer.alloc(5e8, 1); setTimeout(() => process.exit(held[0] - 1), 1000);';
+  const workspace = workspaceWith(GREEDY, greedy(`const { execFile } = await import('node:child_process'); const { once } = await import('node:events');
+  await once(execFile(process.execPath, ['-e', ${JSON.stringify(hoard)}]), 'close');`));
+  await workspace.lock();
+  expect((await build(workspace, 'greedy')).runs).toEqual(['load run', 'optimize run', 'greedy run']);
+  const entry = workspace.leftovers().entries.find((name) => name.startsWith('greedy_')) as string;
+  expect(readSidecar(`${workspace.cacheRoot}/tiny/${entry}`).memory.measured).toBeGreaterThan(5e8);
 });

@@ -4,6 +4,7 @@ import { stageError } from '../errors.js';
 import { isBuiltIn } from '../plan.js';
 import { smallerBuild } from '../preflight/over-limit.js';
 import { measureMemory } from './measure-memory.js';
+import { residentMemory } from './resident-memory.js';
 
 export interface LimitedWork {
   readonly stage: string;
@@ -14,11 +15,8 @@ export interface LimitedWork {
   readonly signal: AbortSignal;
 }
 
-/** Milliseconds between two looks. */
-const INTERVAL = 100;
-
 /**
- * Gives the work a signal that is aborted when the process has more memory than the limit.
+ * Gives the work a signal that is aborted when this process and those that it started have more memory than the limit.
  *
  * @throws STAGE_MAX_MEMORY when it had, also for a moment between two looks where the system keeps a mark of its own
  */
@@ -29,12 +27,10 @@ export async function withinLimit<T>(limited: LimitedWork, work: (signal: AbortS
   const check = (bytes: number): void => {
     if (bytes > maxMemory) over.abort(exceeded(limited, bytes, maxMemory));
   };
-  const look = (): void => check(process.memoryUsage.rss());
-  const timer = setInterval(look, INTERVAL);
   try {
-    look();
+    check(residentMemory());
     over.signal.throwIfAborted();
-    const { result, memory } = await measureMemory(() => work(AbortSignal.any([signal, over.signal])));
+    const { result, memory } = await measureMemory(() => work(AbortSignal.any([signal, over.signal])), check);
     if (memory.of === 'unit') check(memory.bytes);
     over.signal.throwIfAborted();
     return result;
@@ -42,8 +38,6 @@ export async function withinLimit<T>(limited: LimitedWork, work: (signal: AbortS
     // Whatever the work says of being stopped, this is why.
     if (over.signal.aborted && !signal.aborted) throw over.signal.reason;
     throw error;
-  } finally {
-    clearInterval(timer);
   }
 }
 
@@ -51,7 +45,7 @@ function exceeded({ stage, declared }: LimitedWork, bytes: number, maxMemory: nu
   return stageError('STAGE_MAX_MEMORY', {
     what: `${stage} went over the memory that this build may have: ${formatBytes(maxMemory)}`,
     why: declared === undefined ? 'what this stage needs cannot be known before it runs' : 'it needs more than was expected of its shapes, or earlier work of this process left memory behind',
-    evidence: { detail: `${formatBytes(bytes)} resident in the process, ${declared === undefined ? 'nothing' : formatBytes(declared)} declared` },
+    evidence: { detail: `${formatBytes(bytes)} resident in the process and what it started, ${declared === undefined ? 'nothing' : formatBytes(declared)} declared` },
     fix: `raise --max-memory, or ${isBuiltIn(stage) ? smallerBuild(stage) : 'let the stage hold less at once'}; what was finished stays cached`,
   });
 }

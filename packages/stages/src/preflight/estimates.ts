@@ -7,7 +7,7 @@ import type { ModelShapes } from './shapes.js';
 
 /** Bytes that one stage needs. */
 export interface StageNeeds {
-  /** Largest resident memory of its process. */
+  /** Largest resident memory of its process and of those that it starts. */
   readonly memory: number;
   /** New content in the store. */
   readonly disk: number;
@@ -30,8 +30,10 @@ const ENGINE = 60 * MB;
 const CHUNKS = 8 * 4 * 4 * 1024 * 1024;
 /** One ONNX graph of one decoder block, with operations for each head. */
 const GRAPH_OF_BLOCK = 0.1 * MB;
-/** The vendor's compiler, for each byte of the weights of a part: 2.3 GB for 121.6 MB, 4.4 GB for 243 MB. */
-const DEVICE_COMPILER = 19;
+/** Three processes with the vendor's libraries: a part, its twin, and the twin loaded again. 0.8 GB for graphs of 2 MB. */
+const DEVICE_PROCESSES = 800 * MB;
+/** What they need for each byte of the weights of a part: 3.0 GB for 121.6 MB. */
+const DEVICE_COMPILER = 22;
 /** A binary of several graphs over the weights that they share. */
 const DEVICE_BINARY = 1.15;
 const FLOAT32 = 4;
@@ -73,7 +75,7 @@ export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boole
 /** @param stays whether compile reads the codes where they lie */
 function compileNeeds(options: LockStages['compile']['options'], parts: readonly number[], { graphs, stays }: { readonly graphs: number; readonly stays: boolean }): StageNeeds {
   const largest = Math.max(...parts);
-  if ('chips' in options) return { memory: PROCESS + DEVICE_COMPILER * largest, disk: options.chips.length * DEVICE_BINARY * sum(parts), scratch: 2 * DEVICE_BINARY * largest };
+  if ('chips' in options) return { memory: PROCESS + DEVICE_PROCESSES + DEVICE_COMPILER * largest, disk: options.chips.length * DEVICE_BINARY * sum(parts), scratch: 2 * DEVICE_BINARY * largest };
   // The engine maps the weights, packs copies of them, and writes both.
   const copies = stays ? 0 : options.prepack ? 2 : 1;
   return { memory: PROCESS + ENGINE + largest * (1 + copies), disk: sum(parts) * copies + graphs, scratch: largest * copies };
