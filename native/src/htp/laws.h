@@ -58,6 +58,22 @@ struct Product {
   }
 };
 
+// A row of (x1, x2) -> (x1 cos - x2 sin, x1 sin + x2 cos), `half` columns each: rounded half to even, once; factors of 24 bits.
+struct Rotary {
+  double cos_factor, sin_factor, x_zero, cos_zero, sin_zero, y_zero;
+
+  Rotary(Grid x, Grid cos, Grid sin, Grid y)
+      : cos_factor(static_cast<float>(x.scale * cos.scale / y.scale)), sin_factor(static_cast<float>(x.scale * sin.scale / y.scale)), x_zero(x.zero), cos_zero(cos.zero), sin_zero(sin.zero), y_zero(y.zero) {}
+
+  void operator()(const uint16_t* x, const uint16_t* cos, const uint16_t* sin, size_t half, uint16_t* y) const {
+    for (size_t i = 0; i < half; i++) {
+      const double x1 = x[i] - x_zero, x2 = x[half + i] - x_zero, c = cos[i] - cos_zero, s = sin[i] - sin_zero;
+      y[i] = saturated<uint16_t>(__builtin_rint(x1 * c * cos_factor - x2 * s * sin_factor) + y_zero);
+      y[half + i] = saturated<uint16_t>(__builtin_rint(x1 * s * sin_factor + x2 * c * cos_factor) + y_zero);
+    }
+  }
+};
+
 // Another grid of 16 bits, rounded half to even.
 struct Convert {
   double factor, x_zero, y_zero;

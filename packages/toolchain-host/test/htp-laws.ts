@@ -41,6 +41,13 @@ export function mulCode(a: number, b: number, { a: ga, b: gb, y }: { readonly a:
   return clip(roundHalfEven((a - ga.zeroPoint) * (b - gb.zeroPoint) * factor + (roundHalfEven(worth * 8) / 8 - worth)) + y.zeroPoint);
 }
 
+/** @param halves of a row, and the cosine and sine of their place; grids of x, of both tables and of y @returns both halves */
+export function rotaryCodes([x1, x2]: readonly [number, number], [cos, sin]: readonly [number, number], { x, table, y }: { readonly x: Grid; readonly table: Grid; readonly y: Grid }): [number, number] {
+  const factor = Math.fround((x.scale * table.scale) / y.scale);
+  const [a, b, c, s] = [x1 - x.zeroPoint, x2 - x.zeroPoint, cos - table.zeroPoint, sin - table.zeroPoint];
+  return [clip(roundHalfEven((a * c - b * s) * factor) + y.zeroPoint), clip(roundHalfEven((a * s + b * c) * factor) + y.zeroPoint)];
+}
+
 export function sigmoidCode(x: number, grid: Grid): number {
   return clip(2 * Math.floor(32_768 / (1 + Math.exp(-(x - grid.zeroPoint) * grid.scale))));
 }

@@ -13,7 +13,7 @@ import { isCodeLinear, lowerCodeProduct } from './code-product.js';
 import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
-import { lowerAsHtp } from './htp.js';
+import { type RotaryForm, lowerAsHtp } from './htp.js';
 import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
@@ -33,6 +33,14 @@ const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() 
 /** `htp` computes as a Hexagon processor does, and needs operators of our own. */
 export type Numerics = 'exact' | 'htp';
 
+export interface Arithmetic {
+  readonly numerics: Numerics;
+  /** Of `htp`: what the composed graph has. */
+  readonly rotaryEmbedding: RotaryForm;
+}
+
+const EXACT: Arithmetic = { numerics: 'exact', rotaryEmbedding: 'composed' };
+
 /**
  * Lowers `model`, which is not changed. Without encodings of activations the result computes the same in floating point.
  *
@@ -41,9 +49,9 @@ export type Numerics = 'exact' | 'htp';
  * @throws HOST_ENCODING_MISSING listing every float value that would be left in floating point
  * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE, HOST_NUMERICS
  */
-export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean, numerics: Numerics = 'exact'): Lowered {
+export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean, arithmetic: Arithmetic = EXACT): Lowered {
   const source = expandRotations(model);
-  const lowering = new Lowering(source.graph, encodings, { name, products, numerics });
+  const lowering = new Lowering(source.graph, encodings, { name, products, ...arithmetic });
   lowering.run();
   const graph = lowering.graph;
   const opsets = new Map(source.opsetImports);
@@ -67,11 +75,13 @@ class Lowering {
   readonly #carried = new Map<Value, PerTensorEncoding>();
   readonly #missing: string[] = [];
 
+  readonly rotaryEmbedding: RotaryForm;
   readonly #products: boolean;
   readonly #numerics: Numerics;
 
-  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products, numerics }: { readonly name: string; readonly products: boolean; readonly numerics: Numerics }) {
+  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products, numerics, rotaryEmbedding }: Arithmetic & { readonly name: string; readonly products: boolean }) {
     this.graph = new Graph(name);
+    this.rotaryEmbedding = rotaryEmbedding;
     this.#products = products;
     this.#numerics = numerics;
     this.grids = new GridConstants(this.graph);
