@@ -132,8 +132,9 @@ class Rotary {
     }
     uint16_t* y = data_of<uint16_t>(api_, output_of(api_, context, x.shape));
     const uint16_t *codes = data_of<uint16_t>(api_, x.value), *cosines = data_of<uint16_t>(api_, cos.value), *sines = data_of<uint16_t>(api_, sin.value);
+    const htp::Eighths eighths = htp::eighths_of(rows, columns);
     in_ranges(api_, context, product_of(x.shape, 0, rank - 1), std::max<size_t>(1, kElementsAtOnce / std::max<size_t>(1, columns)), [&](size_t from, size_t to) {
-      for (size_t row = from; row < to; row++) law_(codes + row * columns, cosines + row % rows * half, sines + row % rows * half, half, y + row * columns);
+      for (size_t row = from; row < to; row++) law_(codes + row * columns, cosines + row % rows * half, sines + row % rows * half, half, eighths, y + row * columns);
     });
   }
 

@@ -137,13 +137,13 @@ describe('operations element by element', () => {
 });
 
 describe('operations row by row', () => {
-  const [heads, ar, half] = [3, 5, 4];
   const table = uint16(2 / 65_535, 32_768);
-  const rotation = rotationModel([1, heads, ar, 2 * half]);
-  const grids = encodingsOf({ a: A, cos: table, sin: table, ...Object.fromEntries(['x1', 'x2', 'c1', 's2', 's1', 'c2', 'difference', 'sum', 'y'].map((name) => [name, Y])), x1: A, x2: A });
+  const inner = Object.fromEntries(['c1', 's2', 's1', 'c2', 'difference', 'sum', 'y'].map((name) => [name, Y]));
+  const grids = encodingsOf({ a: A, cos: table, sin: table, x1: A, x2: A, ...inner });
 
-  it('a rotary embedding as one operation is rounded once', async () => {
-    const made = lowered(rotation, grids, 'operation');
+  it.each<[ar: number, half: number, up: number | undefined]>([[5, 4, 0.5], [1, 40, undefined], [3, 32, 0], [4, 32, undefined]])('a rotary embedding of %i rows and halves of %i is one operation', async (ar, half, up) => {
+    const heads = 3;
+    const made = lowered(rotationModel([1, heads, ar, 2 * half]), grids, 'operation');
     expect(made.graph.nodes.map(({ opType }) => opType)).toEqual(['HtpRotary']);
     const [a, cos, sin] = [codes(heads * ar * 2 * half), codes(ar * half), codes(ar * half)] as const;
     const [one, two] = [await run(made, { a, cos, sin }), await run(made, { a, cos, sin }, 2)];
@@ -152,7 +152,7 @@ describe('operations row by row', () => {
     for (let row = 0; row < heads * ar; row++) {
       for (let i = 0; i < half; i++) {
         const [first, second, at] = [row * 2 * half + i, row * 2 * half + half + i, (row % ar) * half + i];
-        [want[first], want[second]] = rotaryCodes([a[first] as number, a[second] as number], [cos[at] as number, sin[at] as number], { x: A, table, y: Y });
+        [want[first], want[second]] = rotaryCodes([a[first] as number, a[second] as number], [cos[at] as number, sin[at] as number], { x: A, table, y: Y }, up);
       }
     }
     expect(one).toEqual(want);
@@ -161,8 +161,8 @@ describe('operations row by row', () => {
 
   it('a rotary embedding stays what it is where nothing else is asked for, or somebody reads what lies inside', () => {
     const ops = (model: Model, form?: 'operation'): string[] => lowered(model, grids, form).graph.nodes.map(({ opType }) => opType);
-    expect(ops(rotation).filter((op) => op === 'HtpMul')).toHaveLength(4);
-    expect(ops(rotationModel([1, heads, ar, 2 * half], 'sum'), 'operation').filter((op) => op === 'HtpMul')).toHaveLength(4);
+    expect(ops(rotationModel([1, 1, 5, 8])).filter((op) => op === 'HtpMul')).toHaveLength(4);
+    expect(ops(rotationModel([1, 1, 5, 8], 'sum'), 'operation').filter((op) => op === 'HtpMul')).toHaveLength(4);
   });
 
   it('RMSNormalization rounds down', async () => {

@@ -50,14 +50,15 @@ const rotated: Case = { ...binary('Mul', grid(14 / 65_535, 32_000)), encodings: 
 
 const TABLE = grid(2 / 65_535, 32_768);
 
-/** A whole rotation of heads of 64, as one operation; what lies inside has any grid. */
-function rotary(): Case {
+/** A whole rotation as one operation; what lies inside has any grid. */
+function rotary(rows: number, width: number): Case {
+  const half = width / 2;
   const y = grid(22 / 65_535, 31_000);
-  const angles = Array.from({ length: ROWS * 32 }, () => 2 * Math.PI * random());
+  const angles = Array.from({ length: rows * half }, () => 2 * Math.PI * random());
   const table = (of: (angle: number) => number): number[] => angles.map((angle) => Math.min(65_535, Math.floor(of(angle) / TABLE.scale) + TABLE.zeroPoint));
   return {
-    shapes: { a: [1, 1, ROWS, 64], cos: [1, 1, ROWS, 32], sin: [1, 1, ROWS, 32] },
-    feeds: { a: bell(ROWS * 64, 30_011, 20_000), cos: table(Math.cos), sin: table(Math.sin) },
+    shapes: { a: [1, 1, rows, width], cos: [1, 1, rows, half], sin: [1, 1, rows, half] },
+    feeds: { a: bell(rows * width, 30_011, 20_000), cos: table(Math.cos), sin: table(Math.sin) },
     encodings: { a: A, cos: TABLE, sin: TABLE, ...Object.fromEntries(['x1', 'x2', 'c1', 's2', 's1', 'c2', 'difference', 'sum', 'y'].map((name) => [name, y])) },
     build: (graph, inputs) => {
       const [x, cos, sin] = inputs as [Value, Value, Value];
@@ -140,7 +141,10 @@ describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, librari
     ['Sub', binary('Sub', grid(24 / 65_535, 32_000)), 0.001, 1],
     ['Mul', binary('Mul', grid(40 / 65_535, 32_000)), 0.08, 1],
     ['Mul with cosines', rotated, 0.005, 1],
-    ['RotaryEmbedding', rotary(), 0.0005, 1],
+    ['RotaryEmbedding, heads of 64', rotary(32, 64), 0.0005, 1],
+    ['RotaryEmbedding, heads of 64, 1 row', rotary(1, 64), 0.02, 1],
+    ['RotaryEmbedding, heads of 32', rotary(32, 32), 0.02, 1],
+    ['RotaryEmbedding, heads of 32, 1 row', rotary(1, 32), 0.05, 1],
     ['RMSNormalization', norm, 0.002, 1],
     ['Softmax', { shapes: { a: SQUARE }, feeds: { a: bell(ROWS * COLUMNS, 40_000, 9000) }, encodings: { a: grid(60 / 65_535, 30_011), y: grid(1 / 65_535, 0) }, build: op('Softmax') }, 0.02, 4],
     ['Sigmoid', { shapes: { a: [1, 1, 256, 256] }, feeds: { a: Array.from({ length: 65_536 }, (_, i) => i) }, encodings: { a: grid(22 / 65_535, 30_000), y: grid(1 / 65_535, 0) }, build: op('Sigmoid') }, 0.35, 6],

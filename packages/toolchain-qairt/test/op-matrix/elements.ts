@@ -53,7 +53,7 @@ const TABLE = [-32_768 / 32_767, 1] as const;
 
 const ROTARY: OneOp = {
   type: 'RotaryEmbedding', form: 'u16, halves', inputs: [spread('u16', DIMS, -3, 3.5), spread('u16', [1, 1, M, C / 2], ...TABLE, 5), spread('u16', [1, 1, M, C / 2], ...TABLE, 6)], outputs: [gridded('u16', DIMS, -4.5, 4)],
-  gate: { max: 1, bias: 0.05 }, parameters: [scalar('interleaved', 0, BOOL_8)],
+  gate: { max: 1, bias: 0.15 }, parameters: [scalar('interleaved', 0, BOOL_8)],
   exact: (x, cos, sin) => [(x as Float64Array).map((value, i) => {
     const [row, column] = [Math.floor(i / C), i % C];
     const [at, other] = [(row * C) / 2 + (column % (C / 2)), x?.[row * C + ((column + C / 2) % C)] as number];
