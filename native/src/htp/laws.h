@@ -64,7 +64,7 @@ enum class Eighths { none, cut, rounded };
 // Which kernel the processor takes, by the shape of x [rows, columns].
 inline Eighths eighths_of(size_t rows, size_t columns) {
   if (columns % 64 == 0) return rows < 4 ? Eighths::cut : Eighths::none;
-  return rows < 2 ? Eighths::none : Eighths::rounded;
+  return rows * columns < 64 ? Eighths::none : Eighths::rounded;
 }
 
 // A row of (x1, x2) -> (x1 cos - x2 sin, x1 sin + x2 cos), `half` columns each. Where there are eighths, what the zero point of x

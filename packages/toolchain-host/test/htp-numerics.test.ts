@@ -141,7 +141,7 @@ describe('operations row by row', () => {
   const inner = Object.fromEntries(['c1', 's2', 's1', 'c2', 'difference', 'sum', 'y'].map((name) => [name, Y]));
   const grids = encodingsOf({ a: A, cos: table, sin: table, x1: A, x2: A, ...inner });
 
-  it.each<[ar: number, half: number, up: number | undefined]>([[5, 4, 0.5], [1, 40, undefined], [3, 32, 0], [4, 32, undefined]])('a rotary embedding of %i rows and halves of %i is one operation', async (ar, half, up) => {
+  it.each<[ar: number, half: number, up: number | undefined]>([[8, 4, 0.5], [1, 40, 0.5], [1, 30, undefined], [3, 32, 0], [4, 32, undefined]])('a rotary embedding of %i rows and halves of %i is one operation', async (ar, half, up) => {
     const heads = 3;
     const made = lowered(rotationModel([1, heads, ar, 2 * half]), grids, 'operation');
     expect(made.graph.nodes.map(({ opType }) => opType)).toEqual(['HtpRotary']);
