@@ -6,14 +6,12 @@ import { printable } from '@tundish/diagnostics';
 import { type Attribute, type Node, type PerTensorEncoding, type RotaryEmbedding, type Value, matchRotaryEmbedding, movedInputs } from '@tundish/graph';
 import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
+import type { RotaryForm } from './arithmetic.js';
 import type { Coded } from './coded.js';
 import { type ProductSite, lowerCodeProduct } from './code-product.js';
 import { codeType, sameGrid } from './grid-constants.js';
 import { scaledProduct } from './scaled-product.js';
 import { uncovered } from './uncovered.js';
-
-/** Of the composed graph: products, a difference and a sum, or one operation. */
-export type RotaryForm = 'composed' | 'operation';
 
 /** What this lowering needs of the graph under construction. */
 export interface HtpSite extends ProductSite {

@@ -7,13 +7,14 @@ import { printable } from '@tundish/diagnostics';
 import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value, constantValues, movedInputs } from '@tundish/graph';
 import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
+import { type Arithmetic, EXACT, type Numerics, type RotaryForm } from './arithmetic.js';
 import { cutCache, headsAsCut, joinCache } from './cache-heads.js';
 import { inheritedEncoding } from './carried-encoding.js';
 import { isCodeLinear, lowerCodeProduct } from './code-product.js';
 import type { Coded } from './coded.js';
 import { lowerGather } from './embedding.js';
 import { GridConstants, codeType, sameGrid } from './grid-constants.js';
-import { type RotaryForm, lowerAsHtp } from './htp.js';
+import { lowerAsHtp } from './htp.js';
 import { joinLinear } from './joined-linear.js';
 import { lowerLinear } from './linear.js';
 import { rescaledInput } from './rescale.js';
@@ -29,17 +30,6 @@ export interface Lowered {
 }
 
 const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
-
-/** `htp` computes as a Hexagon processor does, and needs operators of our own. */
-export type Numerics = 'exact' | 'htp';
-
-export interface Arithmetic {
-  readonly numerics: Numerics;
-  /** Of `htp`: what the composed graph has. */
-  readonly rotaryEmbedding: RotaryForm;
-}
-
-const EXACT: Arithmetic = { numerics: 'exact', rotaryEmbedding: 'composed' };
 
 /**
  * Lowers `model`, which is not changed. Without encodings of activations the result computes the same in floating point.
