@@ -7,7 +7,7 @@ import { builtAddonPath, openAddon } from './addon.js';
  * rounded once (`CodeLinear`, `CodeMatMul`), or what a Hexagon processor makes of the same codes (`Htp...`).
  * src/onnx/operators.h and src/onnx/htp_operators.h have their signatures.
  */
-export const OPERATORS = 'tundish-operators-2';
+export const OPERATORS = 'tundish-operators-3';
 
 export type OnnxData = Float32Array | Uint16Array | Uint8Array | Int32Array;
 

@@ -12,7 +12,7 @@ generation: { maxTokens: 256 }
 evaluate: { text: ./checkpoint/eval.txt, format: text, protocol: mini, windowLength: 512 }
 package: {}
 compile: { prepack: true }
-convert: {}
+convert: { numerics: exact, rotaryEmbedding: composed }
 transform: { mha2sha: false }
 quantize:
   calibration: { windowLength: 48, windows: 2, format: text, text: ./checkpoint/calibration.txt }

@@ -58,6 +58,47 @@ struct Product {
   }
 };
 
+// What becomes of each product of a rotation before its sum is rounded to a code: nothing, or an eighth of a code.
+enum class Eighths { none, cut, rounded };
+
+// Which kernel the processor takes, by the shape of x [rows, columns].
+inline Eighths eighths_of(size_t rows, size_t columns) {
+  if (columns % 64 == 0) return rows < 4 ? Eighths::cut : Eighths::none;
+  return rows * columns < 64 ? Eighths::none : Eighths::rounded;
+}
+
+// A row of (x1, x2) -> (x1 cos - x2 sin, x1 sin + x2 cos), `half` columns each. Where there are eighths, what the zero point of x
+// is worth is a whole number of them, for each product and for the sum.
+struct Rotary {
+  double cos_factor, sin_factor, cos_offset, sin_offset, first_offset, second_offset, x_zero, cos_zero, sin_zero, y_zero;
+
+  Rotary(Grid x, Grid cos, Grid sin, Grid y)
+      : cos_factor(8 * static_cast<double>(static_cast<float>(x.scale * cos.scale / y.scale))),
+        sin_factor(8 * static_cast<double>(static_cast<float>(x.scale * sin.scale / y.scale))),
+        x_zero(x.zero), cos_zero(cos.zero), sin_zero(sin.zero), y_zero(y.zero) {
+    const double cos_worth = cos.zero == 32768 ? (x.zero - 32768) * cos_factor : 0, sin_worth = sin.zero == 32768 ? (x.zero - 32768) * sin_factor : 0;
+    const double cos_whole = __builtin_rint(cos_worth), sin_whole = __builtin_rint(sin_worth);
+    cos_offset = cos_whole - cos_worth;
+    sin_offset = sin_whole - sin_worth;
+    first_offset = 4 + __builtin_rint(cos_worth - sin_worth) - (cos_whole - sin_whole);
+    second_offset = 4 + __builtin_rint(cos_worth + sin_worth) - (cos_whole + sin_whole);
+  }
+
+  void operator()(const uint16_t* x, const uint16_t* cos, const uint16_t* sin, size_t half, Eighths eighths, uint16_t* y) const {
+    const double up = eighths == Eighths::rounded ? 0.5 : 0;
+    for (size_t i = 0; i < half; i++) {
+      const double x1 = x[i] - x_zero, x2 = x[half + i] - x_zero, c = (cos[i] - cos_zero) * cos_factor, s = (sin[i] - sin_zero) * sin_factor;
+      const bool whole = eighths == Eighths::none;
+      const double first = whole ? __builtin_rint((x1 * c - x2 * s) / 8) : __builtin_floor((eighth(x1 * c, cos_offset + up) - eighth(x2 * s, sin_offset + up) + first_offset) / 8);
+      const double second = whole ? __builtin_rint((x1 * s + x2 * c) / 8) : __builtin_floor((eighth(x1 * s, sin_offset + up) + eighth(x2 * c, cos_offset + up) + second_offset) / 8);
+      y[i] = saturated<uint16_t>(first + y_zero);
+      y[half + i] = saturated<uint16_t>(second + y_zero);
+    }
+  }
+
+  static double eighth(double product, double offset) { return __builtin_floor(product + offset); }
+};
+
 // Another grid of 16 bits, rounded half to even.
 struct Convert {
   double factor, x_zero, y_zero;

@@ -112,6 +112,39 @@ struct Mul {
   static htp::Product of(const Attributes& attributes) { return {grid(attributes, "a"), grid(attributes, "b"), grid(attributes, "y")}; }
 };
 
+class Rotary {
+ public:
+  static constexpr const char* kName = "HtpRotary";
+  static constexpr size_t kInputs = 3;
+  static constexpr Element kInputTypes[kInputs] = {Element::uint16, Element::uint16, Element::uint16};
+
+  Rotary(const Api& api, const KernelInfo* info) : api_(api), law_(law_of(Attributes(api, info))) {}
+
+  static Shape output_shape(const std::vector<Shape>& inputs) { return inputs[0]; }
+
+  void compute(KernelContext* context) const {
+    const Tensor x = input_at(api_, context, 0), cos = input_at(api_, context, 1), sin = input_at(api_, context, 2);
+    const size_t rank = x.shape.size();
+    if (rank < 2) refuse_shape(kName);
+    const size_t rows = static_cast<size_t>(x.shape[rank - 2]), columns = static_cast<size_t>(x.shape[rank - 1]), half = columns / 2;
+    for (const Tensor& table : {cos, sin}) {
+      if (columns % 2 != 0 || table.shape.size() < 2 || product_of(table.shape, 0, table.shape.size()) != rows * half || static_cast<size_t>(table.shape.back()) != half) refuse_shape(kName);
+    }
+    uint16_t* y = data_of<uint16_t>(api_, output_of(api_, context, x.shape));
+    const uint16_t *codes = data_of<uint16_t>(api_, x.value), *cosines = data_of<uint16_t>(api_, cos.value), *sines = data_of<uint16_t>(api_, sin.value);
+    const htp::Eighths eighths = htp::eighths_of(rows, columns);
+    in_ranges(api_, context, product_of(x.shape, 0, rank - 1), std::max<size_t>(1, kElementsAtOnce / std::max<size_t>(1, columns)), [&](size_t from, size_t to) {
+      for (size_t row = from; row < to; row++) law_(codes + row * columns, cosines + row % rows * half, sines + row % rows * half, half, eighths, y + row * columns);
+    });
+  }
+
+ private:
+  static htp::Rotary law_of(const Attributes& attributes) { return {grid(attributes, "x"), grid(attributes, "cos"), grid(attributes, "sin"), grid(attributes, "y")}; }
+
+  Api api_;
+  htp::Rotary law_;
+};
+
 template <typename Law>
 class Unary {
  public:
@@ -228,8 +261,8 @@ class RmsNorm {
 }  // namespace
 
 void add_htp_operators(const Api& api, CustomOpDomain* domain) {
-  static const CustomOp operators[] = {describe<Binary<Add>>(), describe<Binary<Sub>>(), describe<Binary<Mul>>(), describe<Unary<Convert>>(),
-                                       describe<Unary<Narrow>>(), describe<Unary<Sigmoid>>(), describe<Softmax>(), describe<RmsNorm>()};
+  static const CustomOp operators[] = {describe<Binary<Add>>(), describe<Binary<Sub>>(), describe<Binary<Mul>>(), describe<Rotary>(),
+                                       describe<Unary<Convert>>(), describe<Unary<Narrow>>(), describe<Unary<Sigmoid>>(), describe<Softmax>(), describe<RmsNorm>()};
   for (const CustomOp& each : operators) api.call(kCustomOpDomainAdd, domain, &each);
 }
 

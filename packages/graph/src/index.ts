@@ -27,4 +27,6 @@ export { runPasses } from './pass.js';
 export type { Pass, PassReport } from './pass.js';
 export { matchProjection } from './projection.js';
 export type { Projection } from './projection.js';
+export { matchRotaryEmbedding } from './rotary-embedding.js';
+export type { RotaryEmbedding } from './rotary-embedding.js';
 export { activationValues, constantValues, movedInputs } from './data-flow.js';

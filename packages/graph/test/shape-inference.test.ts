@@ -88,6 +88,7 @@ const OWN: readonly Case[] = [
   { op: 'tundish:HtpMul', inputs: [typed(T.UINT16, 3, 4), typed(T.UINT16, 4)] },
   { op: 'tundish:HtpNarrow', inputs: [typed(T.UINT16, 2, 8)] },
   { op: 'tundish:HtpRmsNorm', inputs: [typed(T.UINT16, 3, 4), ones(4)] },
+  { op: 'tundish:HtpRotary', inputs: [typed(T.UINT16, 2, 3, 8), typed(T.UINT16, 1, 3, 4), typed(T.UINT16, 1, 3, 4)] },
   { op: 'tundish:HtpSigmoid', inputs: [typed(T.UINT16, 3, 4)] },
   { op: 'tundish:HtpSoftmax', inputs: [typed(T.UINT16, 3, 4)] },
   { op: 'tundish:HtpSub', inputs: [typed(T.UINT16, 3, 4), typed(T.UINT16, 3, 4)] },
@@ -129,7 +130,7 @@ test('operators of our own give codes of 16 bits, and rotated values', () => {
     inferShapes(model);
     return model.graph.outputs.map(({ dtype, shape }) => [dtype, ...(shape ?? [])]);
   });
-  expect(results.flat()).toEqual([[T.UINT16, 1, 3, 5], [T.UINT16, 1, 3, 5], [T.UINT16, 2, 4, 3, 5], [T.UINT16, 2, 4, 8], [T.UINT16, 2, 8], [T.UINT16, 1, 3, 5], [T.UINT16, 2, 4, 3, 5], [T.UINT16, 3, 4], [T.UINT8, 2, 8], [T.UINT16, 3, 4], [T.UINT16, 3, 4], [T.UINT16, 3, 4], [T.UINT16, 3, 4], [T.FLOAT, 6, 24]]);
+  expect(results.flat()).toEqual([[T.UINT16, 1, 3, 5], [T.UINT16, 1, 3, 5], [T.UINT16, 2, 4, 3, 5], [T.UINT16, 2, 4, 8], [T.UINT16, 2, 8], [T.UINT16, 1, 3, 5], [T.UINT16, 2, 4, 3, 5], [T.UINT16, 3, 4], [T.UINT8, 2, 8], [T.UINT16, 3, 4], [T.UINT16, 2, 3, 8], [T.UINT16, 3, 4], [T.UINT16, 3, 4], [T.UINT16, 3, 4], [T.FLOAT, 6, 24]]);
 });
 
 describe('conflicts', () => {
@@ -143,6 +144,7 @@ describe('conflicts', () => {
     ['codes', { op: 'tundish:CodeLinear', inputs: [typed(T.UINT16, 3, 64), bytes(T.UINT8, 5, 64), ones(5), bytes(T.UINT8, 5, 2)] }, /the weight is \[5,64\] with 2 codes a byte/],
     ['cache', { op: 'tundish:CodeMatMul', inputs: [typed(T.UINT16, 2, 3, 8), typed(T.INT8, 2, 8, 5)] }, /the second operand is neither uint8 nor uint16/],
     ['floats for codes', { op: 'tundish:HtpAdd', inputs: [typed(T.UINT16, 3), f(3)] }, /an operand is not uint16/],
+    ['tables', { op: 'tundish:HtpRotary', inputs: [typed(T.UINT16, 2, 3, 8), typed(T.UINT16, 1, 3, 4), typed(T.UINT16, 1, 3, 8)] }, /tables of \[1,3,4\] and \[1,3,8\] do not turn halves of \[2,3,8\]/],
     ['perm', { op: 'Transpose', inputs: [f(2, 3)], attributes: { perm: list(0, 0) } }, /perm \[0,0\] does not permute/],
     ['reshape', { op: 'Reshape', inputs: [f(2, 3), ints(4, -1)] }, /\[2,3\] cannot be seen as \[4,-1\]/],
     ['two free dims', { op: 'Reshape', inputs: [f(2, 3), ints(-1, -1)] }, /shape \[-1,-1\] is malformed/],

@@ -20,6 +20,7 @@ export function checkDevice(recipe: Recipe, document: YamlDocument, path: string
   const foreign = (isDevice ? HOST_ONLY : DEVICE_ONLY).find((key) => isWritten(document, key));
   if (foreign !== undefined) throw refusal(document, path, foreign, `${foreign.map(String).join('.')} has no meaning with toolchain: ${recipe.toolchain}`, `it is an option of ${isDevice ? 'host' : 'qairt'}`, `remove ${String(foreign.at(-1))}, or build with toolchain: ${isDevice ? 'host' : 'qairt'}`);
   if (recipe.convert.numerics === 'htp') checkNumerics(recipe, document, path);
+  else if (!isDevice && recipe.convert.rotaryEmbedding === 'operation') throw refusal(document, path, ['convert', 'rotaryEmbedding'], 'convert.rotaryEmbedding: operation has no meaning with numerics: exact', 'the host computes a rotation as a whole and rounds as its separate operations do', 'remove rotaryEmbedding, or add numerics: htp');
   if (!isDevice) return;
   if (recipe.chipset === undefined) throw refusal(document, path, ['toolchain'], 'toolchain: qairt needs a chipset', 'the compiler works for one chip', 'add chipset: sm8750, or the chip that you have');
   const chips = chipsOf(recipe, document, path);

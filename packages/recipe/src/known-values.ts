@@ -6,6 +6,9 @@ export const TOOLCHAINS = ['host', 'qairt'] as const;
 /** How a host build computes: to the last bit, or as a Hexagon processor does. */
 export const NUMERICS = ['exact', 'htp'] as const;
 
+/** What a rotary embedding becomes for a Hexagon processor. */
+export const ROTARY_FORMS = ['composed', 'operation'] as const;
+
 /** Types of imported weights, named as in `torch_dtype`. */
 export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 

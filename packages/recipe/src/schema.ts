@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { observer } from './calibration-schema.js';
 import { chipset, compileOptions, packageOptions } from './device-schema.js';
-import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, NUMERICS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, NUMERICS, ROTARY_FORMS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
 import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
 import { layerOptions, weightsOption } from './weight-schema.js';
@@ -79,7 +79,10 @@ export const recipeSchema = z.strictObject({
   optimize: optimize.prefault({}),
   quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
   transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own, as accelerators want them. Default: what the toolchain runs best; `host` runs whole layers faster, so false; `qairt` runs nothing else, so true.').optional() }).prefault({}).describe('Rewrites of the graphs for the target.'),
-  convert: z.strictObject({ numerics: z.enum(NUMERICS).default('exact').describe('`host`: how it computes on codes: `exact` sums, rounded once, or `htp`, as a Hexagon processor does, which predicts a device: see [numerics of a device](numerics-htp.md). `htp` needs quantized activations and heads with operations of their own (`transform.mha2sha`, then true by default).') }).prefault({}).describe('Lowering to the form of the toolchain.'),
+  convert: z.strictObject({
+    numerics: z.enum(NUMERICS).default('exact').describe('`host`: how it computes on codes: `exact` sums, rounded once, or `htp`, as a Hexagon processor does, which predicts a device: see [numerics of a device](numerics-htp.md). `htp` needs quantized activations and heads with operations of their own (`transform.mha2sha`, then true by default).'),
+    rotaryEmbedding: z.enum(ROTARY_FORMS).default('composed').describe('What rotates queries and keys on a Hexagon processor: `composed`, four products, a difference and a sum with a rounding each, or `operation`, one operation of its compiler: see [rotary embedding as one operation](device.md#rotary-embedding-as-one-operation). `qairt`, and `host` with `numerics: htp`, which predicts it.'),
+  }).prefault({}).describe('Lowering to the form of the toolchain.'),
   compile: compileOptions.prefault({}),
   package: packageOptions.prefault({}),
   stages: z.array(customStage).max(32).default([]).describe('Stages of your own, from a file or a package: see [writing a stage](writing-a-stage.md#a-stage-of-your-own-in-a-recipe).'),

@@ -83,6 +83,8 @@ describe('parseRecipe', () => {
     ['convert: {numerics: htp}\nquantize: {activations: none}', 'RECIPE_DEVICE: convert.numerics: htp has no meaning with activations: none', '3:12', 'remove numerics, or activations'],
     ['convert: {numerics: htp}\nquantize: {kvCache: {granularity: head}}', 'RECIPE_DEVICE: convert.numerics: htp has no meaning with granularity: head', '3:22', 'remove numerics, or granularity'],
     ['convert: {numerics: htp}\ntransform: {mha2sha: false}', 'RECIPE_DEVICE: convert.numerics: htp has no meaning with transform.mha2sha: false', '3:13', 'remove numerics, or mha2sha'],
+    ['convert: {rotaryEmbedding: operation}', 'RECIPE_DEVICE: convert.rotaryEmbedding: operation has no meaning with numerics: exact', '2:11', 'remove rotaryEmbedding, or add numerics: htp'],
+    ['toolchain: qairt\nchipset: sm8750\nconvert: {rotaryEmbedding: one}', 'RECIPE_VALUE: convert.rotaryEmbedding must be one of composed, operation, not the text "one"', '4:11', 'write one of composed, operation'],
     ['toolchain: qairt\nchipset: sm8750\ncompile: {prepack: true}', 'RECIPE_DEVICE: compile.prepack has no meaning with toolchain: qairt', '4:11', 'remove prepack'],
     ['toolchain: qairt\nchipset: sm8750\ncompile: {vtcmMb: 16}', 'RECIPE_DEVICE: compile.vtcmMb is 16, SM8750 has 8 MiB', '4:11', 'write vtcmMb: 8'],
     ['toolchain: qairt\nchipset: sm8750\nquantize: none', 'RECIPE_DEVICE: quantize: none cannot be compiled by qairt', '4:1', 'toolchain: host'],

@@ -123,6 +123,14 @@ describe('resolveRecipe', () => {
     expect(resolve('').stages.convert.options).toEqual({});
   });
 
+  it('names the form of rotary embeddings only where it is one operation', () => {
+    const options = (text: string): unknown => resolve(text).stages.convert.options;
+    expect(options('toolchain: qairt\nchipset: sm8750\nconvert: { rotaryEmbedding: operation }')).toEqual({ rotaryEmbedding: 'operation' });
+    expect(options('toolchain: qairt\nchipset: sm8750\nconvert: { rotaryEmbedding: composed }')).toEqual({});
+    expect(options('convert: { numerics: htp, rotaryEmbedding: operation }')).toEqual({ numerics: 'htp', rotaryEmbedding: 'operation' });
+    expect(resolve('convert: { rotaryEmbedding: composed }').stages).toEqual(resolve('').stages);
+  });
+
   it('folds gains for R1, and names rotations only where there are some', () => {
     const options = (text: string) => resolve(`optimize: ${text}`).stages.optimize.options;
     expect(options('{ rotate: { r1: false } }')).toEqual({ foldNormGains: false });

@@ -29,7 +29,7 @@ export function simulationLock(lock: Lock, version: string): Lock {
   const { convert, compile, package: pack } = lock.stages;
   return {
     ...lock, parts: Object.fromEntries(partsOf(lock, options.chips[0]?.name).map(([, { part, parts, cells }]) => [`part${part}of${parts}`, { part, parts, cells }])),
-    stages: { ...lock.stages, convert: { ...convert, options: { numerics: 'htp' }, toolchain }, compile: { ...compile, options: { prepack: true }, toolchain }, package: { ...pack, options: {} } },
+    stages: { ...lock.stages, convert: { ...convert, options: { ...convert.options, numerics: 'htp' }, toolchain }, compile: { ...compile, options: { prepack: true }, toolchain }, package: { ...pack, options: {} } },
   };
 }
 

@@ -7,7 +7,7 @@ import { lowerModel } from './lowering/lower-graph.js';
 
 /**
  * One ONNX file named after the graph. Weights stay byte ranges of the files that the model names. Option `numerics`: `exact`
- * (default), or `htp`, which computes as a Hexagon processor does.
+ * (default), or `htp`, which computes as a Hexagon processor does; then `rotaryEmbedding`: `composed` (default), or `operation`.
  *
  * @param products whether products of codes become operators of our own (`identity().operators`)
  * @throws HOST_NUMERICS for `htp` where it has no meaning; what `lowerModel` and `ioTable` throw
@@ -16,7 +16,8 @@ export function convertGraph(request: ConvertRequest, products: boolean): Conver
   const name = graphName(request.cell);
   const numerics = request.options['numerics'] === 'htp' ? 'htp' : 'exact';
   if (numerics === 'htp') assertSimulable(request, products);
-  const lowered = lowerModel(request.model, request.encodings, name, products, numerics);
+  const rotaryEmbedding = request.options['rotaryEmbedding'] === 'operation' ? 'operation' : 'composed';
+  const lowered = lowerModel(request.model, request.encodings, name, products, { numerics, rotaryEmbedding });
   return { io: ioTable(lowered, request.cell, numerics), files: [{ name: `${name}.onnx`, content: { bytes: encodeModel(lowered.model) } }] };
 }
 

@@ -41,6 +41,23 @@ export function mulCode(a: number, b: number, { a: ga, b: gb, y }: { readonly a:
   return clip(roundHalfEven((a - ga.zeroPoint) * (b - gb.zeroPoint) * factor + (roundHalfEven(worth * 8) / 8 - worth)) + y.zeroPoint);
 }
 
+/**
+ * @param halves of a row, and the cosine and sine of their place; grids of x, of both tables and of y
+ * @param up what is added to eighths of a code before they are cut off; undefined where there are none
+ * @returns both halves
+ */
+export function rotaryCodes([x1, x2]: readonly [number, number], [cos, sin]: readonly [number, number], { x, table, y }: { readonly x: Grid; readonly table: Grid; readonly y: Grid }, up: number | undefined): [number, number] {
+  const eighth = 8 * Math.fround((x.scale * table.scale) / y.scale);
+  const worth = (x.zeroPoint - 32_768) * eighth;
+  const product = (value: number, factor: number): number => {
+    const eighths = (value - x.zeroPoint) * ((factor - table.zeroPoint) * eighth);
+    return up === undefined ? eighths : Math.floor(eighths + (roundHalfEven(worth) - worth + up));
+  };
+  const whole = (eighths: number): number => clip((up === undefined ? roundHalfEven(eighths / 8) : Math.floor(eighths / 8 + 0.5)) + y.zeroPoint);
+  const shift = up === undefined ? 0 : roundHalfEven(2 * worth) - 2 * roundHalfEven(worth);
+  return [whole(product(x1, cos) - product(x2, sin)), whole(product(x1, sin) + product(x2, cos) + shift)];
+}
+
 export function sigmoidCode(x: number, grid: Grid): number {
   return clip(2 * Math.floor(32_768 / (1 + Math.exp(-(x - grid.zeroPoint) * grid.scale))));
 }

@@ -1,10 +1,10 @@
 /** Graphs lowered with the numerics of a Hexagon processor, against the laws computed the slow way; and what has none. */
-import { type Attribute, DataType, type Encodings, type Graph, type Model, type PerTensorEncoding, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
+import { type Attribute, DataType, type Encodings, type Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inlineTensor } from '@tundish/graph';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { hostReference, hostToolchain } from '../src/index.js';
 import { lowerModel } from '../src/lowering/lower-graph.js';
-import { addCode, clip, mulCode, rmsNormCodes, sigmoidCode, softmaxCodes, sumCode } from './htp-laws.js';
+import { addCode, clip, mulCode, rmsNormCodes, rotaryCodes, sigmoidCode, softmaxCodes, sumCode } from './htp-laws.js';
 import { context, encodingsOf, modelOf, roundHalfEven, seeded, uint16 } from './small-graph.js';
 
 beforeAll(ensureAddon);
@@ -23,8 +23,8 @@ const A = uint16(1 / 5000, 30_011);
 const B = uint16(1 / 9000, 35_003);
 const Y = uint16(1 / 3100, 32_987);
 
-function lowered(model: Model, encodings: Encodings): Model {
-  return lowerModel(model, encodings, 'g', true, 'htp').model;
+function lowered(model: Model, encodings: Encodings, rotaryEmbedding: 'composed' | 'operation' = 'composed'): Model {
+  return lowerModel(model, encodings, 'g', true, { numerics: 'htp', rotaryEmbedding }).model;
 }
 
 async function run(model: Model, feeds: Record<string, Codes>, threads = 1): Promise<Codes> {
@@ -43,6 +43,20 @@ function binaryModel(opType: string, shape: readonly number[], other: readonly n
 function unaryModel(opType: string, shape: readonly number[], attributes: Record<string, Attribute> = {}): Model {
   return modelOf((graph) => {
     graph.outputs.push(graph.addNode({ opType, name: opType, inputs: [graph.addInput('a', DataType.FLOAT, shape)], outputs: ['y'], attributes }).output());
+  });
+}
+
+/** Halves of a, turned by cos and sin. @param tapped a value inside that is an output too */
+function rotationModel([batch = 1, heads = 1, ar = 1, width = 2]: readonly number[], tapped?: string): Model {
+  return modelOf((graph) => {
+    const [cos, sin] = ['cos', 'sin'].map((name) => graph.addInput(name, DataType.FLOAT, [1, 1, ar, width / 2])) as [Value, Value];
+    const emit = (opType: string, name: string, inputs: readonly Value[], attributes: Record<string, Attribute> = {}): Value => graph.addNode({ opType, inputs, outputs: [name], attributes }).output();
+    const a = graph.addInput('a', DataType.FLOAT, [batch, heads, ar, width]);
+    const [x1, x2] = graph.addNode({ opType: 'Split', inputs: [a], outputs: ['x1', 'x2'], attributes: { axis: int(-1), num_outputs: int(2) } }).outputs as [Value, Value];
+    const difference = emit('Sub', 'difference', [emit('Mul', 'c1', [x1, cos]), emit('Mul', 's2', [x2, sin])]);
+    const sum = emit('Add', 'sum', [emit('Mul', 's1', [x1, sin]), emit('Mul', 'c2', [x2, cos])]);
+    graph.outputs.push(emit('Concat', 'y', [difference, sum], { axis: int(-1) }));
+    if (tapped !== undefined) graph.outputs.push(graph.value(tapped));
   });
 }
 
@@ -123,6 +137,34 @@ describe('operations element by element', () => {
 });
 
 describe('operations row by row', () => {
+  const table = uint16(2 / 65_535, 32_768);
+  const inner = Object.fromEntries(['c1', 's2', 's1', 'c2', 'difference', 'sum', 'y'].map((name) => [name, Y]));
+  const grids = encodingsOf({ a: A, cos: table, sin: table, x1: A, x2: A, ...inner });
+
+  it.each<[ar: number, half: number, up: number | undefined]>([[8, 4, 0.5], [1, 40, 0.5], [1, 30, undefined], [3, 32, 0], [4, 32, undefined]])('a rotary embedding of %i rows and halves of %i is one operation', async (ar, half, up) => {
+    const heads = 3;
+    const made = lowered(rotationModel([1, heads, ar, 2 * half]), grids, 'operation');
+    expect(made.graph.nodes.map(({ opType }) => opType)).toEqual(['HtpRotary']);
+    const [a, cos, sin] = [codes(heads * ar * 2 * half), codes(ar * half), codes(ar * half)] as const;
+    const [one, two] = [await run(made, { a, cos, sin }), await run(made, { a, cos, sin }, 2)];
+    expect(two).toEqual(one);
+    const want = new Uint16Array(a.length);
+    for (let row = 0; row < heads * ar; row++) {
+      for (let i = 0; i < half; i++) {
+        const [first, second, at] = [row * 2 * half + i, row * 2 * half + half + i, (row % ar) * half + i];
+        [want[first], want[second]] = rotaryCodes([a[first] as number, a[second] as number], [cos[at] as number, sin[at] as number], { x: A, table, y: Y }, up);
+      }
+    }
+    expect(one).toEqual(want);
+    expect(new Set(one).size).toBeGreaterThan(50);
+  });
+
+  it('a rotary embedding stays what it is where nothing else is asked for, or somebody reads what lies inside', () => {
+    const ops = (model: Model, form?: 'operation'): string[] => lowered(model, grids, form).graph.nodes.map(({ opType }) => opType);
+    expect(ops(rotationModel([1, 1, 5, 8])).filter((op) => op === 'HtpMul')).toHaveLength(4);
+    expect(ops(rotationModel([1, 1, 5, 8], 'sum'), 'operation').filter((op) => op === 'HtpMul')).toHaveLength(4);
+  });
+
   it('RMSNormalization rounds down', async () => {
     const [rows, columns] = [9, 50];
     const gain = Float32Array.from({ length: columns }, () => random() * 3 - 1);

@@ -52,9 +52,9 @@ export async function compareWithEmulator(libraries: QairtLibraries, soc: number
 export async function withHost<T>(parts: readonly LlamaPart[], numerics: Numerics, use: (run: RunTokens) => Promise<T>): Promise<T> {
   const host = hostToolchain();
   const folder = temporaryFolder();
-  const opened = await Promise.all(parts.map(async ({ cell, model, encodings, paths, name }) => {
+  const opened = await Promise.all(parts.map(async ({ cell, model, encodings, paths, name, options }) => {
     const context = hostContext();
-    const converted = await host.convert(context, { cell, model, encodings, options: { numerics } });
+    const converted = await host.convert(context, { cell, model, encodings, options: { ...options, numerics } });
     const files = placed(converted.files, join(folder, name), paths);
     const compiled = await host.compile(context, { part: cell.part, parts: cell.parts, graphs: [{ io: converted.io, files }], resolve: (location) => paths[location] as string, options: {} });
     return { io: converted.io, executable: await host.open({ graphs: compiled.graphs, files: placed(compiled.files, join(folder, `${name}-compiled`), paths), threads: 1 }) };
@@ -108,8 +108,8 @@ export async function withEmulator<T>(libraries: QairtLibraries, soc: number, pa
   return withChild(childOptionsOf(libraries), async (child) => {
     await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: 1, soc });
     const graphs: { readonly graph: number; readonly plan: QnnGraphPlan }[] = [];
-    for (const { model, encodings, name, paths } of parts) {
-      const plan = composeGraph(model, encodings, name);
+    for (const { model, encodings, name, paths, options } of parts) {
+      const plan = composeGraph(model, encodings, name, options);
       const context = await child.call('createContext', { weightSharing: false });
       const graph = await child.call('composePlan', { context, plan, paths, options: { optimization: 3, vtcmMegabytes: 8 } }, { subject: name });
       await child.call('finalize', { graph }, { subject: name });

@@ -66,6 +66,29 @@ describe('the plan of every graph', () => {
     });
   });
 
+  it('has one operation for a rotary embedding where that is asked for, and all else as it was', () => {
+    for (const [i, composed] of plans.entries()) {
+      const { model, encodings, name } = parts[i] as LlamaPart;
+      const plan = composeGraph(model, encodings, name, { rotaryEmbedding: 'operation' });
+      const rotations = plan.operations.filter(({ type }) => type === 'RotaryEmbedding');
+      const layers = new Set(plan.outputs.map(({ name: output }) => /^past_key_(\d+)_out$/.exec(output)?.[1])).size - 1;
+      // Of 8 queries and 2 keys a layer; each result had been joined from halves.
+      expect(rotations.length).toBe(layers * 10);
+      for (const { inputs: [x = '', ...tables], outputs: [output = ''] } of rotations) {
+        expect(tables).toEqual(['position_ids_cos', 'position_ids_sin']);
+        const join = composed.operations.find(({ type, outputs: [joined] }) => type === 'Concat' && joined === output);
+        const inside = insideOf(composed, join?.inputs ?? []);
+        expect(inside.map(({ type }) => type).sort()).toEqual(['ElementWiseAdd', ...Array<string>(4).fill('ElementWiseMultiply'), 'ElementWiseSubtract', 'StridedSlice', 'StridedSlice']);
+        expect(inside.filter(({ type }) => type === 'StridedSlice').flatMap(({ inputs }) => inputs)).toEqual([x, x]);
+      }
+      expect(plan.operations.length).toBe(composed.operations.length - 8 * rotations.length);
+      const rest = new Set(plan.operations.filter(({ type }) => type !== 'RotaryEmbedding').map((operation) => operation.name));
+      expect(plan.operations.filter((operation) => rest.has(operation.name))).toEqual(composed.operations.filter((operation) => rest.has(operation.name)));
+      const named = new Set(plan.operations.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]));
+      expect(plan.tensors).toEqual(composed.tensors.filter((tensor) => named.has(tensor.name)));
+    }
+  });
+
   it('keeps one encoding through what moves data, and ties both sides of a cache', () => {
     for (const { inputs, outputs, tensors, operations } of plans) {
       const known = new Map(tensors.map((tensor) => [tensor.name, tensor]));
@@ -100,6 +123,19 @@ describe('the plan of every graph', () => {
     }
   });
 });
+
+/** The operations behind these tensors, up to where slices are taken. */
+function insideOf(plan: QnnGraphPlan, names: readonly string[]): QnnGraphPlan['operations'] {
+  const found = new Map<string, QnnGraphPlan['operations'][number]>();
+  const visit = (name: string): void => {
+    const operation = plan.operations.find(({ outputs: [output] }) => output === name);
+    if (operation === undefined || found.has(name)) return;
+    found.set(name, operation);
+    if (operation.type !== 'StridedSlice') operation.inputs.forEach(visit);
+  };
+  names.forEach(visit);
+  return [...found.values()];
+}
 
 describe.skipIf(real.length === 0).each(real.slice(0, 1))('composed by %s', (_title, libraries) => {
   it('computes what the simulation of the host computes', async () => {

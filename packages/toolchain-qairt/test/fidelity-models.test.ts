@@ -65,6 +65,16 @@ describe('exact arithmetic of', () => {
     expect(measured('Sigmoid', [activation('x', [1, 1, 1, 1], grid(1, -7)), activation('y', [1, 1, 1, 1], grid(1 / 65_536))], { x: [7], y: [32_768] }).max).toBe(0);
   });
 
+  it('a rotary embedding: halves of two heads by one table', () => {
+    const tensors = [activation('x', [1, 2, 1, 4], grid(0.5, -10)), activation('cos', [1, 1, 1, 2], grid(0.25, -4)), activation('sin', [1, 1, 1, 2], grid(0.25, -4)), activation('y', [1, 2, 1, 4], grid(0.125, -100))];
+    // Reals: x 1 2 | 3 4 and 0 1 | -1 0, cos 1 0.5, sin 0.5 -1; x1 cos - x2 sin = -0.5 5 and 0.5 0.5, x1 sin + x2 cos = 3.5 0 and -1 -1.
+    const codes = { x: [12, 14, 16, 18, 10, 12, 8, 10], cos: [8, 6], sin: [6, 0], y: [96, 140, 128, 100, 104, 104, 92, 92] };
+    expect(measured('RotaryEmbedding', tensors, codes, [number('interleaved', 0)])).toMatchObject({ max: 0, bias: 0, unmodelled: null });
+    expect(measured('RotaryEmbedding', tensors, { ...codes, y: [98, ...codes.y.slice(1)] }).share).toBe(2);
+    expect(measured('RotaryEmbedding', tensors, codes, [number('interleaved', 1)])).toMatchObject({ share: Infinity, unmodelled: expect.stringContaining('neighbours') as string });
+    expect(measured('RotaryEmbedding', tensors.map((tensor) => (tensor.name === 'sin' ? { ...tensor, dims: [1, 1, 2, 1] } : tensor)), codes)).toMatchObject({ share: Infinity });
+  });
+
   it('a conversion, clipped to the codes that there are', () => {
     const tensors = [activation('x', [1, 1, 1, 3], grid(0.5, -4)), activation('y', [1, 1, 1, 3], grid(1, -1), UFIXED_POINT_8)];
     expect(measured('Convert', tensors, { x: [0, 5, 60_000], y: [0, 2, 255] })).toMatchObject({ max: 0.5, bias: 0.5 / 3 });

@@ -1,7 +1,7 @@
 /** Every operation of the mini-llama in the vendor's emulator against exact arithmetic, its encodings against the simulation, and that both see what is wrong. */
 import { DataType, type PerTensorEncoding, type Tensor } from '@tundish/graph';
 import type { QnnData } from '@tundish/native/qnn';
-import { ENCODING_FINDINGS, type EncodingRow, OperationErrors, type OperationError, type PlannedTensor, type QnnGraphPlan, encodingRows, weightRows } from '@tundish/toolchain-qairt';
+import { type ComposeOptions, ENCODING_FINDINGS, type EncodingRow, OperationErrors, type OperationError, type PlannedTensor, type QnnGraphPlan, encodingRows, weightRows } from '@tundish/toolchain-qairt';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { evaluationTokens, llamaParts } from './llama-parts.js';
@@ -29,17 +29,19 @@ function findings({ part: { model, encodings }, plan, binary }: TappedRun, chang
 }
 
 const LPBQ = 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }';
-const FORMS: readonly (readonly [form: string, quantize: string])[] = [
+const FORMS: readonly (readonly [form: string, quantize: string, options?: ComposeOptions])[] = [
   ['LPBQ', LPBQ],
+  ['LPBQ, rotary embedding as one operation', LPBQ, { rotaryEmbedding: 'operation' }],
   ['4 bits a channel', 'weights: { scheme: per_channel, bits: 4 }'],
   ['a cache of 16 bits', 'weights: { scheme: lpbq, bits: 4, blockSize: 16 }, kvCache: { bits: 16 }'],
   ['an embedding of 8 bits', 'weights: { scheme: per_channel, bits: 8 }, embedding: { bits: 8 }'],
 ];
 
 describe.skipIf(real.length === 0)('every operation passes its gate, every encoding is that of the simulation', () => {
-  // All forms with the newest build, one form with the others.
-  it.each(real.flatMap(([title, libraries], i) => FORMS.slice(0, i === 0 ? FORMS.length : 1).map(([form, quantize]) => [form, title, quantize, libraries] as const)))('%s, %s', async (_form, _title, quantize, libraries) => {
-    const runs = await runTapped(libraries, await llamaParts('{ ar: [32], cl: [128], parts: 2 }', quantize), await evaluationTokens(96));
+  // All forms with the newest build, two with the others.
+  it.each(real.flatMap(([title, libraries], i) => FORMS.slice(0, i === 0 ? FORMS.length : 2).map(([form, quantize, options = {}]) => [form, title, quantize, options, libraries] as const)))('%s, %s', async (_form, _title, quantize, options, libraries) => {
+    const parts = await llamaParts('{ ar: [32], cl: [128], parts: 2 }', quantize);
+    const runs = await runTapped(libraries, parts.map((part) => ({ ...part, options })), await evaluationTokens(96));
     const rows = runs.flatMap((run) => operationErrors(run));
     expect(rows.length).toBe(runs.reduce((count, { plan }) => count + plan.operations.length, 0));
     expect(rows.filter(({ share }) => share > 1)).toEqual([]);

@@ -47,8 +47,8 @@ export async function compilePart(libraries: QairtLibraries, graphs: readonly Ll
   await withChild(childOptionsOf(libraries), async (child) => {
     await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: 1, soc: CHIP.socModel });
     const context = await child.call('createContext', { weightSharing });
-    for (const { model, encodings, name, paths } of graphs) {
-      const graph = await child.call('composePlan', { context, plan: alter(composeGraph(model, encodings, name)), paths, options: { optimization: 3, vtcmMegabytes: CHIP.vtcmMb } }, { subject: name });
+    for (const { model, encodings, name, paths, options } of graphs) {
+      const graph = await child.call('composePlan', { context, plan: alter(composeGraph(model, encodings, name, options)), paths, options: { optimization: 3, vtcmMegabytes: CHIP.vtcmMb } }, { subject: name });
       await child.call('finalize', { graph }, { subject: name });
     }
     await child.call('writeBinary', { context, path });

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadTokenizer } from '@tundish/tokenizer';
-import { type QairtLibraries, type QnnGraphPlan, bundleBinary, inspectContextBinary, lintBundle, readBundle, validateBundle, withGenie } from '@tundish/toolchain-qairt';
+import { type ComposeOptions, type QairtLibraries, type QnnGraphPlan, bundleBinary, inspectContextBinary, lintBundle, readBundle, validateBundle, withGenie } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { generateOnCodes } from './code-runner.js';
@@ -51,8 +51,13 @@ describe.skipIf(real.length === 0).each(real.slice(0, 1))('Genie of %s', (_title
     expect(readdirSync(bundle.folder)).toEqual(before);
   });
 
-  it.each([[1, 24], [2, 20]])('generates the tokens of our own execution, %i parts', async (count, most) => {
-    const chosen = count === 1 ? bundle : await writeGenieBundle(libraries, await llamaParts(`{ ar: [1, ${AR}], cl: [${CL}], parts: ${count} }`, WEIGHTS), join(scratch, 'cut'));
+  it.each<[form: string, count: number, most: number, options?: ComposeOptions]>([
+    ['1 part', 1, 24],
+    ['2 parts', 2, 20],
+    ['2 parts, rotary embedding as one operation', 2, 20, { rotaryEmbedding: 'operation' }],
+  ])('generates the tokens of our own execution, %s', async (form, count, most, options = {}) => {
+    const cut = async (): Promise<LlamaPart[]> => (await llamaParts(`{ ar: [1, ${AR}], cl: [${CL}], parts: ${count} }`, WEIGHTS)).map((part) => ({ ...part, options }));
+    const chosen = count === 1 ? bundle : await writeGenieBundle(libraries, await cut(), join(scratch, form));
     expect(await lint(libraries, chosen.folder)).toEqual([]);
     const tokenizer = await loadTokenizer(CHECKPOINT);
     // The second takes two passes of the larger graph.

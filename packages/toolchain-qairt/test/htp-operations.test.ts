@@ -48,6 +48,28 @@ function binary(opType: string, y: PerTensorEncoding): Case {
 /** A head times cosines or sines. */
 const rotated: Case = { ...binary('Mul', grid(14 / 65_535, 32_000)), encodings: { a: A, b: grid(2 / 65_535, 32_768), y: grid(14 / 65_535, 32_000) } };
 
+const TABLE = grid(2 / 65_535, 32_768);
+
+/** A whole rotation as one operation; what lies inside has any grid. */
+function rotary(rows: number, width: number): Case {
+  const half = width / 2;
+  const y = grid(22 / 65_535, 31_000);
+  const angles = Array.from({ length: rows * half }, () => 2 * Math.PI * random());
+  const table = (of: (angle: number) => number): number[] => angles.map((angle) => Math.min(65_535, Math.floor(of(angle) / TABLE.scale) + TABLE.zeroPoint));
+  return {
+    shapes: { a: [1, 1, rows, width], cos: [1, 1, rows, half], sin: [1, 1, rows, half] },
+    feeds: { a: bell(rows * width, 30_011, 20_000), cos: table(Math.cos), sin: table(Math.sin) },
+    encodings: { a: A, cos: TABLE, sin: TABLE, ...Object.fromEntries(['x1', 'x2', 'c1', 's2', 's1', 'c2', 'difference', 'sum', 'y'].map((name) => [name, y])) },
+    build: (graph, inputs) => {
+      const [x, cos, sin] = inputs as [Value, Value, Value];
+      const emit = (opType: string, name: string, operands: readonly Value[], attributes: Record<string, Attribute> = {}): Value => graph.addNode({ opType, inputs: operands, outputs: [name], attributes }).output();
+      const [x1, x2] = graph.addNode({ opType: 'Split', inputs: [x], outputs: ['x1', 'x2'], attributes: { axis: int(3), num_outputs: int(2) } }).outputs as [Value, Value];
+      const halves = [emit('Sub', 'difference', [emit('Mul', 'c1', [x1, cos]), emit('Mul', 's2', [x2, sin])]), emit('Add', 'sum', [emit('Mul', 's1', [x1, sin]), emit('Mul', 'c2', [x2, cos])])];
+      graph.outputs.push(emit('Concat', 'y', halves, { axis: int(3) }));
+    },
+  };
+}
+
 function projection(bits: 4 | 8): Case {
   const outputs = 64;
   const scale = Float32Array.from({ length: outputs }, () => (0.3 + random()) / (bits === 4 ? 40 : 700));
@@ -84,7 +106,7 @@ const norm: Case = {
 async function emulated(libraries: QairtLibraries, model: Model, encodings: Encodings, feeds: Record<string, Codes>): Promise<Codes> {
   return withChild(childOptionsOf(libraries), async (child) => {
     await child.call('openBackend', { library: libraryPath(libraries, 'htp'), logLevel: 1, soc: 69 });
-    const plan = composeGraph(model, encodings, 'one');
+    const plan = composeGraph(model, encodings, 'one', { rotaryEmbedding: 'operation' });
     const context = await child.call('createContext', { weightSharing: false });
     const graph = await child.call('composePlan', { context, plan, paths: {}, options: { optimization: 3, vtcmMegabytes: 8 } });
     await child.call('finalize', { graph });
@@ -96,7 +118,7 @@ async function emulated(libraries: QairtLibraries, model: Model, encodings: Enco
 async function simulated(model: Model, encodings: Encodings, feeds: Record<string, Codes>): Promise<Codes> {
   const host = hostToolchain();
   const context = { signal: new AbortController().signal, reporter: silentReporter, scratch: mkdtempSync(join(folder, 'host-')) };
-  const { io, files } = await host.convert(context, { cell: { ar: 1, cl: 2, part: 1, parts: 1 }, model, encodings, options: { numerics: 'htp' } });
+  const { io, files } = await host.convert(context, { cell: { ar: 1, cl: 2, part: 1, parts: 1 }, model, encodings, options: { numerics: 'htp', rotaryEmbedding: 'operation' } });
   const path = (name: string, content: (typeof files)[number]['content']): string => {
     if ('path' in content) return content.path;
     const at = join(context.scratch, name);
@@ -119,6 +141,10 @@ describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, librari
     ['Sub', binary('Sub', grid(24 / 65_535, 32_000)), 0.001, 1],
     ['Mul', binary('Mul', grid(40 / 65_535, 32_000)), 0.08, 1],
     ['Mul with cosines', rotated, 0.005, 1],
+    ['RotaryEmbedding, heads of 64', rotary(32, 64), 0.0005, 1],
+    ['RotaryEmbedding, heads of 64, 1 row', rotary(1, 64), 0.02, 1],
+    ['RotaryEmbedding, heads of 32', rotary(32, 32), 0.02, 1],
+    ['RotaryEmbedding, heads of 96, 1 row', rotary(1, 96), 0.05, 1],
     ['RMSNormalization', norm, 0.002, 1],
     ['Softmax', { shapes: { a: SQUARE }, feeds: { a: bell(ROWS * COLUMNS, 40_000, 9000) }, encodings: { a: grid(60 / 65_535, 30_011), y: grid(1 / 65_535, 0) }, build: op('Softmax') }, 0.02, 4],
     ['Sigmoid', { shapes: { a: [1, 1, 256, 256] }, feeds: { a: Array.from({ length: 65_536 }, (_, i) => i) }, encodings: { a: grid(22 / 65_535, 30_000), y: grid(1 / 65_535, 0) }, build: op('Sigmoid') }, 0.35, 6],

@@ -22,8 +22,9 @@ describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, librari
   it.each([
     ['LPBQ', 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }', { kl: 0.00016, p99: 0.0014, top1: 0.98, perplexity: 0.001 }],
     ['4 bits a channel', 'weights: { scheme: per_channel, bits: 4 }', { kl: 0.00025, p99: 0.002, top1: 0.975, perplexity: 0.001 }],
-  ] as const)('%s', async (_form, quantize, bars) => {
-    const parts: LlamaPart[] = await llamaParts(`{ ar: [${AR}], cl: [${CL}], parts: 1 }`, quantize);
+    ['LPBQ, rotary embedding as one operation', 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }', { kl: 0.00016, p99: 0.0014, top1: 0.98, perplexity: 0.001 }, { rotaryEmbedding: 'operation' }],
+  ] as const)('%s', async (_form, quantize, bars, options = {}) => {
+    const parts: LlamaPart[] = (await llamaParts(`{ ar: [${AR}], cl: [${CL}], parts: 1 }`, quantize)).map((part) => ({ ...part, options }));
     const given = await texts();
     const runs = await Promise.all((['exact', 'htp'] as const).map((numerics) => withHost(parts, numerics, async (run) => {
       const results = [];

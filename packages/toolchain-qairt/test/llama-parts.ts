@@ -7,6 +7,7 @@ import { type Encodings, type Model, decodeModel, externalLocations } from '@tun
 import { type Unit, readEncodings, unitsOf } from '@tundish/stages';
 import { loadTokenizer } from '@tundish/tokenizer';
 import { type CellId, graphName } from '@tundish/toolchain';
+import type { ComposeOptions } from '@tundish/toolchain-qairt';
 import { Workspace, repositoryPath } from '../../stages/test/workspace.js';
 
 export const CHECKPOINT = repositoryPath('models/llama32/checkpoint');
@@ -18,6 +19,8 @@ export interface LlamaPart {
   readonly encodings: Encodings;
   /** Weight files by logical name. */
   readonly paths: Readonly<Record<string, string>>;
+  /** Of convert, for the device and for its simulation; absent: defaults. */
+  readonly options?: ComposeOptions;
 }
 
 /** @param quantize keys of the recipe beside the calibration, which is short; `optimize` those of that stage */

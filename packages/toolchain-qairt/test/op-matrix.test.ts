@@ -48,8 +48,8 @@ const PRODUCT = 'ElementWiseMultiply, u16 and u16';
 
 /** What has not the codes of build 2.51 for chip 69, by build and by chip. */
 const OTHER_CODES: Readonly<Record<string, readonly string[]>> = {
-  '2.49': ['MatMul, u16 x u16', 'Tanh, u16', PRODUCT, 'Convert, u16 to u16'],
-  '2.47': ['MatMul, u16 x u16', 'Tanh, u16', 'Convert, u16 to u16'],
+  '2.49': ['MatMul, u16 x u16', 'RotaryEmbedding, u16, halves', 'Tanh, u16', PRODUCT, 'Convert, u16 to u16'],
+  '2.47': ['MatMul, u16 x u16', 'RotaryEmbedding, u16, halves', 'Tanh, u16', 'Convert, u16 to u16'],
   '87': ['Dequantize, u16 to fp32'],
 };
 

@@ -25,7 +25,7 @@ export async function runTapped(libraries: QairtLibraries, parts: readonly Llama
     return await withEmulator({ libraries, soc: 69 }, async (child) => {
       const opened = [];
       for (const part of parts) {
-        const plan = composeGraph(part.model, part.encodings, part.name);
+        const plan = composeGraph(part.model, part.encodings, part.name, part.options);
         let codes: ReadonlyMap<string, QnnData> = new Map();
         const one = await openPlan(child, { plan: tapPlan(plan), cell: part.cell, paths: part.paths, options: { optimization: 3, vtcmMegabytes: 8 }, libraries, scratch, onRun: (run) => (codes = new Map([...run].map(([name, data]) => [name, data.slice()]))) });
         opened.push({ part, plan, ...one, codesOf: () => codes });

@@ -9,8 +9,9 @@ const GRAPHS = { ar: [1, 32], cl: [512], parts: 1 };
 const WINDOWS = { 'mini-llama': 16, 'mini-llama-outliers': 8 };
 const PROTOCOL = join(CHECKPOINT, 'protocol.safetensors');
 
-export function fidelity(model, weights, bars) {
-  return (record) => withDevice({ graphs: GRAPHS, quantize: { recipe: 'minmax', weights, calibration: { text: PROTOCOL } } }, async (device) => {
+/** @param convert options of that stage beside their defaults */
+export function fidelity(model, weights, bars, convert = {}) {
+  return (record) => withDevice({ graphs: GRAPHS, convert, quantize: { recipe: 'minmax', weights, calibration: { text: PROTOCOL } } }, async (device) => {
     await device.build();
     const windows = join(device.root, 'windows.safetensors');
     writeFileSync(windows, spread(readFileSync(PROTOCOL), 'eval_windows', WINDOWS[model]));
@@ -22,6 +23,7 @@ export function fidelity(model, weights, bars) {
     record(`${model}: p99`, agreement.deviceToSimulation.p99, 'nats', bars.p99 === undefined ? undefined : ['<=', bars.p99]);
     record(`${model}: top-1`, agreement.deviceToSimulation.top1, 'share', ['>=', bars.top1]);
     record(`${model}: perplexity of simulation and emulator`, Math.abs(simulation / emulated - 1), 'relative', ['<=', bars.perplexity]);
+    record(`${model}: perplexity of the emulator`, emulated, '');
     record(`${model}: KL from checkpoint to emulator`, agreement.checkpointToDevice.mean, 'nats');
     record(`${model}: operations within their gate`, operations.filter(({ share }) => share <= 1).length, 'operations', ['=', operations.length]);
     record(`${model}: encodings compared`, encodings.length, 'encodings');

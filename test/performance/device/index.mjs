@@ -6,15 +6,17 @@ import { genieTokens } from './genie-tokens.mjs';
 import { onePart, wholeModel } from './large-parts.mjs';
 import { sizes } from './sizes.mjs';
 import { unchanged } from './unchanged.mjs';
+import { LPBQ } from './workspace.mjs';
 
 const MINI = { kl: 1.6e-4, p99: 1.4e-3, top1: 0.987, perplexity: 1e-3 };
 
 export const measurements = {
   unchanged,
   sizes,
-  'fidelity lpbq': fidelity('mini-llama', { scheme: 'lpbq', bits: 4, blockSize: 32 }, MINI),
+  'fidelity lpbq': fidelity('mini-llama', LPBQ, MINI),
+  'fidelity rotary': fidelity('mini-llama', LPBQ, MINI, { rotaryEmbedding: 'operation' }),
   'fidelity int4': fidelity('mini-llama', { scheme: 'per_channel', bits: 4 }, { kl: 2.5e-4, top1: 0.982, perplexity: 1e-3 }),
-  'fidelity outliers': fidelity('mini-llama-outliers', { scheme: 'lpbq', bits: 4, blockSize: 32 }, { kl: 4.5e-3, top1: 0.945, perplexity: 3e-3 }),
+  'fidelity outliers': fidelity('mini-llama-outliers', LPBQ, { kl: 4.5e-3, top1: 0.945, perplexity: 3e-3 }),
   genie: genieTokens,
   '1b part': onePart,
   '1b whole': wholeModel,

@@ -3,7 +3,7 @@ import { printable } from '@tundish/diagnostics';
 import { graphError } from '../errors.js';
 import { TUNDISH_DOMAIN } from '../hadamard/hadamard-node.js';
 import type { Node } from '../node.js';
-import { inferCodeBinary, inferCodeNarrow, inferCodeUnary } from './codes.js';
+import { inferCodeBinary, inferCodeNarrow, inferCodeRotary, inferCodeUnary } from './codes.js';
 import { inferConv } from './convolution.js';
 import { inferBinary, inferCast, inferPow, inferUnary, inferWhere } from './elementwise.js';
 import { inferGather, inferGatherBlockQuantized, inferScatterElements } from './indexing.js';
@@ -77,6 +77,7 @@ const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
     HtpMul: op(1, inferCodeBinary),
     HtpNarrow: op(1, inferCodeNarrow),
     HtpRmsNorm: op(1, inferCodeUnary),
+    HtpRotary: op(1, inferCodeRotary),
     HtpSigmoid: op(1, inferCodeUnary),
     HtpSoftmax: op(1, inferCodeUnary),
     HtpSub: op(1, inferCodeBinary),

@@ -3,9 +3,10 @@
  * vendor's emulator (native/src/htp/laws.h), at the places and with the encodings of the composed graph.
  */
 import { printable } from '@tundish/diagnostics';
-import { type Attribute, type Node, type PerTensorEncoding, type Value, movedInputs } from '@tundish/graph';
+import { type Attribute, type Node, type PerTensorEncoding, type RotaryEmbedding, type Value, matchRotaryEmbedding, movedInputs } from '@tundish/graph';
 import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
+import type { RotaryForm } from './arithmetic.js';
 import type { Coded } from './coded.js';
 import { type ProductSite, lowerCodeProduct } from './code-product.js';
 import { codeType, sameGrid } from './grid-constants.js';
@@ -19,6 +20,8 @@ export interface HtpSite extends ProductSite {
   isOutput(value: Value): boolean;
   isConstant(value: Value): boolean;
   setCodes(value: Value, coded: Coded): void;
+  /** Whether a rotary embedding is one operation of the composed graph. */
+  readonly rotaryEmbedding: RotaryForm;
 }
 
 type Lower = (site: HtpSite, node: Node) => void;
@@ -54,7 +57,10 @@ export function lowerAsHtp(site: HtpSite, node: Node): boolean {
   // The product in front of a multiplication by a constant made its result already.
   if (site.codedOf(node.output()) !== undefined) return true;
   if (node.opType === 'DequantizeLinear' || (node.opType === 'Gather' && site.isConstant(node.input(0)))) return false;
-  if (movedInputs(node) !== undefined) move(site, node);
+  // The operations inside are lowered already; nobody reads them, and they are pruned.
+  const rotation = site.rotaryEmbedding === 'operation' ? matchRotaryEmbedding(node) : undefined;
+  if (rotation !== undefined) rotate(site, node, rotation);
+  else if (movedInputs(node) !== undefined) move(site, node);
   else if (node.domain === '' && Object.hasOwn(LOWER, node.opType)) LOWER[node.opType]?.(site, node);
   else throw unsupported(node, 'no law is known for it');
   return true;
@@ -72,6 +78,13 @@ function matmul(site: HtpSite, node: Node): void {
   const coded = lowerCodeProduct(site, node, nameOf(site, target), { target, factor: scaled?.factor ?? 1 });
   if (coded === undefined) throw unsupported(node, 'it is no product of codes of 16 bits with a quantized weight (lpbq or per_channel) or with a cache');
   site.setCodes(target, coded);
+}
+
+function rotate(site: HtpSite, node: Node, { x, cos, sin }: RotaryEmbedding): void {
+  const [source, cosines, sines] = [x, cos, sin].map((value) => codedOperand(site, node, value)) as [Coded, Coded, Coded];
+  const y = gridOf(site, node, node.output());
+  const attributes = { ...grid('x', source.encoding), ...grid('cos', cosines.encoding), ...grid('sin', sines.encoding), ...grid('y', y) };
+  emit(site, node, { opType: 'HtpRotary', inputs: [source.codes, cosines.codes, sines.codes], attributes }, y);
 }
 
 function rmsNorm(site: HtpSite, node: Node): void {
@@ -136,8 +149,11 @@ function nameOf(site: HtpSite, value: Value): string {
   return site.isOutput(value) ? value.name : `${value.name}_codes`;
 }
 
-function operand(site: HtpSite, node: Node, index: number, types: readonly PerTensorEncoding['dtype'][] = ['uint16']): Coded {
-  const value = node.input(index);
+function operand(site: HtpSite, node: Node, index: number, types?: readonly PerTensorEncoding['dtype'][]): Coded {
+  return codedOperand(site, node, node.input(index), types);
+}
+
+function codedOperand(site: HtpSite, node: Node, value: Value, types: readonly PerTensorEncoding['dtype'][] = ['uint16']): Coded {
   const coded = site.codesOf(value);
   if (coded === undefined) throw unsupported(node, `its operand ${printable(value.name)} has no codes: it is a constant in floating point`);
   if (!types.includes(coded.encoding.dtype) || coded.encoding.headScales !== undefined) throw unsupported(node, `its operand ${printable(value.name)} has codes of ${coded.encoding.dtype}${coded.encoding.headScales === undefined ? '' : ' with scales of heads'}`);

@@ -4,7 +4,8 @@ import { DataType, type PerTensorEncoding, type Value, dataTypeName } from '@tun
 import { type CellId, type GraphIo, type IoTensor, type IoType, graphName } from '@tundish/toolchain';
 import { hostError } from '../errors.js';
 import { sameGrid } from './grid-constants.js';
-import type { Lowered, Numerics } from './lower-graph.js';
+import type { Numerics } from './arithmetic.js';
+import type { Lowered } from './lower-graph.js';
 
 const IO_TYPES = new Map<DataType, IoType>([
   [DataType.FLOAT, 'float32'],

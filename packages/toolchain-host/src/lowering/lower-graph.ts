@@ -7,6 +7,7 @@ import { printable } from '@tundish/diagnostics';
 import { DataType, type Encodings, Graph, type Model, type Node, type PerTensorEncoding, type Value, constantValues, movedInputs } from '@tundish/graph';
 import { hostError } from '../errors.js';
 import { OPERATOR_DOMAIN } from '../operator-domain.js';
+import { type Arithmetic, EXACT, type Numerics, type RotaryForm } from './arithmetic.js';
 import { cutCache, headsAsCut, joinCache } from './cache-heads.js';
 import { inheritedEncoding } from './carried-encoding.js';
 import { isCodeLinear, lowerCodeProduct } from './code-product.js';
@@ -30,9 +31,6 @@ export interface Lowered {
 
 const NO_ENCODINGS: Encodings = { activations: new Map(), parameters: new Map() };
 
-/** `htp` computes as a Hexagon processor does, and needs operators of our own. */
-export type Numerics = 'exact' | 'htp';
-
 /**
  * Lowers `model`, which is not changed. Without encodings of activations the result computes the same in floating point.
  *
@@ -41,9 +39,9 @@ export type Numerics = 'exact' | 'htp';
  * @throws HOST_ENCODING_MISSING listing every float value that would be left in floating point
  * @throws HOST_WEIGHT_FORM, HOST_GRAPH_TYPE, HOST_NUMERICS
  */
-export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean, numerics: Numerics = 'exact'): Lowered {
+export function lowerModel(model: Model, encodings: Encodings | undefined, name: string, products: boolean, arithmetic: Arithmetic = EXACT): Lowered {
   const source = expandRotations(model);
-  const lowering = new Lowering(source.graph, encodings, { name, products, numerics });
+  const lowering = new Lowering(source.graph, encodings, { name, products, ...arithmetic });
   lowering.run();
   const graph = lowering.graph;
   const opsets = new Map(source.opsetImports);
@@ -67,11 +65,13 @@ class Lowering {
   readonly #carried = new Map<Value, PerTensorEncoding>();
   readonly #missing: string[] = [];
 
+  readonly rotaryEmbedding: RotaryForm;
   readonly #products: boolean;
   readonly #numerics: Numerics;
 
-  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products, numerics }: { readonly name: string; readonly products: boolean; readonly numerics: Numerics }) {
+  constructor(readonly source: Graph, encodings: Encodings | undefined, { name, products, numerics, rotaryEmbedding }: Arithmetic & { readonly name: string; readonly products: boolean }) {
     this.graph = new Graph(name);
+    this.rotaryEmbedding = rotaryEmbedding;
     this.#products = products;
     this.#numerics = numerics;
     this.grids = new GridConstants(this.graph);

@@ -1,5 +1,5 @@
 /** Lowers rotary embedding over codes: its four products become one operation, and so do their four grids. */
-import { type Attribute, type Graph, type Node, type PerTensorEncoding, type Value, floatTensor, int64Tensor } from '@tundish/graph';
+import { type Attribute, type Graph, type Node, type PerTensorEncoding, type RotaryEmbedding, type Value, floatTensor, int64Tensor, matchRotaryEmbedding } from '@tundish/graph';
 import type { Coded } from './coded.js';
 import { type GridConstants, codeType, sameGrid } from './grid-constants.js';
 
@@ -13,16 +13,6 @@ export interface RotarySite {
   resolve(value: Value): Value;
 }
 
-/** x = (x1, x2) -> (x1·cos - x2·sin, x1·sin + x2·cos), as the adapted graph writes it. */
-interface Rotation {
-  readonly x: Value;
-  readonly cos: Value;
-  readonly sin: Value;
-  /** x1·cos, x2·cos, x2·sin, x1·sin. */
-  readonly products: readonly [Value, Value, Value, Value];
-  readonly halves: readonly [Value, Value];
-}
-
 const LARGEST_CODE = 65_535;
 const int = (value: number): Attribute => ({ type: 'int', value });
 const ints = (value: number[]): Attribute => ({ type: 'ints', value });
@@ -32,7 +22,7 @@ const ints = (value: number[]): Attribute => ({ type: 'ints', value });
  * otherwise. Every code is that of the separate operations: x2·(-sin) on the mirrored grid is the mirror image of x2·sin.
  */
 export function lowerRotary(site: RotarySite, node: Node): Coded | undefined {
-  const rotation = rotationOf(node);
+  const rotation = matchRotaryEmbedding(node);
   const source = rotation === undefined ? undefined : site.codedOf(rotation.x);
   if (rotation === undefined || source === undefined) return undefined;
   const grids = rotation.products.map((product) => site.encodingOf(product));
@@ -52,7 +42,7 @@ interface Plan {
   readonly name: string;
 }
 
-function rotated(site: RotarySite, rotation: Rotation, { source, grids, output, dims, name }: Plan): Coded {
+function rotated(site: RotarySite, rotation: RotaryEmbedding, { source, grids, output, dims, name }: Plan): Coded {
   const { graph } = site;
   const [ar, width] = dims.slice(-2) as [number, number];
   const heads = dims.slice(0, -2).reduce((product, dim) => product * dim, 1);
@@ -82,7 +72,7 @@ function rotated(site: RotarySite, rotation: Rotation, { source, grids, output, 
 }
 
 /** [cos, cos, -sin, sin] along a new first axis, once for all rotations by the same tables. */
-function tables(site: RotarySite, { cos, sin }: Rotation): Value {
+function tables(site: RotarySite, { cos, sin }: RotaryEmbedding): Value {
   const { graph } = site;
   const name = `${cos.name}_${sin.name}_rows`;
   const known = graph.find(name);
@@ -102,31 +92,4 @@ function tables(site: RotarySite, { cos, sin }: Rotation): Value {
  */
 function integers(graph: Graph, name: string, values: readonly number[]): Value {
   return graph.find(name) ?? graph.addInitializer(name, int64Tensor(values));
-}
-
-/** Recognises what architectures/decoder/rotary-embedding.ts writes. */
-function rotationOf(concat: Node): Rotation | undefined {
-  if (concat.opType !== 'Concat' || concat.inputs.length !== 2) return undefined;
-  const halves = [concat.input(0), concat.input(1)] as const;
-  const [difference, sum] = halves.map(({ producer }) => producer);
-  if (difference?.opType !== 'Sub' || sum?.opType !== 'Add') return undefined;
-  const products = [difference.input(0), sum.input(1), difference.input(1), sum.input(0)] as const;
-  const factors = products.map(({ producer }) => (producer?.opType === 'Mul' ? [producer.input(0), producer.input(1)] as const : undefined));
-  const [[x1, cos] = [], [x2, cos2] = [], [x2b, sin] = [], [x1b, sin2] = []] = factors;
-  const split = x1?.producer;
-  const isRotation = split?.opType === 'Split' && split.outputs.length === 2 && split.outputs[0] === x1 && split.outputs[1] === x2 && x1 === x1b && x2 === x2b && cos === cos2 && sin === sin2;
-  if (!isRotation || cos === undefined || sin === undefined || !alongLast(split, concat) || !isTable(cos) || !isTable(sin)) return undefined;
-  return { x: split.input(0), cos, sin, products, halves };
-}
-
-/** Both cut and join the last axis, in equal halves. */
-function alongLast(split: Node, concat: Node): boolean {
-  const rank = split.input(0).shape?.length ?? 0;
-  const [first, second] = split.outputs.map(({ shape }) => shape?.at(-1));
-  return rank >= 2 && first === second && [split, concat].every((node) => ((node.int('axis') ?? 0) + rank) % rank === rank - 1);
-}
-
-/** [1, 1, AR, D/2]: one table for all heads. */
-function isTable({ shape }: Value): boolean {
-  return shape?.length === 4 && shape[0] === 1 && shape[1] === 1;
 }

@@ -1,12 +1,18 @@
 /** Composes an adapted graph with its encodings into a graph of the vendor's compiler. No library is needed for it. */
 import { printable } from '@tundish/diagnostics';
-import { type Encodings, type Graph, type Model, type Node, checkSanitisedNames, constantValues } from '@tundish/graph';
+import { type Encodings, type Graph, type Model, type Node, type RotaryEmbedding, checkSanitisedNames, constantValues, matchRotaryEmbedding } from '@tundish/graph';
 import { activationEncodings } from './activation-encodings.js';
 import { Composition } from './composition.js';
 import { composeError } from './errors.js';
 import { foldScales } from './fold-scales.js';
+import { composeRotaryEmbedding } from './ops/rotary-embedding.js';
 import { COMPOSED_OPS } from './ops/table.js';
 import type { QnnGraphPlan } from './plan.js';
+
+export interface ComposeOptions {
+  /** Whether a rotary embedding becomes one operation in place of products, a difference and a sum; absent: `composed`. */
+  readonly rotaryEmbedding?: 'composed' | 'operation';
+}
 
 /**
  * Inputs and outputs keep their order, shapes, and names up to characters that are no letter, digit or underscore. Inside,
@@ -17,7 +23,7 @@ import type { QnnGraphPlan } from './plan.js';
  * @throws QAIRT_OP_UNSUPPORTED, QAIRT_WEIGHT_UNSUPPORTED, QAIRT_ENCODING_MISSING, QAIRT_ENCODING_UNSUPPORTED,
  *   QAIRT_CONCAT_ENCODING, QAIRT_GRAPH_SHAPE, GRAPH_DEVICE_NAMES
  */
-export function composeGraph({ graph }: Model, encodings: Encodings, name: string): QnnGraphPlan {
+export function composeGraph({ graph }: Model, encodings: Encodings, name: string, { rotaryEmbedding = 'composed' }: ComposeOptions = {}): QnnGraphPlan {
   checkSanitisedNames(graph);
   const computing = computingNodes(graph);
   assertSupported(computing);
@@ -28,7 +34,13 @@ export function composeGraph({ graph }: Model, encodings: Encodings, name: strin
   });
   const inputs = graph.inputs.map((input) => composition.input(input));
   const outputs = graph.outputs.map((output) => composition.output(output));
-  for (const node of computing.filter((each) => !folded.scalings.has(each))) COMPOSED_OPS[node.opType]?.(composition, node);
+  const rotations = rotaryEmbedding === 'operation' ? rotationsIn(computing) : new Map<Node, RotaryEmbedding>();
+  const left = new Set([...folded.scalings, ...[...rotations.values()].flatMap(({ nodes }) => nodes)]);
+  for (const node of computing.filter((each) => !left.has(each))) {
+    const rotation = rotations.get(node);
+    if (rotation === undefined) COMPOSED_OPS[node.opType]?.(composition, node);
+    else composeRotaryEmbedding(composition, rotation);
+  }
   return { name, inputs, outputs, tensors: composition.tensors, operations: composition.operations };
 }
 
@@ -36,6 +48,14 @@ export function composeGraph({ graph }: Model, encodings: Encodings, name: strin
 function computingNodes(graph: Graph): Node[] {
   const constant = constantValues(graph);
   return graph.sortedNodes().filter((node) => !node.outputs.every((output) => constant.has(output)));
+}
+
+/** By the node that ends them. */
+function rotationsIn(nodes: readonly Node[]): ReadonlyMap<Node, RotaryEmbedding> {
+  return new Map(nodes.flatMap((node) => {
+    const rotation = matchRotaryEmbedding(node);
+    return rotation === undefined ? [] : [[node, rotation] as const];
+  }));
 }
 
 /** All at once: a graph with one strange operator mostly has more of them. */

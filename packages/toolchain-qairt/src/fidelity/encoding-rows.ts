@@ -1,5 +1,5 @@
 /** Holds the grid of every activation in the simulation against the one that the compiled binary states. */
-import { type Encodings, type Graph, type PerTensorEncoding, type Value, activationValues, movedInputs, sanitiseName } from '@tundish/graph';
+import { type Encodings, type Graph, type PerTensorEncoding, type Value, activationValues, matchRotaryEmbedding, movedInputs, sanitiseName } from '@tundish/graph';
 import { foldScales } from '../compose/fold-scales.js';
 import type { PlannedQuantization, PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import type { BinaryGraph, BinaryTensor } from '../inspection/context-binary.js';
@@ -45,14 +45,18 @@ export interface EncodingComparison {
   readonly binary: BinaryGraph;
 }
 
-/** A row for each activation of the graph, in the order in which they are made, then for each tensor that only the plan has. */
+/**
+ * A row for each activation of the graph, in the order in which they are made, then for each tensor that only the plan has.
+ * What lies inside a rotary embedding that is one operation has no grid on either side, and no row.
+ */
 export function encodingRows({ graph, simulated, plan, binary }: EncodingComparison): EncodingRow[] {
   const device = new Map([...binary.inputs, ...binary.outputs].map((tensor) => [tensor.name, binaryGrid(tensor)]));
   const { factors, products } = foldScales(graph);
   const folded = new Set([...products.keys()].map((node) => node.output()));
   const grids = simulatedGrids(graph, simulated);
   const seen = new Set<string>();
-  const rows = activationValues(graph).map((value) => {
+  const inside = insideRotations(graph, plan);
+  const rows = activationValues(graph).filter((value) => !inside.has(value)).map((value) => {
     const tensor = sanitiseName(value.name);
     seen.add(tensor);
     const simulation = grids.get(value) ?? null;
@@ -66,6 +70,12 @@ export function encodingRows({ graph, simulated, plan, binary }: EncodingCompari
     return { graph: binary.name, tensor: tensor.name, state: found !== null && sameGrid(told, found) ? 'step' : 'different', simulation: told, device: found, factor: 1 };
   });
   return [...rows, ...steps];
+}
+
+function insideRotations(graph: Graph, { operations }: QnnGraphPlan): ReadonlySet<Value> {
+  const made = new Set(operations.filter(({ type }) => type === 'RotaryEmbedding').flatMap(({ outputs }) => outputs));
+  const rotations = graph.nodes.filter((node) => made.has(sanitiseName(node.output().name))).map((node) => matchRotaryEmbedding(node));
+  return new Set(rotations.flatMap((rotation) => rotation?.nodes ?? []).flatMap(({ outputs }) => outputs));
 }
 
 /** Own encodings, else those of the value whose elements they hold, as the lowering of the host hands them on. */

@@ -19,6 +19,7 @@ const GATES: Readonly<Record<string, Gate>> = {
   ElementWiseAdd: { max: 2, relative: 0, bias: 0.3 },
   ElementWiseSubtract: { max: 2, relative: 0, bias: 0.3 },
   ElementWiseMultiply: { max: 2, relative: 0, bias: 0.3 },
+  RotaryEmbedding: { max: 1, relative: 0, bias: 0.15 },
   Convert: { max: 1, relative: 0, bias: 0.1 },
   Concat: EXACT, Gather: EXACT, Reshape: EXACT, StridedSlice: EXACT, Transpose: EXACT,
 };

@@ -48,6 +48,32 @@ const CUMULATIVE_SUM: OneOp = {
   exact: (x) => [byRows(x as Float64Array, (row) => row.map((_, i) => sumOf(row.subarray(0, i + 1), (value) => value)))],
 };
 
+/** Cosines and sines as containers have them, around the code 32768; any factors do. */
+const TABLE = [-32_768 / 32_767, 1] as const;
+
+const ROTARY: OneOp = {
+  type: 'RotaryEmbedding', form: 'u16, halves', inputs: [spread('u16', DIMS, -3, 3.5), spread('u16', [1, 1, M, C / 2], ...TABLE, 5), spread('u16', [1, 1, M, C / 2], ...TABLE, 6)], outputs: [gridded('u16', DIMS, -4.5, 4)],
+  gate: { max: 1, bias: 0.15 }, parameters: [scalar('interleaved', 0, BOOL_8)],
+  exact: (x, cos, sin) => [(x as Float64Array).map((value, i) => {
+    const [row, column] = [Math.floor(i / C), i % C];
+    const [at, other] = [(row * C) / 2 + (column % (C / 2)), x?.[row * C + ((column + C / 2) % C)] as number];
+    return value * (cos?.[at] as number) + (column < C / 2 ? -other : other) * (sin?.[at] as number);
+  })],
+};
+
+/** Sylvester's order: minus where an odd number of bits is set in both. */
+function hadamardSign(i: number, j: number): number {
+  let sign = 1;
+  for (let both = i & j; both > 0; both &= both - 1) sign = -sign;
+  return sign;
+}
+
+/** The result is cut off at the range of the input, whatever its own is. */
+const HADAMARD: OneOp = {
+  type: 'HadamardTransform', form: 'u16, cut off at the range of the input', inputs: [spread('u16', DIMS, -3, 3)], outputs: [gridded('u16', DIMS, -8, 8)], gate: { max: 2, bias: 0.4 },
+  exact: (x) => [byRows(x as Float64Array, (row) => row.map((_, i) => Math.min(3, Math.max(-3, row.reduce((sum, value, j) => sum + hadamardSign(i, j) * value, 0) / Math.sqrt(C)))))],
+};
+
 function unary(type: string, [low, high, least = low]: readonly [low: number, high: number, least?: number], [first, last]: readonly [number, number], gate: OpGate, f: (x: number) => number): OneOp {
   return { type, form: 'u16', inputs: [spread('u16', DIMS, low, high, 1, least)], outputs: [gridded('u16', DIMS, first, last)], gate, exact: (x) => [(x as Float64Array).map(f)] };
 }
@@ -74,7 +100,7 @@ const erf = (x: number): number => Math.sign(x) * (1 - ((((1.061405429 * tail(Ma
 const gelu = (x: number): number => (x * (1 + erf(x / Math.SQRT2))) / 2;
 
 export const ELEMENTS: readonly OneOp[] = [
-  rmsNorm('u16'), rmsNorm('u8'), SOFTMAX, L2_NORM, CUMULATIVE_SUM,
+  rmsNorm('u16'), rmsNorm('u8'), SOFTMAX, L2_NORM, CUMULATIVE_SUM, ROTARY, HADAMARD,
   unary('Sigmoid', [-8, 8], [0, 1], { max: 8, bias: 1.5 }, sigmoid),
   unary('Tanh', [-4, 4], [-1, 1], { max: 8, bias: 1.5 }, Math.tanh),
   unary('Gelu', [-6, 6], [-0.25, 6], { max: 24, bias: 3 }, gelu),

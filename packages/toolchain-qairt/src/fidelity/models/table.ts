@@ -4,6 +4,7 @@ import { modelMatMul } from './matmul.js';
 import type { OperationModel } from './model.js';
 import { modelConcat, modelGather, modelReshape, modelSlice, modelTranspose } from './moves.js';
 import { modelProjection } from './projection.js';
+import { modelRotaryEmbedding } from './rotary-embedding.js';
 import { modelRmsNorm, modelSoftmax } from './rows.js';
 
 /** By the vendor's name of the operation. */
@@ -18,6 +19,7 @@ export const OPERATION_MODELS: Readonly<Record<string, OperationModel>> = {
   MatMul: modelMatMul,
   Reshape: modelReshape,
   RmsNorm: modelRmsNorm,
+  RotaryEmbedding: modelRotaryEmbedding,
   Sigmoid: modelSigmoid,
   Softmax: modelSoftmax,
   StridedSlice: modelSlice,
