@@ -6,6 +6,9 @@ export const TOOLCHAINS = ['host', 'qairt'] as const;
 /** How a host build computes: to the last bit, or as a Hexagon processor does. */
 export const NUMERICS = ['exact', 'htp'] as const;
 
+/** What activations are on a device: codes of their grids, or half floats. */
+export const PRECISIONS = ['codes', 'fp16'] as const;
+
 /** Types of imported weights, named as in `torch_dtype`. */
 export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 

@@ -96,8 +96,8 @@ export const lockSchema = z.strictObject({
     quantize: stage(z.union([z.literal('none'), sourceLock, weightsOnlyLock, quantizeLock])),
     arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
     transform: stage(z.strictObject({ mha2sha: z.boolean() })),
-    // Absent where sums are exact, so that such a lock is what it was before there was a choice.
-    convert: toolStage(z.strictObject({ numerics: z.literal('htp').optional() })),
+    // Absent where sums are exact and activations have codes, so that such a lock is what it was before there was a choice.
+    convert: toolStage(z.strictObject({ numerics: z.literal('htp').optional(), precision: z.literal('fp16').optional() })),
     compile: toolStage(z.union([hostCompileLock, deviceCompileLock])),
     package: stage(z.union([empty, devicePackageLock])),
   }),

@@ -60,7 +60,7 @@ export function resolveRecipe(request: ResolveRequest): Lock {
       quantize: { options: resolveQuantize(request) },
       arcl: { options: { ar: [...plan.ar], cl: [...plan.cl] } },
       transform: { options: { mha2sha: singleHeads(recipe) } },
-      convert: { options: recipe.convert.numerics === 'htp' ? { numerics: 'htp' } : {}, toolchain },
+      convert: { options: resolveConvert(recipe.convert), toolchain },
       compile: { options: resolveCompile(request.file), toolchain },
       package: { options: resolvePackage(request.file.recipe) },
     },
@@ -87,6 +87,11 @@ function formatOf(path: string | null, given: TextFormat | undefined): { format?
 function resolveOptimize({ foldNormGains, rotate }: Recipe['optimize']): LockStages['optimize']['options'] {
   const rotates = rotate.r1 || rotate.r2 || rotate.r3;
   return { foldNormGains: foldNormGains || rotate.r1, ...(rotates ? { rotate } : {}) };
+}
+
+/** The lock names a choice only where it is not the default. */
+function resolveConvert({ numerics, precision }: Recipe['convert']): LockStages['convert']['options'] {
+  return { ...(numerics === 'htp' ? { numerics } : {}), ...(precision === 'fp16' ? { precision } : {}) };
 }
 
 function customOf(pins: readonly CustomStagePin[]): Pick<Lock, 'custom'> {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { observer } from './calibration-schema.js';
 import { chipset, compileOptions, packageOptions } from './device-schema.js';
-import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, NUMERICS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, NUMERICS, PRECISIONS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
 import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
 import { layerOptions, weightsOption } from './weight-schema.js';
@@ -79,7 +79,7 @@ export const recipeSchema = z.strictObject({
   optimize: optimize.prefault({}),
   quantize: z.union([z.literal('none'), quantizeOptions]).prefault({}),
   transform: z.strictObject({ mha2sha: flag('Give each attention head operations of its own, as accelerators want them. Default: what the toolchain runs best; `host` runs whole layers faster, so false; `qairt` runs nothing else, so true.').optional() }).prefault({}).describe('Rewrites of the graphs for the target.'),
-  convert: z.strictObject({ numerics: z.enum(NUMERICS).default('exact').describe('`host`: how it computes on codes: `exact` sums, rounded once, or `htp`, as a Hexagon processor does, which predicts a device: see [numerics of a device](numerics-htp.md). `htp` needs quantized activations and heads with operations of their own (`transform.mha2sha`, then true by default).') }).prefault({}).describe('Lowering to the form of the toolchain.'),
+  convert: z.strictObject({ numerics: z.enum(NUMERICS).default('exact').describe('`host`: how it computes on codes: `exact` sums, rounded once, or `htp`, as a Hexagon processor does, which predicts a device: see [numerics of a device](numerics-htp.md). `htp` needs quantized activations and heads with operations of their own (`transform.mha2sha`, then true by default).'), precision: z.enum(PRECISIONS).optional().describe('`qairt`: what activations and the cache are: `codes` on grids that calibration measures, or `fp16`, half floats, which need `quantize: { activations: none }` and weights of scheme `per_channel`: see [half precision](device.md#half-precision). Default: `codes`.') }).prefault({}).describe('Lowering to the form of the toolchain.'),
   compile: compileOptions.prefault({}),
   package: packageOptions.prefault({}),
   stages: z.array(customStage).max(32).default([]).describe('Stages of your own, from a file or a package: see [writing a stage](writing-a-stage.md#a-stage-of-your-own-in-a-recipe).'),

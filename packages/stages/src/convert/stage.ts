@@ -13,6 +13,8 @@ export interface ConvertOptions extends CellOptions {
   readonly toolchainName: string;
   /** Of the host; absent: `exact`. */
   readonly numerics?: 'htp';
+  /** Of a device; absent: `codes`. */
+  readonly precision?: 'fp16';
 }
 
 export const convert: Stage<ConvertOptions> = {
@@ -20,14 +22,14 @@ export const convert: Stage<ConvertOptions> = {
   requires: (request) => void inputOf(request),
   run: async (context, request) => {
     const input = inputOf(request);
-    const { cell, toolchainName, numerics } = request.options;
+    const { cell, toolchainName, ...options } = request.options;
     const model = await readGraph(input);
     const encodings = await readEncodings(model, input);
     const result = await context.adapters.toolchain(toolchainName).convert(context, {
       cell,
       model,
       ...(encodings === undefined ? {} : { encodings }),
-      options: numerics === undefined ? {} : { numerics },
+      options,
     });
     return { files: [...producedFiles(result.files, input.manifest.externals), jsonFile(IO_FILE, result.io)], externals: input.manifest.externals };
   },

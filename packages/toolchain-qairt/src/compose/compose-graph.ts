@@ -1,12 +1,20 @@
 /** Composes an adapted graph with its encodings into a graph of the vendor's compiler. No library is needed for it. */
 import { printable } from '@tundish/diagnostics';
-import { type Encodings, type Graph, type Model, type Node, checkSanitisedNames, constantValues } from '@tundish/graph';
+import { type Encodings, type Graph, type Model, type Node, activationValues, checkSanitisedNames, constantValues } from '@tundish/graph';
 import { activationEncodings } from './activation-encodings.js';
 import { Composition } from './composition.js';
 import { composeError } from './errors.js';
 import { foldScales } from './fold-scales.js';
 import { COMPOSED_OPS } from './ops/table.js';
 import type { QnnGraphPlan } from './plan.js';
+
+/** What activations are on the processor: codes on grids, or half floats. */
+export type Precision = 'codes' | 'fp16';
+
+export interface ComposeOptions {
+  /** `fp16` needs encodings of weights alone; absent: `codes`. */
+  readonly precision?: Precision;
+}
 
 /**
  * Inputs and outputs keep their order, shapes, and names up to characters that are no letter, digit or underscore. Inside,
@@ -17,13 +25,13 @@ import type { QnnGraphPlan } from './plan.js';
  * @throws QAIRT_OP_UNSUPPORTED, QAIRT_WEIGHT_UNSUPPORTED, QAIRT_ENCODING_MISSING, QAIRT_ENCODING_UNSUPPORTED,
  *   QAIRT_CONCAT_ENCODING, QAIRT_GRAPH_SHAPE, GRAPH_DEVICE_NAMES
  */
-export function composeGraph({ graph }: Model, encodings: Encodings, name: string): QnnGraphPlan {
+export function composeGraph({ graph }: Model, encodings: Encodings, name: string, { precision = 'codes' }: ComposeOptions = {}): QnnGraphPlan {
   checkSanitisedNames(graph);
   const computing = computingNodes(graph);
   assertSupported(computing);
   const folded = foldScales(graph);
   const composition = new Composition({
-    encodings: activationEncodings(graph, encodings.activations, folded),
+    encodings: precision === 'fp16' ? new Map(activationValues(graph).map((value) => [value, 'float16'])) : activationEncodings(graph, encodings.activations, folded),
     parameters: encodings.parameters, folded,
   });
   const inputs = graph.inputs.map((input) => composition.input(input));
