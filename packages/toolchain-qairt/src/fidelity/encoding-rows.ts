@@ -4,7 +4,7 @@ import { foldScales } from '../compose/fold-scales.js';
 import type { PlannedQuantization, PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import type { BinaryGraph, BinaryTensor } from '../inspection/context-binary.js';
 import { elementName } from '../inspection/element-types.js';
-import { gridOf } from './operand.js';
+import { gridOf, isHalf } from './operand.js';
 
 /** real = (code - zeroPoint) * scale, codes of so many unsigned or signed bits. */
 export interface EncodingGrid {
@@ -45,21 +45,23 @@ export interface EncodingComparison {
   readonly binary: BinaryGraph;
 }
 
-/** A row for each activation of the graph, in the order in which they are made, then for each tensor that only the plan has. */
+/** A row for each activation of the graph that has codes, in the order in which they are made, then for each tensor that only the plan has. */
 export function encodingRows({ graph, simulated, plan, binary }: EncodingComparison): EncodingRow[] {
   const device = new Map([...binary.inputs, ...binary.outputs].map((tensor) => [tensor.name, binaryGrid(tensor)]));
   const { factors, products } = foldScales(graph);
   const folded = new Set([...products.keys()].map((node) => node.output()));
   const grids = simulatedGrids(graph, simulated);
   const seen = new Set<string>();
-  const rows = activationValues(graph).map((value) => {
+  const hasHalves = plan.outputs.some(isHalf);
+  const rows = activationValues(graph).flatMap((value) => {
     const tensor = sanitiseName(value.name);
     seen.add(tensor);
     const simulation = grids.get(value) ?? null;
     const found = device.get(tensor) ?? null;
+    if (hasHalves && simulation === null && found === null) return [];
     const factor = factors.get(value) ?? 1;
     const state = found === null ? absence(value, grids, folded) : stateOf(simulation, found, factor);
-    return { graph: binary.name, tensor, state, simulation, device: found, factor };
+    return [{ graph: binary.name, tensor, state, simulation, device: found, factor }];
   });
   const steps = plan.tensors.filter((tensor) => tensor.data === undefined && !seen.has(tensor.name) && gridOf(tensor) !== undefined).map((tensor): EncodingRow => {
     const [told, found] = [plannedGrid(tensor), device.get(tensor.name) ?? null];
