@@ -13,6 +13,9 @@ const real = realLibraries();
 const CONTAINER = 'models/phone/artifacts/container';
 const RECIPE = readFileSync(join(REPOSITORY, 'models/llama32-htp/recipe.yaml'), 'utf8').replace('../llama32/checkpoint', './checkpoint');
 
+/** More tokens than the largest pass takes. */
+const TWO_PASSES = 'In the beginning God created the heaven and the earth. And the earth was without form, and void; and darkness was upon the face of the deep. And the Spirit of God moved upon the face of the waters. And';
+
 interface Generated {
   readonly ids: readonly number[];
   readonly text: string;
@@ -82,6 +85,32 @@ describe.skipIf(real.length === 0)('a model for a device', () => {
     const genie = generated(await workspace.tundish(['generate', '--model', 'models/phone', '--on', 'genie', '--prompt', 'And God said', '--max-tokens', '12', '--json']));
     const ours = generated(await workspace.tundish(['generate', '--model', 'models/phone', '--prompt', 'And God said', '--max-tokens', '12', '--json']));
     expect(genie).toMatchObject({ ids: ours.ids, text: ours.text });
+  });
+
+  it('in half precision gives the tokens of the vendor\'s runtime, and those of the simulation', async () => {
+    workspace.write({
+      'models/half/recipe.yaml': `checkpoint: ../phone/checkpoint
+toolchain: qairt
+chipset: sm8750
+graphs: { ar: [1, 32], cl: [256], parts: 2 }
+quantize: { recipe: minmax, activations: none, weights: { scheme: per_channel, bits: 4 } }
+convert: { precision: fp16 }
+`,
+      'models/half/project.json': '{ "name": "half" }\n',
+    });
+    expect((await workspace.tundish(['build', 'models/half'])).output).toMatch(/container: models\/half\/artifacts\/container/);
+    const { code, output } = await workspace.tundish(['accept', 'models/half', '--prompt', 'And God said', '--prompt', TWO_PASSES, '--max-tokens', '12']);
+    expect(output).toMatch(/rules, no finding/);
+    expect(output.match(/tokens {3}12 of 12 equal/g)).toHaveLength(2);
+    expect(code).toBe(0);
+    const { manifest } = await readContainer(path('models/half/artifacts/emulator'));
+    const tensors = manifest.parts.flatMap(({ graphs }) => graphs.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]));
+    expect(new Set(tensors.map(({ name, dtype }) => `${dtype} ${name === 'input_ids' ? 'ids' : 'others'}`))).toEqual(new Set(['int32 ids', 'float16 others']));
+    expect(manifest.maskValue).toBe(-10_000);
+    const [emulator, host] = await Promise.all(['emulator', 'host'].map(async (place) => generated(await workspace.tundish(['generate', '--model', 'models/half', '--prompt', 'And God said', '--max-tokens', '12', '--json', '--on', place]))));
+    expect(emulator?.ids).toHaveLength(12);
+    expect(host?.ids).toEqual(emulator?.ids);
+    rmSync(path('models/half'), { recursive: true });
   });
 
   it('is measured where it is said to be', async () => {

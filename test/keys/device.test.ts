@@ -53,6 +53,8 @@ describe.skipIf(real.length === 0)('a build for a device', () => {
   rowOf('must miss', 'option compile.weightSharing', PART, compile('weightSharing: false'));
   for (const option of ['profile: balanced', 'domain: signed', 'system: linux', 'folder: /opt/other', 'spillFillMb: 16', 'stopSequences: [Amen]']) rowOf('must miss', `option package.${option.split(':')[0] ?? ''}`, ['package'], pack(option));
   rowOf('must miss', 'option convert.rotaryEmbedding', ['convert', ...PART], (text) => `${text}convert: { rotaryEmbedding: operation }\n`);
+  const WEIGHTS_ONLY = 'quantize: { recipe: minmax, activations: none, weights: { scheme: per_channel } }\nconvert: { precision: fp16 }';
+  rowOf('must miss', 'option convert.precision, and the weights that it needs', EVERYTHING.slice(2), (text) => text.replace(/quantize: .*/, WEIGHTS_ONLY));
   rowOf('must miss', 'toolchain', ['transform', 'convert', 'compile', 'package'], (text) => text.replace('toolchain: qairt\nchipset: sm8750\n', '').replace(/compile:.*\npackage:.*\n/, ''));
   row('must miss', 'a second chip, and of its parts alone', async () => {
     const model = base.copy();
@@ -64,7 +66,7 @@ describe.skipIf(real.length === 0)('a build for a device', () => {
   });
 
   rowOf('must hit', 'another name of the chip', [], (text) => text.replace('sm8750', 'Snapdragon 8 Elite'));
-  rowOf('must hit', 'defaults of the device', [], (text) => text.replace('compile: { vtcmMb: 8 }', 'convert: { rotaryEmbedding: composed }\ncompile: { optimizationLevel: 3, weightSharing: true, dlbc: false }').replace('package: { profile: burst }', ''));
+  rowOf('must hit', 'defaults of the device', [], (text) => text.replace('compile: { vtcmMb: 8 }', 'convert: { rotaryEmbedding: composed, precision: codes }\ncompile: { optimizationLevel: 3, weightSharing: true, dlbc: false }').replace('package: { profile: burst }', ''));
 
   const other = real[1];
   if (other !== undefined) {

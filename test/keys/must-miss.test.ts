@@ -131,6 +131,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'package.stopSequences': 'has a row of its own: only a device reads it',
   'convert.numerics': [(text) => `${text}convert: { numerics: htp }\n`, ['transform', 'convert', 'compile', 'package']],
   'convert.rotaryEmbedding': 'has a row of its own: only a device and its simulation read it',
+  'convert.precision': 'has a row of its own: only a device reads it',
   'compile.prepack': [(text) => `${text}compile: { prepack: false }\n`, ['compile', ANYTHING_LATER]],
   'evaluate.text': 'no stage reads it: a row of what must hit',
   'evaluate.format': 'no stage reads it: a row of what must hit',

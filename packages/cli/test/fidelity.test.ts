@@ -18,11 +18,11 @@ beforeAll(ensureAddon);
 afterAll(() => process.chdir(start));
 
 /** Locked as the command does it, with the version of its toolchain. */
-async function locked(toolchain: string): Promise<Workspace> {
+async function locked(toolchain: string, quantize = 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }, calibration: { text: ./checkpoint/calibration.txt, windows: 8, windowLength: 128 }'): Promise<Workspace> {
   const workspace = Workspace.make(`checkpoint: ./checkpoint
 ${toolchain}
 graphs: { ar: [1, 32], cl: [256], parts: 2 }
-quantize: { recipe: minmax, weights: { scheme: lpbq, bits: 4, blockSize: 32 }, calibration: { text: ./checkpoint/calibration.txt, windows: 8, windowLength: 128 } }
+quantize: { recipe: minmax, ${quantize} }
 transform: { mha2sha: true }
 evaluate: { text: ./checkpoint/eval.txt, windowLength: 192 }
 `, CHECKPOINT);
@@ -54,6 +54,20 @@ describe.skipIf(real.length === 0)('of a model for a device', () => {
     expect(Math.max(...caches.flatMap(({ key, value }) => [key.mean, value.mean]))).toBeLessThan(0.2);
     const page = readFileSync(model.path('../../page.html'), 'utf8');
     expect(page.match(/<rect /g)?.length).toBe(report.layers.length);
+  });
+
+  it('in half precision', async () => {
+    const half = await locked('toolchain: qairt\nchipset: sm8750\nconvert: { precision: fp16 }', 'activations: none, weights: { scheme: per_channel, bits: 4 }');
+    const report = json<FidelityReport>(await main(half, 'fidelity', half.model, '--limit', '1', '--json'));
+    expect(report).toMatchObject({ findings: [], warnings: [], origin: { precision: 'fp16', simulation: expect.stringMatching(/float32$/) as string } });
+    expect(report.operations.length).toBeGreaterThan(600);
+    expect(new Set(report.encodings.map(({ state }) => state))).toEqual(new Set(['equal', 'folded', 'step']));
+    const { deviceToSimulation, checkpointToDevice, loss, caches } = report.agreement as NonNullable<FidelityReport['agreement']>;
+    // Measured: 0.000006 of 0.04.
+    expect(deviceToSimulation.mean).toBeLessThan(0.00003);
+    expect(checkpointToDevice.mean).toBeGreaterThan(0.01);
+    expect(loss).toEqual([]);
+    expect(Math.max(...caches.flatMap(({ key, value }) => [key.mean, value.mean]))).toBeLessThan(0.02);
   });
 
   it('graphs that the model does not have are refused', async () => {

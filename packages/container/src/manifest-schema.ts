@@ -13,7 +13,7 @@ const relativePath = z.string().refine((path) => isInside(path), 'must be a rela
 
 const tensor = z.strictObject({
   name: z.string().min(1),
-  dtype: z.enum(['float32', 'uint8', 'uint16', 'int32']),
+  dtype: z.enum(['float32', 'float16', 'uint8', 'uint16', 'int32']),
   shape: z.array(count),
   quantization: z.strictObject({ scale: z.number().positive(), zeroPoint: z.int().nonnegative(), headScales: z.array(z.number().positive()).min(2).exactOptional(), rounding: z.literal('down').exactOptional() }).exactOptional(),
 });

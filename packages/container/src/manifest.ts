@@ -3,7 +3,7 @@
 export const MANIFEST_SCHEMA = 1;
 export const MANIFEST_FILE = 'manifest.json';
 
-export type ContainerIoType = 'float32' | 'uint8' | 'uint16' | 'int32';
+export type ContainerIoType = 'float32' | 'float16' | 'uint8' | 'uint16' | 'int32';
 
 /** One input or output of a graph. Quantized tensors carry real = (code - zeroPoint) * scale, with headScales[i] in place of `scale` in slice i along axis 0; codes of an input are rounded half to even, or down. */
 export interface ContainerTensor {

@@ -86,6 +86,13 @@ describe('rules of the manifest', () => {
     await expect(writeContainerManifest(folder, rounded('up'))).rejects.toThrow(/quantization\.rounding/);
   });
 
+  it('a tensor may hold half floats, and no type that is not listed', async () => {
+    const typed = (dtype: string): ManifestFacts => JSON.parse(JSON.stringify(FACTS).replaceAll(/"dtype":"uint16","shape":(\[[^\]]*\]),"quantization":\{[^}]*\}/g, `"dtype":"${dtype}","shape":$1`)) as ManifestFacts;
+    expect(JSON.stringify(typed('float16'))).toContain('"dtype":"float16"');
+    expect(await writeContainerManifest(folder, typed('float16'))).toMatchObject(typed('float16'));
+    await expect(writeContainerManifest(folder, typed('bfloat16'))).rejects.toThrow(/dtype/);
+  });
+
   it('a graph is named by AR, CL and part', () => {
     expect(containerGraphName({ ar: 128, cl: 4096, part: 1, parts: 3 })).toBe('ar128_cl4096_1_of_3');
   });

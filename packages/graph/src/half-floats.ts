@@ -1,4 +1,4 @@
-/** Widening of 16-bit floats, which is exact: every value of both formats is a float32. */
+/** 16-bit floats: widening, which is exact, since every value of both formats is a float32; and rounding to binary16. */
 
 /** bfloat16 is the upper half of a float32. */
 export function decodeBfloat16(bytes: Uint8Array, count: number): Float32Array {
@@ -10,10 +10,14 @@ export function decodeBfloat16(bytes: Uint8Array, count: number): Float32Array {
 
 /** IEEE 754 binary16; NaN payloads are kept. */
 export function decodeFloat16(bytes: Uint8Array, count: number): Float32Array {
+  return widenFloat16(halvesOf(bytes, count));
+}
+
+/** The same, of an array of their bits. */
+export function widenFloat16(halves: Uint16Array): Float32Array {
   const table = float16Table();
-  const halves = halvesOf(bytes, count);
-  const bits = new Uint32Array(count);
-  for (let i = 0; i < count; i++) bits[i] = table[halves[i] as number] as number;
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] as number] as number;
   return new Float32Array(bits.buffer);
 }
 
@@ -41,4 +45,24 @@ function widen(half: number): number {
   // Subnormal: shift the leading one into place; 2^-24 is the unit.
   const shift = Math.clz32(fraction) - 21;
   return (sign | ((113 - shift) << 23) | ((fraction << (13 + shift)) & 0x7fffff)) >>> 0;
+}
+
+/** Of binary16: 65504. */
+const LARGEST_FLOAT16 = 0x7bff;
+/** 1.5 * 2^52: adding and subtracting it rounds a float64 below 2^51 to an integer, ties to even. */
+const ROUNDER = 6755399441055744;
+const wide = new Float64Array(1);
+const wideWords = new Uint32Array(wide.buffer);
+
+/** Bits of the IEEE 754 binary16 nearest to `value`, ties to even; what is larger than 65504 saturates, and NaN stays NaN. */
+export function encodeFloat16(value: number): number {
+  wide[0] = value;
+  const high = wideWords[1] as number;
+  const sign = (high >>> 16) & 0x8000;
+  if (Number.isNaN(value)) return sign | 0x7e00;
+  // Below 2^-14 steps no longer shrink.
+  const exponent = Math.max(-14, ((high >>> 20) & 0x7ff) - 1023);
+  if (exponent > 15) return sign | LARGEST_FLOAT16;
+  const steps = Math.abs(value) * 2 ** (10 - exponent) + ROUNDER - ROUNDER;
+  return sign | Math.min(LARGEST_FLOAT16, ((exponent + 14) << 10) + steps);
 }

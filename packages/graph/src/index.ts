@@ -17,7 +17,7 @@ export type { Hadamard } from './hadamard/hadamard.js';
 export { TUNDISH_DOMAIN, addRotation, rotationOf } from './hadamard/hadamard-node.js';
 export type { Rotation } from './hadamard/hadamard-node.js';
 export { hadamardMatrix, hadamardTensor, isHadamardTensor } from './hadamard/hadamard-tensor.js';
-export { decodeBfloat16, decodeFloat16 } from './half-floats.js';
+export { decodeBfloat16, decodeFloat16, encodeFloat16, widenFloat16 } from './half-floats.js';
 export { evaluateParameter, rowsTogether } from './parameter.js';
 export type { RowRange } from './parameter.js';
 export { inferShapes } from './shape-inference/infer-shapes.js';

@@ -2,7 +2,7 @@
 export { assignEncodings } from './calibration/assign.js';
 export type { Assignment, AssignRequest } from './calibration/assign.js';
 export type { Range } from './calibration/encoding-rules.js';
-export { FLOAT_MASK, causalMask } from './calibration/windows.js';
+export { FLOAT16_MASK, FLOAT_MASK, causalMask } from './calibration/windows.js';
 export type { CalibrationInputs } from './calibration/windows.js';
 export type { BlockCache, BlockFiles, BlockInputs } from './block-cache.js';
 export * from './encodings.js';

@@ -10,7 +10,7 @@ import type { YamlDocument } from './yaml-document.js';
 
 const HOST_ONLY: readonly KeyPath[] = [['compile', 'prepack'], ['convert', 'numerics']];
 const DEVICE_ONLY: readonly KeyPath[] = [
-  ['chipset'], ...['optimizationLevel', 'vtcmMb', 'hvxThreads', 'dlbc', 'weightSharing'].map((key) => ['compile', key]),
+  ['chipset'], ['convert', 'precision'], ...['optimizationLevel', 'vtcmMb', 'hvxThreads', 'dlbc', 'weightSharing'].map((key) => ['compile', key]),
   ...['profile', 'domain', 'system', 'folder', 'spillFillMb', 'stopSequences'].map((key) => ['package', key]),
 ];
 
@@ -38,12 +38,26 @@ export function chipsOf({ chipset }: Recipe, document: Pick<YamlDocument, 'locat
 }
 
 /** What the composer cannot make for any chip. */
-function checkValues({ quantize, transform }: Recipe, document: YamlDocument, path: string): void {
+function checkValues({ quantize, transform, convert }: Recipe, document: YamlDocument, path: string): void {
   const refuse = (key: KeyPath, what: string, why: string, fix: string): TundishError => refusal(document, path, key, what, why, fix);
   if (transform.mha2sha === false) throw refuse(['transform', 'mha2sha'], 'transform.mha2sha: false cannot be compiled by qairt', 'its products do not broadcast over heads', 'remove mha2sha');
-  if (quantize === 'none') throw refuse(['quantize'], 'quantize: none cannot be compiled by qairt', 'the processor computes on codes', 'remove it, or build with toolchain: host');
-  if (quantize.activations === 'none') throw refuse(['quantize', 'activations'], 'activations: none cannot be compiled by qairt', 'the processor computes on codes of activations too', 'remove it, or build with toolchain: host');
+  if (quantize === 'none') throw refuse(['quantize'], 'quantize: none cannot be compiled by qairt', 'the processor multiplies with codes of weights', 'remove it, or build with toolchain: host');
+  if (convert.precision === 'fp16' && convert.rotaryEmbedding === 'operation') throw refuse(['convert', 'rotaryEmbedding'], 'convert.rotaryEmbedding: operation cannot be compiled with precision: fp16', 'that operation is proven on codes alone', 'remove rotaryEmbedding, or precision');
+  if (convert.precision === 'fp16') return checkHalf(quantize, refuse);
+  if (quantize.activations === 'none') throw refuse(['quantize', 'activations'], 'activations: none cannot be compiled by qairt as it stands', 'the processor computes on codes of activations too, unless it is told to compute with half floats', 'write convert: { precision: fp16 }, or remove activations: none');
   if (quantize.kvCache.granularity === 'head') throw refuse(['quantize', 'kvCache', 'granularity'], 'granularity: head cannot be compiled by qairt', 'a tensor of activations has one scale there', 'remove granularity');
+}
+
+type Refuse = (key: KeyPath, what: string, why: string, fix: string) => TundishError;
+
+/** Half floats times codes of weights: with a scale a channel, and nothing else is quantized. */
+function checkHalf({ activations, weights, overrides, source }: Exclude<Recipe['quantize'], 'none'>, refuse: Refuse): void {
+  if (activations !== 'none') throw refuse(['convert', 'precision'], 'convert.precision: fp16 has no meaning with quantized activations', 'half floats have no codes, and need no calibration', 'write quantize: { activations: none, weights: { scheme: per_channel, bits: 4 } }, or remove precision');
+  // Schemes of weights that were made elsewhere stand in their file: convert looks at them.
+  if (source !== undefined) return;
+  const schemes: readonly (readonly [key: KeyPath, scheme: string])[] = [[['quantize', 'weights', 'scheme'], weights.scheme], ...overrides.map(({ scheme }, i) => [['quantize', 'overrides', i, 'scheme'], scheme] as const)];
+  const [key, scheme] = schemes.find(([, each]) => each !== 'per_channel') ?? [];
+  if (key !== undefined) throw refuse(key, `convert.precision: fp16 cannot be compiled with weights of scheme: ${scheme ?? ''}`, 'the compiler multiplies half floats only with weights that have one scale a channel', 'write scheme: per_channel, or remove precision');
 }
 
 /** What no device computes has no numerics of a device. */

@@ -8,7 +8,7 @@ interface Answer {
 const elsewhere = (why: string, fix: string): Answer => ({ why, fix });
 const ACTIVATIONS = elsewhere('activations have 16 bits', 'write quantize: { activations: { bits: 16 } }, which is the default');
 const WEIGHTS = elsewhere('bits and scales of weights are chosen where they are made', 'write quantize: { weights: { scheme: lpbq } } or { scheme: per_channel, bits: 4 or 8 }');
-const FLOAT = elsewhere('every value of these graphs has codes, so that there are no floating-point operations whose width could be chosen', 'remove it');
+const FLOAT = elsewhere('every value of these graphs has codes, or with convert: { precision: fp16 } half floats: there is no other width', 'remove it, or write convert: { precision: fp16 }');
 
 /** By the word in snake case. */
 const ANSWERS: Readonly<Record<string, Answer>> = {

@@ -9,6 +9,9 @@ export const NUMERICS = ['exact', 'htp'] as const;
 /** What a rotary embedding becomes for a Hexagon processor. */
 export const ROTARY_FORMS = ['composed', 'operation'] as const;
 
+/** What activations are on a device: codes of their grids, or half floats. */
+export const PRECISIONS = ['codes', 'fp16'] as const;
+
 /** Types of imported weights, named as in `torch_dtype`. */
 export const IMPORT_DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 

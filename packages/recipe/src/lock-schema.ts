@@ -97,7 +97,7 @@ export const lockSchema = z.strictObject({
     arcl: stage(z.strictObject({ ar: z.array(positive).min(1), cl: z.array(positive).min(1) })),
     transform: stage(z.strictObject({ mha2sha: z.boolean() })),
     // Defaults are absent, so that such a lock is what it was before there was a choice.
-    convert: toolStage(z.strictObject({ numerics: z.literal('htp').optional(), rotaryEmbedding: z.literal('operation').optional() })),
+    convert: toolStage(z.strictObject({ numerics: z.literal('htp').optional(), rotaryEmbedding: z.literal('operation').optional(), precision: z.literal('fp16').optional() })),
     compile: toolStage(z.union([hostCompileLock, deviceCompileLock])),
     package: stage(z.union([empty, devicePackageLock])),
   }),

@@ -90,8 +90,8 @@ function resolveOptimize({ foldNormGains, rotate }: Recipe['optimize']): LockSta
 }
 
 /** Defaults are absent, so that the locks of others are what they were. */
-function resolveConvert({ convert: { numerics, rotaryEmbedding } }: Recipe): LockStages['convert']['options'] {
-  return { ...(numerics === 'exact' ? {} : { numerics }), ...(rotaryEmbedding === 'composed' ? {} : { rotaryEmbedding }) };
+function resolveConvert({ convert: { numerics, rotaryEmbedding, precision } }: Recipe): LockStages['convert']['options'] {
+  return { ...(numerics === 'htp' ? { numerics } : {}), ...(rotaryEmbedding === 'operation' ? { rotaryEmbedding } : {}), ...(precision === 'fp16' ? { precision } : {}) };
 }
 
 function customOf(pins: readonly CustomStagePin[]): Pick<Lock, 'custom'> {

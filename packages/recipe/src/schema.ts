@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { observer } from './calibration-schema.js';
 import { chipset, compileOptions, packageOptions } from './device-schema.js';
-import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, NUMERICS, ROTARY_FORMS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
+import { CUSTOM_AFTER, DEFAULT_CL, EVALUATION_PROTOCOLS, IMPORT_DTYPES, NUMERICS, PRECISIONS, ROTARY_FORMS, TEXT_FORMATS, TOOLCHAINS } from './known-values.js';
 import { quantizeSource } from './quantize-source.js';
 import { techniqueOptions } from './technique-schema.js';
 import { layerOptions, weightsOption } from './weight-schema.js';
@@ -82,6 +82,7 @@ export const recipeSchema = z.strictObject({
   convert: z.strictObject({
     numerics: z.enum(NUMERICS).default('exact').describe('`host`: how it computes on codes: `exact` sums, rounded once, or `htp`, as a Hexagon processor does, which predicts a device: see [numerics of a device](numerics-htp.md). `htp` needs quantized activations and heads with operations of their own (`transform.mha2sha`, then true by default).'),
     rotaryEmbedding: z.enum(ROTARY_FORMS).default('composed').describe('What rotates queries and keys on a Hexagon processor: `composed`, four products, a difference and a sum with a rounding each, or `operation`, one operation of its compiler: see [rotary embedding as one operation](device.md#rotary-embedding-as-one-operation). `qairt`, and `host` with `numerics: htp`, which predicts it.'),
+    precision: z.enum(PRECISIONS).optional().describe('`qairt`: what activations and the cache are: `codes` on grids that calibration measures, or `fp16`, half floats, which need `quantize: { activations: none }` and weights of scheme `per_channel`: see [half precision](device.md#half-precision). Default: `codes`.'),
   }).prefault({}).describe('Lowering to the form of the toolchain.'),
   compile: compileOptions.prefault({}),
   package: packageOptions.prefault({}),

@@ -24,6 +24,15 @@ describe('a recipe for one chip', () => {
     expect(resolve(DEVICE.replace('snapdragon-8-elite', 'SM8750'))).toEqual(resolve(DEVICE));
   });
 
+  it('says half precision where it is asked for, and nothing of it elsewhere', () => {
+    const WEIGHTS_ONLY = 'quantize: { activations: none, recipe: fast, weights: { scheme: per_channel, bits: 4 } }\n';
+    const lock = resolve(`${DEVICE}${WEIGHTS_ONLY}convert: { precision: fp16 }\n`);
+    expect(lock.stages.convert.options).toEqual({ precision: 'fp16' });
+    expect(lock.stages.quantize.options).toMatchObject({ activations: 'none', weights: { scheme: 'per_channel', bits: 4 } });
+    expect(parseLock(encodeLock(lock), 'recipe.lock.json')).toEqual(lock);
+    expect(encodeLock(resolve(`${DEVICE}convert: { precision: codes }\n`))).toEqual(encodeLock(resolve(DEVICE)));
+  });
+
   it('refuses a context of twice the tokens of a pass', () => {
     expect(() => resolve('toolchain: qairt\nchipset: sm8750\ngraphs: { ar: [1, 32], cl: [64, 512] }\n')).toThrow(/RECIPE_DEVICE: graphs has cl 64 with ar 32, which is twice as much[^]*recipe\.yaml:4:1/);
     expect(() => resolve('graphs: { ar: [1, 32], cl: [64, 512] }\n')).not.toThrow();

@@ -14,8 +14,8 @@ export function sameQuantization(a: IoTensor, b: IoTensor): boolean {
 }
 
 /** Float tensors carry no quantization, uint8 and uint16 do; int32 is for token ids only. */
-export function isReal(tensor: IoTensor): boolean {
-  return tensor.dtype !== 'int32' && (tensor.dtype === 'float32') === (tensor.quantization === undefined);
+export function isReal({ dtype, quantization }: IoTensor): boolean {
+  return dtype !== 'int32' && (dtype === 'float32' || dtype === 'float16') === (quantization === undefined);
 }
 
 export function mismatch(what: string): Error {

@@ -35,6 +35,14 @@ describe('encode', () => {
     expect(decode(t, codes, 31000, 2)).toEqual(Float32Array.of(0, 0.0123));
   });
 
+  it('keeps half floats as their bits', () => {
+    const half: IoTensor = { name: 't', dtype: 'float16', shape: [4] };
+    const bits = encodeAll(half, Float64Array.of(1, -0.1, -1e4, 1e9));
+    expect(bits).toEqual(Uint16Array.of(0x3c00, 0xae66, 0xf0e2, 0x7bff));
+    expect(encode(half, -0.1)).toBe(0xae66);
+    expect(decode(half, bits, 1, 2)).toEqual(Float32Array.of(-0.0999755859375, -1e4));
+  });
+
   it('passes floats and refuses integers without quantization', () => {
     const float: IoTensor = { name: 't', dtype: 'float32', shape: [2] };
     expect(encodeAll(float, Float64Array.of(0.1, -1e4))).toEqual(Float32Array.of(0.1, -1e4));

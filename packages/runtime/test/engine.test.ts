@@ -11,6 +11,7 @@ const variants: Record<string, TinyOptions> = {
   'float, two parts': base,
   'quantized, two parts': { ...base, quantized: true },
   'quantized, embedding and head alone': { ...base, quantized: true, parts: [['embed'], ['layer0', 'layer1'], ['head']] },
+  'half floats, two parts': { ...base, quantized: 'half' },
   'float, three ARs and CLs': { ...base, ars: [1, 2, AR], contextLengths: [7, 10, 24], parts: [['embed', 'layer0', 'layer1', 'head']] },
 };
 

@@ -1,5 +1,5 @@
 /** A small transformer behind the port, in plain TypeScript: exact enough that every way through the engine gives equal bits. */
-import { graphName } from '@tundish/toolchain';
+import { graphName, widenFloat16 } from '@tundish/toolchain';
 import type { Executable, GraphIo, IoTensor, TensorData } from '@tundish/toolchain';
 import { randomStream } from '../src/random.js';
 
@@ -12,18 +12,23 @@ export interface TinyOptions {
   readonly contextLengths: readonly number[];
   /** Stages of each part: `embed`, `layer0`, `layer1`, `head` in order. */
   readonly parts: readonly (readonly string[])[];
-  readonly quantized: boolean;
+  /** `half`: in half floats. */
+  readonly quantized: boolean | 'half';
   /** Sees every call before it is computed. */
   readonly spy?: (io: GraphIo, inputs: ReadonlyMap<string, TensorData>, outputs: readonly string[]) => void;
 }
 
 type Store = Pick<IoTensor, 'dtype' | 'quantization'>;
 const F32: Store = { dtype: 'float32' };
+const F16: Store = { dtype: 'float16' };
+/** Every half float that is not negative, by its bits. */
+const HALVES = widenFloat16(Uint16Array.from({ length: 0x7c00 }, (_, bits) => bits));
 const u16 = (scale: number, zeroPoint: number): Store => ({ dtype: 'uint16', quantization: { scale, zeroPoint } });
 
 /** Encodings by kind of tensor. */
-function stores(quantized: boolean): Record<'mask' | 'rope' | 'hidden' | 'cache' | 'logits', Store> {
-  if (!quantized) return { mask: F32, rope: F32, hidden: F32, cache: F32, logits: F32 };
+function stores(quantized: TinyOptions['quantized']): Record<'mask' | 'rope' | 'hidden' | 'cache' | 'logits', Store> {
+  if (quantized === false) return { mask: F32, rope: F32, hidden: F32, cache: F32, logits: F32 };
+  if (quantized === 'half') return { mask: F16, rope: F16, hidden: F16, cache: F16, logits: F16 };
   return {
     mask: u16(1e4 / 65535, 65535), rope: u16(2 / 65535, 32768), hidden: u16(1 / 4096, 30000),
     cache: { dtype: 'uint8', quantization: { scale: 0.03, zeroPoint: 128 } }, logits: u16(1 / 2048, 32768),
@@ -55,13 +60,28 @@ function rotate(x: readonly number[], cos: readonly number[], sin: readonly numb
 
 /** Rounds as the tensor stores it; written out again here so that an error of the codec shows. */
 function code(store: Store, x: number): number {
+  if (store.dtype === 'float16') return nearestHalf(x);
   if (store.quantization === undefined) return Math.fround(x);
   const scaled = x / store.quantization.scale;
   const floor = Math.floor(scaled);
   const up = scaled - floor > 0.5 || (scaled - floor === 0.5 && floor % 2 !== 0);
   return Math.min(store.dtype === 'uint8' ? 255 : 65535, Math.max(0, floor + (up ? 1 : 0) + store.quantization.zeroPoint));
 }
-const real = (store: Store, c: number): number => (store.quantization === undefined ? c : (c - store.quantization.zeroPoint) * store.quantization.scale);
+
+/** By searching all of them. */
+function nearestHalf(x: number): number {
+  const size = Math.abs(x);
+  let above = HALVES.findIndex((half) => half >= size);
+  const [low, high] = [HALVES[above - 1] ?? size, HALVES[above] as number];
+  if (size - low < high - size || (size - low === high - size && above % 2 !== 0)) above--;
+  return Math.max(0, above) | (x < 0 || Object.is(x, -0) ? 0x8000 : 0);
+}
+
+function halfReal(bits: number): number {
+  return ((bits & 0x8000) === 0 ? 1 : -1) * (HALVES[bits & 0x7fff] as number);
+}
+
+const real = (store: Store, c: number): number => (store.dtype === 'float16' ? halfReal(c) : store.quantization === undefined ? c : (c - store.quantization.zeroPoint) * store.quantization.scale);
 const stored = (store: Store, x: number): number => real(store, code(store, x));
 
 /** One head-wise attention of a query over columns in order, with an additive mask per column. */

@@ -18,7 +18,7 @@ export function emulatorLock(lock: Lock, chip?: string): Lock {
 }
 
 /**
- * The same quantized model, lowered for the host, which computes as the processor does.
+ * The same quantized model, lowered for the host, which computes as the processor does; in float32 what is half floats there.
  *
  * @param version of the host's toolchain
  * @throws STAGE_EXECUTION for a model that is not built for a device
@@ -29,7 +29,7 @@ export function simulationLock(lock: Lock, version: string): Lock {
   const { convert, compile, package: pack } = lock.stages;
   return {
     ...lock, parts: Object.fromEntries(partsOf(lock, options.chips[0]?.name).map(([, { part, parts, cells }]) => [`part${part}of${parts}`, { part, parts, cells }])),
-    stages: { ...lock.stages, convert: { ...convert, options: { ...convert.options, numerics: 'htp' }, toolchain }, compile: { ...compile, options: { prepack: true }, toolchain }, package: { ...pack, options: {} } },
+    stages: { ...lock.stages, convert: { ...convert, options: convert.options.precision === 'fp16' ? {} : { ...convert.options, numerics: 'htp' }, toolchain }, compile: { ...compile, options: { prepack: true }, toolchain }, package: { ...pack, options: {} } },
   };
 }
 

@@ -46,7 +46,7 @@ export { weightPaths } from './compile/weight-paths.js';
 export { planFile } from './convert/convert.js';
 export { decodePlan } from './convert/plan-file.js';
 export { composeGraph } from './compose/compose-graph.js';
-export type { ComposeOptions } from './compose/compose-graph.js';
+export type { ComposeOptions, Precision } from './compose/compose-graph.js';
 export { composeInto } from './compose/compose-into.js';
 export type { WeightPaths } from './compose/compose-into.js';
 export type { PlannedData, PlannedTensor, QnnGraphPlan } from './compose/plan.js';

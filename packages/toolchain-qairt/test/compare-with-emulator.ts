@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { type Value, sanitiseName } from '@tundish/graph';
-import type { ProducedFile, ToolchainContext } from '@tundish/toolchain';
+import type { Executable, GraphIo, ProducedFile, ToolchainContext } from '@tundish/toolchain';
 import { type QairtLibraries, type QnnGraphPlan, childOptionsOf, composeGraph, elementsOf, inspectContextBinary, libraryPath, withChild } from '@tundish/toolchain-qairt';
 import { hostToolchain } from '@tundish/toolchain-host';
 import { afterAll, expect } from 'vitest';
@@ -49,16 +49,21 @@ export async function compareWithEmulator(libraries: QairtLibraries, soc: number
 }
 
 /** The parts lowered, compiled and opened by the host. */
-export async function withHost<T>(parts: readonly LlamaPart[], numerics: Numerics, use: (run: RunTokens) => Promise<T>): Promise<T> {
+export async function openOnHost(parts: readonly LlamaPart[], numerics: Numerics): Promise<{ readonly io: GraphIo; readonly executable: Executable }[]> {
   const host = hostToolchain();
   const folder = temporaryFolder();
-  const opened = await Promise.all(parts.map(async ({ cell, model, encodings, paths, name, options }) => {
+  return Promise.all(parts.map(async ({ cell, model, encodings, paths, name, options }) => {
     const context = hostContext();
     const converted = await host.convert(context, { cell, model, encodings, options: { ...options, numerics } });
     const files = placed(converted.files, join(folder, name), paths);
     const compiled = await host.compile(context, { part: cell.part, parts: cell.parts, graphs: [{ io: converted.io, files }], resolve: (location) => paths[location] as string, options: {} });
     return { io: converted.io, executable: await host.open({ graphs: compiled.graphs, files: placed(compiled.files, join(folder, `${name}-compiled`), paths), threads: 1 }) };
   }));
+}
+
+/** Runs over codes with the host. */
+export async function withHost<T>(parts: readonly LlamaPart[], numerics: Numerics, use: (run: RunTokens) => Promise<T>): Promise<T> {
+  const opened = await openOnHost(parts, numerics);
   try {
     return await use((tokens) => runOnCodes(opened.map((part) => part.io), sizeOf(parts), tokens, async (part, inputs) => {
       const { executable, io: { name } } = opened[part] as (typeof opened)[number];

@@ -1,8 +1,10 @@
 /** What cannot be composed is refused by name before any library is asked; and small graphs where rules of the composer meet. */
-import { DataType, type Graph, type PerTensorEncoding, type Value, floatTensor, inlineTensor, int64Tensor } from '@tundish/graph';
-import { composeGraph } from '@tundish/toolchain-qairt';
+import { DataType, type Graph, type PerTensorEncoding, type Value, floatTensor, inlineTensor, int64Tensor, widenFloat16 } from '@tundish/graph';
+import { ELEMENT_CODES, type PlannedData, type QnnGraphPlan, composeGraph, decodePlan } from '@tundish/toolchain-qairt';
 import { describe, expect, it } from 'vitest';
 import { encodingsOf, modelOf, uint16 } from '../../toolchain-host/test/small-graph.js';
+import { constantData } from '../src/compose/compose-into.js';
+import { encodePlan } from '../src/convert/plan-file.js';
 
 const SHAPE = [1, 1, 4, 8];
 const perm = { perm: { type: 'ints', value: [1, 0] } } as const;
@@ -134,5 +136,48 @@ describe('composed', () => {
     const grids = Object.fromEntries(plan.tensors.map(({ name, quantization }) => [name, quantization]));
     expect(grids).toMatchObject({ query: { scale: 0.125 }, rotated_query: { scale: 0.125 }, rotated_keys: { scale: 0.5 }, w: { scales: new Float32Array(8).fill(0.125) }, r: { scales: new Float32Array(8).fill(0.5) } });
     expect(plan.operations.map(({ type }) => type)).toEqual(['Conv2d', 'Conv2d', 'Transpose', 'Conv2d', 'MatMul']);
+  });
+});
+
+describe('half floats', () => {
+  const parameters = new Map([['w', channels(8)]]);
+  const compose = (build: (graph: Graph) => void, given = parameters as Parameters<typeof encodingsOf>[1]): ReturnType<typeof composeGraph> => composeGraph(modelOf(build), encodingsOf({}, given), 'small', { precision: 'fp16' });
+  const codes = (graph: Graph, name: string, dtype: DataType, bytes: Uint8Array, dims: readonly number[]): Value => graph.addInitializer(name, inlineTensor(dtype, dims, bytes));
+  const scales = (graph: Graph, name: string): readonly Value[] => [graph.addInitializer(`${name}.scale`, floatTensor([0.25], [])), graph.addInitializer(`${name}.zero`, inlineTensor(DataType.UINT16, [], Uint8Array.of(2, 0)))];
+
+  it('are every activation, without an encoding and without a Convert', () => {
+    const plan = compose((g) => {
+      const x = input(g, 'x');
+      const y = g.addNode({ opType: 'MatMul', inputs: [x, weight(g, 'w', [8, 8])], outputs: ['m'] }).output();
+      output(g, 'Add', [x, y], 'stream');
+      output(g, 'Transpose', [y], 'past_key_0_out', { perm: { type: 'ints', value: [0, 1, 3, 2] } });
+    });
+    expect(plan.operations.map(({ type }) => type).sort()).toEqual(['Conv2d', 'ElementWiseAdd', 'Transpose']);
+    for (const { name, element, quantization } of plan.tensors.filter(({ name }) => name !== 'w')) expect([name, element, quantization]).toEqual([name, ELEMENT_CODES.FLOAT_16, undefined]);
+    expect(plan.tensors.find(({ name }) => name === 'w')).toMatchObject({ element: ELEMENT_CODES.SFIXED_POINT_8, quantization: { kind: 'axis' } });
+    expect(decodePlan(encodePlan(plan), 'plan.json')).toEqual(plan);
+  });
+
+  it('are made of the codes of gains when the plan is applied, and of gathered rows by the processor', () => {
+    const plan = compose((g) => {
+      const [scale, zero] = scales(g, 'table') as [Value, Value];
+      const table = codes(g, 'table', DataType.UINT16, new Uint8Array(5 * 8 * 2), [5, 8]);
+      const rows = g.addNode({ opType: 'Gather', inputs: [table, g.addInput('ids', DataType.INT32, [1, 4])], outputs: ['rows'], attributes: axis(0) }).output();
+      const stream = g.addNode({ opType: 'DequantizeLinear', inputs: [rows, scale, zero], outputs: ['stream'] }).output();
+      const gain = g.addNode({ opType: 'DequantizeLinear', inputs: [codes(g, 'gain', DataType.UINT16, Uint8Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? i : 0)), [8]), ...scales(g, 'gain')], outputs: ['gains'] }).output();
+      output(g, 'RMSNormalization', [stream, gain]);
+    });
+    expect(plan.operations.map(({ type, inputs }) => [type, inputs])).toEqual([['Gather', ['table', 'ids']], ['Reshape', ['stream_rows']], ['Dequantize', ['stream_codes']], ['RmsNorm', ['stream', 'gain', 'gain_beta']], ['Reshape', ['y_nhwc']]]);
+    const tensor = (name: string): QnnGraphPlan['tensors'][number] => plan.tensors.find((each) => each.name === name) as QnnGraphPlan['tensors'][number];
+    expect(tensor('stream_codes')).toMatchObject({ element: ELEMENT_CODES.UFIXED_POINT_16, quantization: { scale: 0.25, offset: -2 } });
+    expect(tensor('gain')).toMatchObject({ element: ELEMENT_CODES.FLOAT_16, dims: [8] });
+    expect(tensor('gain').quantization).toBeUndefined();
+    expect(widenFloat16(constantData(tensor('gain').data as PlannedData, {}) as Uint16Array)).toEqual(Float32Array.of(-0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3));
+    expect(constantData(tensor('gain_beta').data as PlannedData, {})).toEqual(new Uint16Array(8));
+  });
+
+  it('are not multiplied with LPBQ weights', () => {
+    const lpbq = { kind: 'lpbq', dtype: 'int4', blockSize: 4, channelScale: new Float32Array(8), blockScale: new Uint8Array(16) } as const;
+    expect(() => compose((g) => void output(g, 'MatMul', [input(g, 'x'), weight(g, 'w', [8, 8])]), new Map([['w', lpbq]]))).toThrow(expect.objectContaining({ code: 'QAIRT_WEIGHT_UNSUPPORTED', fix: 'quantize weights per_channel with 4 or 8 bits' }));
   });
 });

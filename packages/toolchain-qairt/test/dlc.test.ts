@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { chipByName } from '@tundish/recipe/chips';
-import { type QairtLibraries, type QnnGraphPlan, compareDlc, composeGraph, describeLibraries, exportDlc, inspectDlc, writeDlc } from '@tundish/toolchain-qairt';
+import { type Precision, type QairtLibraries, type QnnGraphPlan, compareDlc, composeGraph, describeLibraries, exportDlc, inspectDlc, writeDlc } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { type LlamaPart, llamaParts } from './llama-parts.js';
@@ -22,14 +22,19 @@ let scratch: string;
 let lpbq: Planned[];
 let narrow: Planned[];
 let wide: Planned[];
+let half: Planned[];
 beforeAll(async () => {
   ensureAddon();
   scratch = mkdtempSync(join(tmpdir(), 'tundish-dlc-'));
   if (real.length === 0) return;
-  const planned = async (weights: string): Promise<Planned[]> => (await llamaParts('{ ar: [32], cl: [128], parts: 2 }', weights)).map(({ model, encodings, name, paths }) => ({ plan: composeGraph(model, encodings, name), paths }));
+  const partsOf = (weights: string): Promise<LlamaPart[]> => llamaParts('{ ar: [32], cl: [128], parts: 2 }', weights);
+  const plannedAs = (precision: Precision) => ({ model, encodings, name, paths }: LlamaPart): Planned => ({ plan: composeGraph(model, encodings, name, { precision }), paths });
+  const planned = async (weights: string): Promise<Planned[]> => (await partsOf(weights)).map(plannedAs('codes'));
   lpbq = await planned('weights: { scheme: lpbq, bits: 4, blockSize: 32 }');
   narrow = (await planned('weights: { scheme: per_channel, bits: 4 }')).slice(0, 1);
-  wide = await planned('weights: { scheme: per_channel, bits: 8 }');
+  const parts = await partsOf('weights: { scheme: per_channel, bits: 8 }');
+  wide = parts.map(plannedAs('codes'));
+  half = parts.map(plannedAs('fp16'));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -53,8 +58,8 @@ describe.each(real)('%s', (_title, libraries) => {
     }
   });
 
-  it('writes weights of 8 bits so that every code of every output is the same', async () => {
-    for (const planned of wide) {
+  it('writes weights of 8 bits so that every code of every output is the same, and every bit of half floats', async () => {
+    for (const planned of [...wide, ...half]) {
       const outputs = await compareDlc(libraries, await written(libraries, planned), { ...planned, options: OPTIONS });
       expect(outputs.map(({ name }) => name)).toEqual(planned.plan.outputs.map(({ name }) => name));
       expect(outputs.filter(({ differing, codes }) => differing > 0 || codes < 1000)).toEqual([]);

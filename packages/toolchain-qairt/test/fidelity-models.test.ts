@@ -1,22 +1,23 @@
 /** Models of operations: exact arithmetic on small numbers by hand, gates, and what no model computes. No library is needed. */
-import { DataType } from '@tundish/graph';
+import { DataType, encodeFloat16 } from '@tundish/graph';
 import type { QnnData, QnnOperation } from '@tundish/native/qnn';
 import { ELEMENT_CODES, OperationErrors, type OperationError, type PlannedTensor, type QnnGraphPlan, TENSOR_KINDS, tapPlan } from '@tundish/toolchain-qairt';
 import { describe, expect, it } from 'vitest';
 
-const { UFIXED_POINT_8, UFIXED_POINT_16, SFIXED_POINT_8, UINT_32, INT_32, FLOAT_32 } = ELEMENT_CODES;
+const { UFIXED_POINT_8, UFIXED_POINT_16, SFIXED_POINT_8, UINT_32, INT_32, FLOAT_16, FLOAT_32 } = ELEMENT_CODES;
 
 const grid = (scale: number, offset = 0): NonNullable<PlannedTensor['quantization']> => ({ kind: 'scale_offset', scale, offset });
 const activation = (name: string, dims: readonly number[], quantization = grid(1), element: number = UFIXED_POINT_16): PlannedTensor => ({ name, kind: TENSOR_KINDS.inside, element, dims, quantization });
 const list = (name: string, data: readonly number[]): QnnOperation['parameters'][number] => ({ name, tensor: { name, type: TENSOR_KINDS.constant, element: INT_32, dims: Uint32Array.of(data.length), data: Int32Array.from(data) } });
 const number = (name: string, value: number, element: number = UINT_32): QnnOperation['parameters'][number] => ({ name, element, value });
 
-/** One operation whose inputs are all there. @param codes of inputs and of the output `y` */
+/** One operation whose inputs are all there. @param codes of inputs and of the output `y`; values of half floats */
 function measured(type: string, tensors: readonly PlannedTensor[], codes: Readonly<Record<string, readonly number[]>>, parameters: QnnOperation['parameters'] = []): OperationError {
   const inputs = tensors.filter(({ name }) => name !== 'y').map(({ name }) => name);
   const plan: QnnGraphPlan = { name: 'g', inputs: [], outputs: [], tensors, operations: [{ name: `${type}_y`, type, inputs, outputs: ['y'], parameters }] };
   const errors = new OperationErrors(plan, {});
-  errors.add(new Map(Object.entries(codes).map(([name, values]): [string, QnnData] => [name, Int32Array.from(values)])));
+  const isHalf = (name: string): boolean => tensors.some((tensor) => tensor.name === name && tensor.element === FLOAT_16);
+  errors.add(new Map(Object.entries(codes).map(([name, values]): [string, QnnData] => [name, isHalf(name) ? Uint16Array.from(values, encodeFloat16) : Int32Array.from(values)])));
   return errors.rows()[0] as OperationError;
 }
 
@@ -114,6 +115,32 @@ describe('a gate', () => {
     expect(measured('Gelu', [activation('x', [1]), activation('y', [1])], { x: [1], y: [1] })).toMatchObject({ share: Infinity, unmodelled: 'no model of Gelu' });
     expect(measured('Convert', [activation('x', [1]), activation('y', [1])], { y: [1] })).toMatchObject({ share: Infinity, unmodelled: 'x was not given' });
     expect(measured('Convert', [activation('x', [1], grid(NaN)), activation('y', [1])], { x: [1], y: [1] }).share).toBe(Infinity);
+  });
+});
+
+describe('half floats', () => {
+  const half = (name: string, dims: readonly number[]): PlannedTensor => ({ name, kind: TENSOR_KINDS.inside, element: FLOAT_16, dims });
+  const weight: PlannedTensor = { name: 'w', kind: TENSOR_KINDS.constant, element: SFIXED_POINT_8, dims: [1, 1, 2, 2], quantization: { kind: 'axis', axis: 3, scales: Float32Array.of(0.5, 0.25) }, data: { values: Int8Array.of(3, -2, 4, 8) } };
+  // Channel 0: (2 * 3 + 1.5 * 4) * 0.5 = 6, channel 1: (-4 + 12) * 0.25 = 2; the root mean square is sqrt(20).
+  const projected = (y: readonly number[]): OperationError => measured('Conv2d', [half('x', [1, 1, 1, 2]), weight, half('y', [1, 1, 1, 2])], { x: [2, 1.5], y }, STRIDES);
+
+  it('are compared as values, in shares of the root mean square', () => {
+    expect(projected([6, 2])).toMatchObject({ kind: 'Conv2d int8', max: 0, unit: null, share: 0, unmodelled: null });
+    const off = projected([6.125, 2]);
+    expect([off.max, off.bias]).toEqual([0.125 / Math.sqrt(20), 0.0625 / Math.sqrt(20)]);
+    expect(off.share).toBeGreaterThan(1);
+    expect(projected([6.00390625, 1.99609375]).share).toBeLessThanOrEqual(1);
+    expect(measured('MatMul', [half('a', [1, 1, 1, 2]), half('b', [1, 1, 2, 1]), half('y', [1, 1, 1, 1])], { a: [2, 3], b: [0.5, -1], y: [-2] })).toMatchObject({ kind: 'MatMul fp16 x fp16', max: 0 });
+    expect(measured('Reshape', [half('x', [2]), half('y', [1, 2])], { x: [1, 2], y: [1, 2] })).toMatchObject({ max: 0, share: 0 });
+    expect(measured('Reshape', [half('x', [2]), half('y', [1, 2])], { x: [1, 2], y: [1, 2.002] }).share).toBe(Infinity);
+  });
+
+  it('are made of codes, and of the codes of a gain', () => {
+    expect(measured('Dequantize', [activation('x', [1, 2], grid(0.5, -3)), half('y', [1, 2])], { x: [3, 7], y: [0, 2] })).toMatchObject({ max: 0, unmodelled: null });
+    const gain: PlannedTensor = { ...half('g', [2]), data: { reals: { kind: 'inline', dtype: DataType.UINT16, dims: [2], data: Uint8Array.of(1, 0, 5, 0) }, scale: 0.5, offset: -1 } };
+    const beta: PlannedTensor = { ...half('z', [2]), data: { values: new Uint16Array(2) } };
+    const row = measured('RmsNorm', [half('x', [1, 1, 1, 2]), gain, beta, half('y', [1, 1, 1, 2])], { x: [3, 3], y: [0, 2] }, [list('axes', [3]), number('epsilon', 0, FLOAT_32)]);
+    expect(row).toMatchObject({ max: 0, unmodelled: null });
   });
 });
 

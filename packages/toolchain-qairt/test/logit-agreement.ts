@@ -23,9 +23,9 @@ export interface Agreement {
 }
 
 interface Pass {
-  /** Codes [AR, vocabulary] on one grid. */
-  readonly device: Codes;
-  readonly host: Codes;
+  /** Codes [AR, vocabulary] on one grid, or reals with scale 1. */
+  readonly device: Codes | Float32Array;
+  readonly host: Codes | Float32Array;
   readonly scale: number;
   readonly vocabulary: number;
   /** Tokens that follow the rows; shorter at the end of the text. */
@@ -57,8 +57,8 @@ export function agreement(compared: readonly ComparedPosition[]): Agreement {
   };
 }
 
-function logProbabilities(codes: Codes, scale: number): Float64Array {
-  let largest = 0;
+function logProbabilities(codes: Codes | Float32Array, scale: number): Float64Array {
+  let largest = -Infinity;
   for (const code of codes) largest = Math.max(largest, code);
   let sum = 0;
   for (const code of codes) sum += Math.exp((code - largest) * scale);

@@ -46,8 +46,8 @@ export interface ToolchainLimits {
   readonly blockSizes?: readonly number[];
 }
 
-/** Element types of a compiled graph's inputs and outputs. */
-export type IoType = 'float32' | 'uint8' | 'uint16' | 'int32';
+/** Element types of a compiled graph's inputs and outputs; `float16` is IEEE 754 binary16. */
+export type IoType = 'float32' | 'float16' | 'uint8' | 'uint16' | 'int32';
 
 /**
  * One input or output of a compiled graph. Quantized tensors carry real = (code - zeroPoint) * scale; slice i along axis 0 of
@@ -118,7 +118,7 @@ export interface CompileResult {
   readonly files: readonly ProducedFile[];
 }
 
-/** Tensor data by input or output name: typed arrays of the declared element type, row-major. */
+/** Tensor data by input or output name: typed arrays of the declared element type, row-major; those of float16 hold its bits. */
 export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
 
 /** An opened part. Calls are serialised by the caller. */

@@ -3,9 +3,10 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Reporter, messageOf } from '@tundish/diagnostics';
+import { FLOAT16_MASK } from '@tundish/quantize';
 import { Pipeline, type PipelineRequest } from '@tundish/stages';
 import { emulatorLock } from '@tundish/stages/lock';
-import { type PartOptions, partOptions, requireLibraries } from '@tundish/toolchain-qairt';
+import { type PartOptions, type Precision, partOptions, requireLibraries } from '@tundish/toolchain-qairt';
 import { cacheRootOf, hubAccess, hubCacheOf, qairtPlaces } from '../environment.js';
 import { cliError } from '../errors.js';
 import { lastGraphStage } from '../evaluated-stages.js';
@@ -78,12 +79,14 @@ async function measure(options: FidelityOptions, reporter: Reporter): Promise<Fi
     if (options.text) requireContext(pipeline, windows);
     const containers = options.text ? await builtContainers(options, reporter) : undefined;
     const graphs = await deviceGraphs(pipeline, pair);
-    const model = await engineModelOf(pipeline, lastGraphStage(lock));
+    const precision: Precision = lock.stages.convert.options.precision ?? 'codes';
+    const encoded = await engineModelOf(pipeline, lastGraphStage(lock));
+    const model = precision === 'fp16' ? { ...encoded, maskValue: FLOAT16_MASK } : encoded;
     const { position, tokens, ...measured } = await measureOperations({ libraries, options: compiled, graphs, model, reporter, signal, tokens: windows[0] as Int32Array });
-    const agreement = containers === undefined ? null : await textAgreement({ pipeline, containers, protocol, windows, options: { threads, signal }, reporter });
+    const agreement = containers === undefined ? null : await textAgreement({ pipeline, containers, precision, protocol, windows, options: { threads, signal }, reporter });
     const origin = {
       model: pipeline.layout.model, chip: compiled.chip.name, hexagon: compiled.chip.hexagon, device: lock.stages.compile.toolchain.version,
-      simulation: `${(await toolchainVersion('host')) as string}, numerics htp`, graphs: graphs.map(({ plan: { name } }) => name), position, tokens,
+      simulation: `${(await toolchainVersion('host')) as string}, ${precision === 'fp16' ? 'float32' : 'numerics htp'}`, precision, graphs: graphs.map(({ plan: { name } }) => name), position, tokens,
     };
     return fidelityReport({ ...measured, origin, agreement });
   } finally {

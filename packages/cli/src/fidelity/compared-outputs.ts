@@ -1,7 +1,7 @@
-/** Compares the codes that two toolchains write into the cache, layer by layer, while both run the same graphs over the same text. */
-import type { Executable, TensorData, Toolchain } from '@tundish/toolchain';
+/** Compares what two toolchains write into the cache, layer by layer, while both run the same graphs over the same text. */
+import { type Executable, type GraphIo, type TensorData, type Toolchain, widenFloat16 } from '@tundish/toolchain';
 
-/** Absolute differences, in codes of the cache. */
+/** Absolute differences, in codes of the cache; of values where it has floats. */
 export interface CacheDistance {
   readonly layer: number;
   readonly key: { readonly mean: number; readonly max: number };
@@ -47,14 +47,13 @@ export class ComparedOutputs {
       close: () => executable.close(),
       run: async (graph, inputs, outputs) => {
         const results = await executable.run(graph, inputs, outputs);
-        this.#take(side, graph, results);
+        this.#take(side, graph, cachesOf(results, executable.graphs.find(({ name }) => name === graph)));
         return results;
       },
     };
   }
 
-  #take(side: Side, graph: string, results: Outputs): void {
-    const caches = new Map([...results].filter(([name]) => CACHE.test(name)));
+  #take(side: Side, graph: string, caches: Outputs): void {
     const other = this.#waiting[side === 'device' ? 'simulation' : 'device'].get(graph)?.shift();
     if (other !== undefined) return this.#compare(caches, other);
     const waiting = this.#waiting[side];
@@ -74,4 +73,10 @@ export class ComparedOutputs {
       this.#sums.set(name, sums);
     }
   }
+}
+
+/** Half floats as their values. */
+function cachesOf(results: Outputs, io: GraphIo | undefined): Outputs {
+  const halves = new Set(io?.outputs.filter(({ dtype }) => dtype === 'float16').map(({ name }) => name));
+  return new Map([...results].filter(([name]) => CACHE.test(name)).map(([name, data]) => [name, halves.has(name) ? widenFloat16(data as Uint16Array) : data]));
 }

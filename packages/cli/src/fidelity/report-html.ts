@@ -3,8 +3,8 @@ import type { Column } from '@tundish/evaluate';
 import type { EncodingGrid, EncodingRow, OperationError } from '@tundish/toolchain-qairt';
 import { escapeHtml } from './escape-html.js';
 import { heatMap } from './heat-map.js';
-import type { FidelityReport } from './report.js';
-import { AGREEMENT_COLUMNS, CACHE_COLUMNS, KIND_COLUMNS, agreementLines, describeEncodings, describeOrigin, shareText } from './report-text.js';
+import { type FidelityReport, errorText } from './report.js';
+import { AGREEMENT_COLUMNS, CACHE_COLUMNS, KIND_COLUMNS, agreementLines, cacheTitle, describeEncodings, describeOrigin, errorUnit, shareText } from './report-text.js';
 
 const STYLE = 'body{font:14px/1.45 system-ui,sans-serif;margin:2em;color:#222}table{border-collapse:collapse;margin:.5em 0 1.5em}th,td{padding:.15em .7em;text-align:right;border-bottom:1px solid #ddd}th:first-child,td:first-child{text-align:left}svg{font:11px system-ui,sans-serif}.bad{color:#b3261e}code{font-size:12px}';
 
@@ -19,10 +19,10 @@ export function reportHtml(report: FidelityReport): string {
     '<!doctype html>', '<html lang="en">', '<head>', '<meta charset="utf-8">', `<title>Fidelity of ${escapeHtml(origin.model)}</title>`, `<style>${STYLE}</style>`, '</head>', '<body>',
     `<h1>Fidelity of ${escapeHtml(origin.model)}</h1>`, `<p>${escapeHtml(describeOrigin(report))}</p>`,
     findings.length === 0 ? '<p>Everything passes.</p>' : `<h2 class="bad">Does not pass</h2>\n${list(findings)}`,
-    '<h2>Operations</h2>', '<p>Each operation against exact arithmetic on the codes that it was given, in codes of its output. The map shows the largest share of the gate; above 1 it fails.</p>',
+    '<h2>Operations</h2>', `<p>Each operation against exact arithmetic on what it was given, in ${errorUnit(report)}. The map shows the largest share of the gate; above 1 it fails.</p>`,
     layerMap(report), table(KIND_COLUMNS, kinds),
     ...(warnings.length === 0 ? [] : ['<h3>Coarse sums</h3>', list(warnings)]),
-    ...(agreement === null ? [] : ['<h2>Logits</h2>', `<p>${agreement.positions} tokens; checkpoint perplexity ${agreement.perplexity.checkpoint.toFixed(4)}; protocol ${escapeHtml(agreement.protocol)} ${escapeHtml(agreement.protocolHash.slice(0, 12))}</p>`, table(AGREEMENT_COLUMNS, agreementLines(agreement)), '<h3>Codes of the cache, simulation against device</h3>', table(CACHE_COLUMNS, agreement.caches)]),
+    ...(agreement === null ? [] : ['<h2>Logits</h2>', `<p>${agreement.positions} tokens; checkpoint perplexity ${agreement.perplexity.checkpoint.toFixed(4)}; protocol ${escapeHtml(agreement.protocol)} ${escapeHtml(agreement.protocolHash.slice(0, 12))}</p>`, table(AGREEMENT_COLUMNS, agreementLines(agreement)), `<h3>${cacheTitle(report)}</h3>`, table(CACHE_COLUMNS, agreement.caches)]),
     '<h2>Operations nearest to their gates</h2>', table(OPERATION_COLUMNS, nearest),
     '<h2>Encodings</h2>', `<p>${escapeHtml(describeEncodings(report))}</p>`, '<details><summary>All encodings</summary>', table(ENCODING_COLUMNS, encodings), '</details>',
     '</body>', '</html>',
@@ -32,7 +32,7 @@ export function reportHtml(report: FidelityReport): string {
 function layerMap({ layers, kinds }: FidelityReport): string {
   const cells = layers.map(({ layer, kind, share, max, mean, bias, operations }) => ({
     row: kind, column: layer, share, label: shareText(share),
-    title: `${kind}, ${layer}: max ${max.toFixed(2)}, mean ${mean.toFixed(3)}, bias ${bias.toFixed(3)}, ${operations} operations`,
+    title: `${kind}, ${layer}: max ${errorText(max, 2)}, mean ${errorText(mean, 3)}, bias ${errorText(bias, 3)}, ${operations} operations`,
   }));
   return heatMap(kinds.map(({ kind }) => kind), [...new Set(layers.map(({ layer }) => layer))], cells);
 }
@@ -41,9 +41,9 @@ const OPERATION_COLUMNS: readonly Column<OperationError>[] = [
   ['operation', ({ node }) => node],
   ['graph', ({ graph }) => graph],
   ['kind', ({ kind }) => kind],
-  ['max', ({ max }) => max.toFixed(2)],
-  ['mean', ({ mean }) => mean.toFixed(3)],
-  ['bias', ({ bias }) => bias.toFixed(3)],
+  ['max', ({ max }) => errorText(max, 2)],
+  ['mean', ({ mean }) => errorText(mean, 3)],
+  ['bias', ({ bias }) => errorText(bias, 3)],
   ['unit of its sum', ({ unit }) => (unit === null ? '' : unit.toFixed(4))],
   ['share of gate', ({ share }) => shareText(share)],
 ];

@@ -2,7 +2,7 @@
 import { type Column, percent, smallNumber, tableOf } from '@tundish/evaluate';
 import type { EncodingState } from '@tundish/toolchain-qairt';
 import type { Agreement, Divergence } from './agreement.js';
-import type { ErrorSummary, FidelityReport } from './report.js';
+import { type ErrorSummary, type FidelityReport, errorText } from './report.js';
 
 /** Findings that are shown. */
 const SHOWN = 40;
@@ -16,14 +16,23 @@ export function reportText(report: FidelityReport): string {
   const { kinds, agreement, warnings, findings } = report;
   const sections = [
     `${describeOrigin(report)}\n`,
-    'Operations against exact arithmetic, in codes of their output; a share of the gate above 1 fails',
+    `Operations against exact arithmetic, in ${errorUnit(report)}; a share of the gate above 1 fails`,
     tableOf(KIND_COLUMNS, kinds),
     `\nEncodings, simulation against device: ${describeEncodings(report)}`,
-    ...(agreement === null ? [] : [`\n${agreementText(agreement)}`]),
+    ...(agreement === null ? [] : [`\n${agreementText(agreement, cacheTitle(report))}`]),
     ...(warnings.length === 0 ? [] : [`\nCoarse sums:\n${listed(warnings)}`]),
     findings.length === 0 ? '\nEverything passes.' : `\nDoes not pass:\n${listed(findings)}`,
   ];
   return `${sections.join('\n')}\n`;
+}
+
+/** What errors of operations are counted in. */
+export function errorUnit({ origin: { precision } }: FidelityReport): string {
+  return precision === 'fp16' ? 'shares of the root mean square of their output' : 'codes of their output';
+}
+
+export function cacheTitle({ origin: { precision } }: FidelityReport): string {
+  return `${precision === 'fp16' ? 'Values' : 'Codes'} of the cache, simulation against device`;
 }
 
 /** Which model, chip, libraries and graphs made the numbers. */
@@ -41,9 +50,9 @@ export function describeEncodings({ encodings }: FidelityReport): string {
 export const KIND_COLUMNS: readonly Column<ErrorSummary>[] = [
   ['operation', ({ kind }) => kind],
   ['count', ({ operations }) => `${operations}`],
-  ['max', ({ max }) => max.toFixed(2)],
-  ['mean', ({ mean }) => mean.toFixed(3)],
-  ['bias', ({ bias }) => bias.toFixed(3)],
+  ['max', ({ max }) => errorText(max, 2)],
+  ['mean', ({ mean }) => errorText(mean, 3)],
+  ['bias', ({ bias }) => errorText(bias, 3)],
   ['coarsest sum', ({ unit }) => (unit === null ? '' : unit.toFixed(4))],
   ['share of gate', ({ share }) => shareText(share)],
 ];
@@ -78,19 +87,19 @@ export const AGREEMENT_COLUMNS: readonly Column<AgreementLine>[] = [
 
 export const CACHE_COLUMNS: readonly Column<Agreement['caches'][number]>[] = [
   ['layer', ({ layer }) => `${layer}`],
-  ['K mean', ({ key }) => key.mean.toFixed(4)],
-  ['K max', ({ key }) => `${key.max}`],
-  ['V mean', ({ value }) => value.mean.toFixed(4)],
-  ['V max', ({ value }) => `${value.max}`],
+  ['K mean', ({ key }) => errorText(key.mean, 4)],
+  ['K max', ({ key }) => errorText(key.max, Number.isInteger(key.max) ? 0 : 4)],
+  ['V mean', ({ value }) => errorText(value.mean, 4)],
+  ['V max', ({ value }) => errorText(value.max, Number.isInteger(value.max) ? 0 : 4)],
 ];
 
-function agreementText(agreement: Agreement): string {
-  const { protocol, protocolHash, positions, perplexity, caches } = agreement;
+function agreementText(agreement: Agreement, caches: string): string {
+  const { protocol, protocolHash, positions, perplexity } = agreement;
   return [
     `Logits over ${positions} tokens; checkpoint perplexity ${perplexity.checkpoint.toFixed(4)}; protocol ${protocol} ${protocolHash.slice(0, 12)}`,
     tableOf(AGREEMENT_COLUMNS, agreementLines(agreement)),
-    '\nCodes of the cache, simulation against device',
-    tableOf(CACHE_COLUMNS, caches),
+    `\n${caches}`,
+    tableOf(CACHE_COLUMNS, agreement.caches),
   ].join('\n');
 }
 

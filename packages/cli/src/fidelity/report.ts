@@ -1,5 +1,5 @@
 /** What a fidelity report holds: operations, encodings and logits of the simulation against the device, and whether all of it passes. */
-import { ENCODING_FINDINGS, type EncodingRow, LARGEST_UNIT, type LayerName, type OperationError } from '@tundish/toolchain-qairt';
+import { ENCODING_FINDINGS, type EncodingRow, LARGEST_UNIT, type LayerName, type OperationError, type Precision } from '@tundish/toolchain-qairt';
 import { type Agreement, agreementFindings } from './agreement.js';
 
 /** What made the numbers. */
@@ -12,6 +12,8 @@ export interface ReportOrigin {
   readonly device: string;
   /** Version of the host's toolchain, and its numerics. */
   readonly simulation: string;
+  /** Of activations. */
+  readonly precision: Precision;
   /** Graphs whose operations were measured, in the order in which they run. */
   readonly graphs: readonly string[];
   /** Position of the first token of the measured passes, and how many tokens they have. */
@@ -19,7 +21,7 @@ export interface ReportOrigin {
   readonly tokens: number;
 }
 
-/** All operations of one kind, or of one kind in one layer. Errors are codes of the output. */
+/** All operations of one kind, or of one kind in one layer. Errors are codes of the output, or shares of the root mean square of half floats. */
 export interface ErrorSummary {
   readonly kind: string;
   readonly operations: number;
@@ -79,7 +81,12 @@ function summary(kind: string, operations: readonly OperationError[]): ErrorSumm
 function operationFinding({ graph, node, kind, max, bias, gate, share, unmodelled }: OperationError): string[] {
   if (unmodelled !== null) return [`${graph} ${node}: ${unmodelled}`];
   if (share <= 1) return [];
-  return [`${graph} ${node} (${kind}): off by ${max.toFixed(2)} at most and by ${bias.toFixed(3)} on average, where ${gate.max.toFixed(2)}${gate.relative === 0 ? '' : ` + ${gate.relative} x code`} and ${gate.bias.toFixed(3)} are allowed`];
+  return [`${graph} ${node} (${kind}): off by ${errorText(max, 2)} at most and by ${errorText(bias, 3)} on average, where ${errorText(gate.max, 2)}${gate.relative === 0 ? '' : ` + ${gate.relative} x output`} and ${errorText(gate.bias, 3)} are allowed`];
+}
+
+/** Errors of half floats are small numbers. */
+export function errorText(error: number, digits: number): string {
+  return error === 0 || Math.abs(error) >= 0.01 ? error.toFixed(digits) : error.toExponential(1);
 }
 
 const STATES: Readonly<Record<string, string>> = {

@@ -4,6 +4,7 @@ import type { Encodings, PerTensorEncoding } from '@tundish/graph';
 import { openContainer } from '@tundish/runtime';
 import type { Pipeline } from '@tundish/stages';
 import type { Reporter } from '@tundish/diagnostics';
+import type { Precision } from '@tundish/toolchain-qairt';
 import { lastGraphStage } from '../evaluated-stages.js';
 import { type OpenedSource, type SourceOptions, checkpointSource, engineSource, stageSource } from '../logit-sources.js';
 import { toolchainNamed } from '../toolchains.js';
@@ -14,6 +15,8 @@ export interface TextRequest {
   readonly pipeline: Pipeline;
   /** Container folders of one model. */
   readonly containers: { readonly device: string; readonly simulation: string };
+  /** Of activations. */
+  readonly precision: Precision;
   readonly protocol: Protocol;
   readonly windows: readonly Int32Array[];
   readonly options: SourceOptions;
@@ -21,7 +24,7 @@ export interface TextRequest {
 }
 
 /** @throws EVALUATE_*, and what opening containers throws */
-export async function textAgreement({ pipeline, containers, protocol, windows, options, reporter }: TextRequest): Promise<Agreement> {
+export async function textAgreement({ pipeline, containers, precision, protocol, windows, options, reporter }: TextRequest): Promise<Agreement> {
   const tokens = Math.max(...windows.map(({ length }) => length)) - 1;
   const outputs = new ComparedOutputs();
   const opened: OpenedSource[] = [];
@@ -37,7 +40,8 @@ export async function textAgreement({ pipeline, containers, protocol, windows, o
     const [device, simulation] = [await kept(container('device')), await kept(container('simulation'))];
     const checkpoint = await kept(checkpointSource(pipeline, tokens, options));
     const partial = new Map<string, OpenedSource>();
-    for (const [name, replaced] of Object.entries(PARTIAL)) {
+    // Where only weights are quantized the simulation is all that there is.
+    for (const [name, replaced] of Object.entries(precision === 'fp16' ? {} : PARTIAL)) {
       partial.set(name, await kept(stageSource(pipeline, lastGraphStage(pipeline.lock), tokens, { ...options, replaced })));
     }
     const onWindow = (done: number, total: number): void => reporter.progress({ work: 'evaluate', label: 'windows', done, total });

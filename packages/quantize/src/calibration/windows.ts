@@ -4,6 +4,8 @@ import type { Segment } from '../segments.js';
 
 /** Additive value that leaves exactly nothing of a masked position in float32, whatever the model's scores. */
 export const FLOAT_MASK = -1e9;
+/** The same where it is a half float, which ends at 65504: far below every score, and a score added to it is still finite. */
+export const FLOAT16_MASK = -10_000;
 
 export interface CalibrationInputs {
   /** Token ids, every window of equal length T. */

@@ -15,6 +15,8 @@ export interface ConvertOptions extends CellOptions {
   readonly numerics?: 'htp';
   /** Absent: `composed`. */
   readonly rotaryEmbedding?: 'operation';
+  /** Of a device; absent: `codes`. */
+  readonly precision?: 'fp16';
 }
 
 export const convert: Stage<ConvertOptions> = {

@@ -12,7 +12,7 @@ import { containerFolder } from '../layout.js';
 import type { ModelFacts } from '../load/stage.js';
 import { ADAPTATION_FILE, GRAPHS_FILE, MODEL_FILE } from '../stage-files.js';
 import { MEDIA, type Stage, type StageContext, type StageFile, type StageInput, type StageRequest, type StageResult } from '../stage.js';
-import { FLOAT_MASK } from '@tundish/quantize';
+import { FLOAT16_MASK, FLOAT_MASK } from '@tundish/quantize';
 import { generationDefaults, ropeScaling } from './defaults.js';
 
 export interface PackageOptions {
@@ -173,7 +173,7 @@ function manifestFile({ request, facts, dims, parts, others }: Packing, files: r
     ars: options.ar,
     parts: parts.map(({ part, graphs, files: own }) => ({ part, graphs, files: own.map(({ name, path }) => ({ name, path })) })),
     rope: facts.rope,
-    maskValue: maskValueOf(request),
+    maskValue: maskValueOf(request, parts),
     tokens: facts.tokens,
     generation: generationDefaults(facts, options.generation),
     provenance: Object.fromEntries([...request.inputs].filter(([unit]) => !others.has(unit.replace(/^compile\//, ''))).map(([unit, { manifest: made }]) => [unit, manifestDigest(made)])),
@@ -202,9 +202,11 @@ function precisionOf(request: Request): string {
   return String(quantizeFacts(request)['precision']);
 }
 
-function maskValueOf(request: Request): number {
+function maskValueOf(request: Request, parts: readonly PackedPart[]): number {
   const value = quantizeFacts(request)['maskValue'];
-  return typeof value === 'number' ? value : FLOAT_MASK;
+  if (typeof value === 'number') return value;
+  const mask = parts.flatMap(({ graphs }) => graphs).flatMap(({ inputs }) => inputs).find(({ name }) => name === 'attention_mask');
+  return mask?.dtype === 'float16' ? FLOAT16_MASK : FLOAT_MASK;
 }
 
 function json(name: string, data: unknown): StageFile {

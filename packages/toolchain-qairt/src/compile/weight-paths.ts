@@ -12,6 +12,6 @@ export function weightPaths(plans: readonly QnnGraphPlan[], resolve: FileResolve
 }
 
 function storedTensors({ data, quantization }: PlannedTensor): Tensor[] {
-  const codes = data === undefined || 'values' in data ? [] : ['stored' in data ? data.stored : data.projection];
+  const codes = data === undefined || 'values' in data ? [] : ['stored' in data ? data.stored : 'reals' in data ? data.reals : data.projection];
   return quantization?.kind === 'blockwise' ? [...codes, quantization.blockScales] : codes;
 }

@@ -1,6 +1,6 @@
 /** Composes an adapted graph with its encodings into a graph of the vendor's compiler. No library is needed for it. */
 import { printable } from '@tundish/diagnostics';
-import { type Encodings, type Graph, type Model, type Node, type RotaryEmbedding, checkSanitisedNames, constantValues, matchRotaryEmbedding } from '@tundish/graph';
+import { type Encodings, type Graph, type Model, type Node, type RotaryEmbedding, activationValues, checkSanitisedNames, constantValues, matchRotaryEmbedding } from '@tundish/graph';
 import { activationEncodings } from './activation-encodings.js';
 import { Composition } from './composition.js';
 import { composeError } from './errors.js';
@@ -9,7 +9,12 @@ import { composeRotaryEmbedding } from './ops/rotary-embedding.js';
 import { COMPOSED_OPS } from './ops/table.js';
 import type { QnnGraphPlan } from './plan.js';
 
+/** What activations are on the processor: codes on grids, or half floats. */
+export type Precision = 'codes' | 'fp16';
+
 export interface ComposeOptions {
+  /** `fp16` needs encodings of weights alone; absent: `codes`. */
+  readonly precision?: Precision;
   /** Whether a rotary embedding becomes one operation in place of products, a difference and a sum; absent: `composed`. */
   readonly rotaryEmbedding?: 'composed' | 'operation';
 }
@@ -23,13 +28,13 @@ export interface ComposeOptions {
  * @throws QAIRT_OP_UNSUPPORTED, QAIRT_WEIGHT_UNSUPPORTED, QAIRT_ENCODING_MISSING, QAIRT_ENCODING_UNSUPPORTED,
  *   QAIRT_CONCAT_ENCODING, QAIRT_GRAPH_SHAPE, GRAPH_DEVICE_NAMES
  */
-export function composeGraph({ graph }: Model, encodings: Encodings, name: string, { rotaryEmbedding = 'composed' }: ComposeOptions = {}): QnnGraphPlan {
+export function composeGraph({ graph }: Model, encodings: Encodings, name: string, { rotaryEmbedding = 'composed', precision = 'codes' }: ComposeOptions = {}): QnnGraphPlan {
   checkSanitisedNames(graph);
   const computing = computingNodes(graph);
   assertSupported(computing);
   const folded = foldScales(graph);
   const composition = new Composition({
-    encodings: activationEncodings(graph, encodings.activations, folded),
+    encodings: precision === 'fp16' ? new Map(activationValues(graph).map((value) => [value, 'float16'])) : activationEncodings(graph, encodings.activations, folded),
     parameters: encodings.parameters, folded,
   });
   const inputs = graph.inputs.map((input) => composition.input(input));

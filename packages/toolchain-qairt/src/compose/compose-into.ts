@@ -1,9 +1,11 @@
 /** Applies a plan through the addon: tensors, operations, and the codes of weights read from their files, one at a time. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf } from '@tundish/diagnostics';
-import { DataType, type Tensor } from '@tundish/graph';
+import { DataType, type Tensor, encodeFloat16 } from '@tundish/graph';
 import type { QnnCallError, QnnContext, QnnData, QnnFileRange, QnnGraph, QnnGraphOptions } from '@tundish/native/qnn';
-import type { PlannedData, QnnGraphPlan } from './plan.js';
+import { elementsOf } from '../inspection/element-types.js';
+import { storedElement } from './element.js';
+import type { PlannedData, QnnGraphPlan, StoredReals } from './plan.js';
 import { projectionCodes } from './projection-codes.js';
 
 /** Absolute paths of weight files by their logical names. */
@@ -34,11 +36,19 @@ export function composeInto(context: QnnContext, plan: QnnGraphPlan, paths: Weig
 export function constantData(data: PlannedData, paths: WeightPaths): QnnData | QnnFileRange {
   if ('values' in data) return data.values;
   if ('projection' in data) return turned(data.projection, paths);
+  if ('reals' in data) return halves(data, paths);
   return storedData(data.stored, paths);
 }
 
 function storedData(tensor: Tensor, paths: WeightPaths): Uint8Array | QnnFileRange {
   return tensor.kind === 'inline' ? tensor.data : { path: pathOf(paths, tensor.location), offset: tensor.offset, bytes: tensor.length };
+}
+
+/** For small constants: all of them are in memory at once. */
+function halves({ reals: tensor, scale, offset }: StoredReals, paths: WeightPaths): Uint16Array {
+  const bytes = tensor.kind === 'inline' ? tensor.data : new Uint8Array(tensor.length);
+  if (tensor.kind !== 'inline') forEachChunk({ ...tensor, path: pathOf(paths, tensor.location) }, CHUNK, (chunk, at) => bytes.set(chunk, at));
+  return Uint16Array.from(elementsOf(bytes, storedElement(tensor.dtype) ?? 0), (code) => encodeFloat16(Math.fround((code + offset) * scale)));
 }
 
 function turned(tensor: Tensor, paths: WeightPaths): Int8Array | Int16Array {

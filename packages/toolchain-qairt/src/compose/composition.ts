@@ -1,9 +1,9 @@
 /** The plan under construction: tensors with unique names, operations in order, and which tensor stands for which value. */
 import { isDeepStrictEqual } from 'node:util';
 import { printable } from '@tundish/diagnostics';
-import { DataType, type ParameterEncoding, type PerTensorEncoding, type Value, sanitiseName } from '@tundish/graph';
+import { DataType, type ParameterEncoding, type Value, sanitiseName } from '@tundish/graph';
 import type { QnnOperation, QnnParameter } from '@tundish/native/qnn';
-import { elementOf, quantizationOf } from './element.js';
+import { type ActivationEncoding, encodedAs, sameGrid } from './element.js';
 import { ELEMENT_CODES, TENSOR_KINDS } from '../inspection/element-types.js';
 import { composeError } from './errors.js';
 import type { FoldedScales } from './fold-scales.js';
@@ -20,7 +20,7 @@ export interface OperationSpec {
 }
 
 export interface CompositionSource {
-  readonly encodings: ReadonlyMap<Value, PerTensorEncoding>;
+  readonly encodings: ReadonlyMap<Value, ActivationEncoding>;
   readonly parameters: ReadonlyMap<string, ParameterEncoding>;
   readonly folded: FoldedScales;
 }
@@ -62,7 +62,7 @@ export class Composition {
     throw composeError('QAIRT_OP_UNSUPPORTED', { what: `${printable(value.name)} is read as an activation`, why: 'it is a constant, or no operation that was composed makes it' });
   }
 
-  encodingOf(value: Value): PerTensorEncoding {
+  encodingOf(value: Value): ActivationEncoding {
     const encoding = this.source.encodings.get(value);
     if (encoding !== undefined) return encoding;
     throw composeError('QAIRT_ENCODING_MISSING', { what: `${printable(value.name)} has no encoding` });
@@ -105,15 +105,16 @@ export class Composition {
     this.#byValue.set(value, this.tensorOf(source));
   }
 
-  #moved(value: Value, encoding: PerTensorEncoding, spec: OperationSpec): string {
+  #moved(value: Value, encoding: ActivationEncoding, spec: OperationSpec): string {
     const moved = this.internal(`${sanitiseName(value.name)}_moved`, this.dims(value), encoding);
     this.operate(spec, moved);
     return moved;
   }
 
   /** Declares a tensor inside the graph. @returns its name */
-  internal(name: string, dims: readonly number[], encoding: PerTensorEncoding): string {
-    return this.#declare({ name: this.#unique(name), kind: TENSOR_KINDS.inside, element: elementOf(encoding), dims, quantization: quantizationOf(encoding) });
+  internal(name: string, dims: readonly number[], encoding: ActivationEncoding): string {
+    const { element, ...quantized } = encodedAs(encoding);
+    return this.#declare({ name: this.#unique(name), kind: TENSOR_KINDS.inside, element, dims, ...quantized });
   }
 
   /** Declares a constant, once for each name and grid: graphs of one context share constants of equal content. @returns its name */
@@ -138,9 +139,9 @@ export class Composition {
   #boundary(value: Value, kind: number): PlannedTensor {
     const dims = staticDims(value);
     const tensor = { name: this.#unique(sanitiseName(value.name)), kind, dims };
-    if (value.dtype !== DataType.FLOAT && value.dtype !== DataType.INT32) throw composeError('QAIRT_GRAPH_SHAPE', { what: `${printable(value.name)} is neither FLOAT nor INT32`, why: 'inputs and outputs of a graph are codes of activations or token ids' });
+    if (value.dtype !== DataType.FLOAT && value.dtype !== DataType.INT32) throw composeError('QAIRT_GRAPH_SHAPE', { what: `${printable(value.name)} is neither FLOAT nor INT32`, why: 'inputs and outputs of a graph are activations or token ids' });
     const encoding = value.dtype === DataType.FLOAT ? this.encodingOf(value) : undefined;
-    const planned = encoding === undefined ? { ...tensor, element: ELEMENT_CODES.INT_32 } : { ...tensor, element: elementOf(encoding), quantization: quantizationOf(encoding) };
+    const planned = encoding === undefined ? { ...tensor, element: ELEMENT_CODES.INT_32 } : { ...tensor, ...encodedAs(encoding) };
     this.#declare(planned);
     return planned;
   }
@@ -156,11 +157,6 @@ export class Composition {
     this.#names.add(free);
     return free;
   }
-}
-
-/** Two encodings with the same reals for the same codes. */
-export function sameGrid(a: PerTensorEncoding, b: PerTensorEncoding): boolean {
-  return a.dtype === b.dtype && a.scale === b.scale && a.zeroPoint === b.zeroPoint;
 }
 
 /** @throws QAIRT_GRAPH_SHAPE */

@@ -3,10 +3,17 @@ import type { Tensor } from '@tundish/graph';
 import type { QnnBlockwise, QnnData, QnnOperation, QnnQuantization } from '@tundish/native/qnn';
 
 /**
- * Where a constant comes from: numbers held here, codes of a file as they lie there, or the codes [out, in] of a projection,
- * which become int8 [in, out] (`projectionCodes`).
+ * Where a constant comes from: numbers held here, codes of a file as they lie there, the codes [out, in] of a projection,
+ * which become int8 [in, out] (`projectionCodes`), or codes on a grid, which become half floats.
  */
-export type PlannedData = { readonly values: QnnData } | { readonly stored: Tensor } | { readonly projection: Tensor };
+export type PlannedData = { readonly values: QnnData } | { readonly stored: Tensor } | { readonly projection: Tensor } | StoredReals;
+
+/** real = (code + offset) * scale, rounded to float32 and then to a half float. */
+export interface StoredReals {
+  readonly reals: Tensor;
+  readonly scale: number;
+  readonly offset: number;
+}
 
 /** Scales of blocks, a byte each, lie where quantize wrote them. */
 export type PlannedQuantization = Exclude<QnnQuantization, QnnBlockwise> | (Omit<QnnBlockwise, 'blockScales'> & { readonly blockScales: Tensor });

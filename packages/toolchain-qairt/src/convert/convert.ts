@@ -10,12 +10,18 @@ export function planFile(graph: string): string {
   return `${graph}.plan.json`;
 }
 
-/** One plan, named after the graph. Option `rotaryEmbedding`: `composed` (default) or `operation`. Weights stay byte ranges of the files that the model names. @throws QAIRT_ENCODING_MISSING and the other errors of `composeGraph` */
+/**
+ * One plan, named after the graph. Weights stay byte ranges of the files that the model names. Option `rotaryEmbedding`: `composed`
+ * (default) or `operation`; option `precision`: `codes` (default), or `fp16`, for which weights alone are quantized.
+ *
+ * @throws QAIRT_ENCODING_MISSING and the other errors of `composeGraph`
+ */
 export function convertGraph({ cell, model, encodings, options }: ConvertRequest): ConvertResult {
   const name = graphName(cell);
-  if (encodings === undefined || encodings.activations.size === 0) {
-    throw composeError('QAIRT_ENCODING_MISSING', { what: `${name} has no activations with encodings`, why: 'this compiler computes on codes', fix: 'quantize the model, activations too' });
+  const precision = options['precision'] === 'fp16' ? 'fp16' : 'codes';
+  if (encodings === undefined || (precision === 'codes' && encodings.activations.size === 0)) {
+    throw composeError('QAIRT_ENCODING_MISSING', { what: `${name} has no ${encodings === undefined ? 'weights' : 'activations'} with encodings`, why: 'this compiler computes on codes', fix: 'quantize the model, activations too unless they are half floats (convert: { precision: fp16 })' });
   }
-  const plan = composeGraph(model, encodings, name, options['rotaryEmbedding'] === 'operation' ? { rotaryEmbedding: 'operation' } : {});
+  const plan = composeGraph(model, encodings, name, { precision, rotaryEmbedding: options['rotaryEmbedding'] === 'operation' ? 'operation' : 'composed' });
   return { io: ioTable(plan, cell), files: [{ name: planFile(name), content: { bytes: encodePlan(plan) } }] };
 }

@@ -5,7 +5,7 @@ import { composeError } from '../compose/errors.js';
 import type { PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import { ELEMENT_CODES, elementName } from '../inspection/element-types.js';
 
-const IO_TYPES: ReadonlyMap<number, IoType> = new Map([[ELEMENT_CODES.UFIXED_POINT_8, 'uint8'], [ELEMENT_CODES.UFIXED_POINT_16, 'uint16'], [ELEMENT_CODES.INT_32, 'int32']]);
+const IO_TYPES: ReadonlyMap<number, IoType> = new Map([[ELEMENT_CODES.UFIXED_POINT_8, 'uint8'], [ELEMENT_CODES.UFIXED_POINT_16, 'uint16'], [ELEMENT_CODES.INT_32, 'int32'], [ELEMENT_CODES.FLOAT_16, 'float16']]);
 
 /** Genie quantizes these by truncation. */
 const ROUNDED_DOWN: ReadonlySet<string> = new Set(['position_ids_cos', 'position_ids_sin']);

@@ -4,7 +4,7 @@ import { foldScales } from '../compose/fold-scales.js';
 import type { PlannedQuantization, PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import type { BinaryGraph, BinaryTensor } from '../inspection/context-binary.js';
 import { elementName } from '../inspection/element-types.js';
-import { gridOf } from './operand.js';
+import { gridOf, isHalf } from './operand.js';
 
 /** real = (code - zeroPoint) * scale, codes of so many unsigned or signed bits. */
 export interface EncodingGrid {
@@ -46,7 +46,7 @@ export interface EncodingComparison {
 }
 
 /**
- * A row for each activation of the graph, in the order in which they are made, then for each tensor that only the plan has.
+ * A row for each activation of the graph that has codes, in the order in which they are made, then for each tensor that only the plan has.
  * What lies inside a rotary embedding that is one operation has no grid on either side, and no row.
  */
 export function encodingRows({ graph, simulated, plan, binary }: EncodingComparison): EncodingRow[] {
@@ -56,14 +56,16 @@ export function encodingRows({ graph, simulated, plan, binary }: EncodingCompari
   const grids = simulatedGrids(graph, simulated);
   const seen = new Set<string>();
   const inside = insideRotations(graph, plan);
-  const rows = activationValues(graph).filter((value) => !inside.has(value)).map((value) => {
+  const hasHalves = plan.outputs.some(isHalf);
+  const rows = activationValues(graph).filter((value) => !inside.has(value)).flatMap((value) => {
     const tensor = sanitiseName(value.name);
     seen.add(tensor);
     const simulation = grids.get(value) ?? null;
     const found = device.get(tensor) ?? null;
+    if (hasHalves && simulation === null && found === null) return [];
     const factor = factors.get(value) ?? 1;
     const state = found === null ? absence(value, grids, folded) : stateOf(simulation, found, factor);
-    return { graph: binary.name, tensor, state, simulation, device: found, factor };
+    return [{ graph: binary.name, tensor, state, simulation, device: found, factor }];
   });
   const steps = plan.tensors.filter((tensor) => tensor.data === undefined && !seen.has(tensor.name) && gridOf(tensor) !== undefined).map((tensor): EncodingRow => {
     const [told, found] = [plannedGrid(tensor), device.get(tensor.name) ?? null];

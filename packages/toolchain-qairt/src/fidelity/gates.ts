@@ -30,6 +30,14 @@ const MASKED: Gate = { max: 5, relative: 0, bias: 0.3 };
 /** Convert from one grid of 16 bits to another multiplies by a rounded factor. */
 const REGRIDDED: Gate = { max: 1, relative: 0, bias: 0.2 };
 
+/** Of half floats, in shares of the root mean square of the output: rounding alone costs half of 2^-10 of each value. */
+const ROUNDED: Gate = { max: 0.002, relative: 0.0006, bias: 0.0002 };
+const HALF_GATES: Readonly<Record<string, Gate>> = {
+  Conv2d: ROUNDED, Dequantize: ROUNDED, ElementWiseAdd: ROUNDED, ElementWiseMultiply: ROUNDED, ElementWiseSubtract: ROUNDED,
+  MatMul: ROUNDED, RmsNorm: ROUNDED, Sigmoid: ROUNDED,
+  Softmax: { max: 0.005, relative: 0.015, bias: 0.0015 },
+};
+
 /** A unit of the integer sum above this many codes of the output costs visible precision. */
 export const LARGEST_UNIT = 0.02;
 
@@ -40,10 +48,13 @@ export interface GateQuestion {
   readonly masks: boolean;
   /** Whether codes of 16 bits come out. */
   readonly wide: boolean;
+  /** Whether half floats come out. */
+  readonly half: boolean;
 }
 
 /** @param type the vendor's name of the operation */
-export function gateOf(type: string, { unit, masks, wide }: GateQuestion): Gate {
+export function gateOf(type: string, { unit, masks, wide, half }: GateQuestion): Gate {
+  if (half) return HALF_GATES[type] ?? EXACT;
   if (PRODUCTS.has(type) && unit !== undefined) return { max: 2 + 400 * unit, relative: 0, bias: 0.1 + 170 * unit };
   if (masks) return MASKED;
   if (type === 'Convert' && wide) return REGRIDDED;

@@ -1,6 +1,8 @@
-/** What goes into an operation and comes out of it, as codes with their meaning. */
+/** What goes into an operation and comes out of it, as codes with their meaning; half floats are codes of themselves. */
+import { widenFloat16 } from '@tundish/graph';
 import type { QnnData } from '@tundish/native/qnn';
 import type { PlannedQuantization, PlannedTensor } from '../compose/plan.js';
+import { ELEMENT_CODES } from '../inspection/element-types.js';
 
 /** real = (code + offset) * scale. */
 export interface Grid {
@@ -8,7 +10,9 @@ export interface Grid {
   readonly offset: number;
 }
 
-/** A tensor of the plan with its codes, dense and row-major. */
+const ITSELF: Grid = { scale: 1, offset: 0 };
+
+/** A tensor of the plan with its codes, or the values of its half floats, dense and row-major. */
 export interface Operand {
   readonly tensor: PlannedTensor;
   readonly codes: QnnData;
@@ -27,9 +31,18 @@ export function realsOf({ tensor, codes }: Operand): Float64Array {
   return Float64Array.from(codes, (code) => (code + offset) * scale);
 }
 
+/** Codes as they are, half floats as their values. */
+export function valuesOf(tensor: Pick<PlannedTensor, 'element'>, data: QnnData): QnnData {
+  return isHalf(tensor) ? widenFloat16(data as Uint16Array) : data;
+}
+
+export function isHalf({ element }: Pick<PlannedTensor, 'element'>): boolean {
+  return element === ELEMENT_CODES.FLOAT_16;
+}
+
 /** @throws Unmodelled */
 export function requiredGrid(tensor: PlannedTensor): Grid {
-  const grid = gridOf(tensor);
+  const grid = isHalf(tensor) ? ITSELF : gridOf(tensor);
   if (grid === undefined) throw new Unmodelled(`${tensor.name} has ${kindOf(tensor.quantization)}`);
   return grid;
 }

@@ -8,9 +8,12 @@ import { blockScales, constantCodes } from './constant-codes.js';
 import { type Gate, gateOf } from './gates.js';
 import { type LayerName, layersOf } from './layer-of.js';
 import { OPERATION_MODELS } from './models/table.js';
-import { type Operand, Unmodelled } from './operand.js';
+import { type Operand, Unmodelled, isHalf, valuesOf } from './operand.js';
 
-/** Errors are codes of the output: what the processor gave, minus what exact arithmetic gives, clipped to the codes that there are. */
+/**
+ * Errors are codes of the output: what the processor gave, minus what exact arithmetic gives, clipped to the codes that there are.
+ * Of half floats they are shares of the root mean square of the output.
+ */
 export interface OperationError {
   readonly graph: string;
   /** Name of the operation. */
@@ -98,8 +101,9 @@ export class OperationErrors {
     if (found === undefined) throw new Unmodelled(`${output.name} was not given`);
     const { expected, unit } = model(operation, operation.inputs.map((name) => this.#operand(name, codes)), output);
     if (expected.length !== found.length) throw new Unmodelled(`${output.name} has ${found.length} elements, its model ${expected.length}`);
-    sums.unit = unit;
-    compare(found, expected, { gate: this.#gate(operation, unit), range: rangeOf(output) }, sums);
+    // Floats have no integer sums.
+    sums.unit = isHalf(output) ? undefined : unit;
+    compare(valuesOf(output, found), expected, { gate: this.#gate(operation, sums.unit), range: rangeOf(output), step: isHalf(output) ? rootMeanSquare(expected) : 1 }, sums);
   }
 
   #operand(name: string, codes: ReadonlyMap<string, QnnData>): Operand {
@@ -107,7 +111,7 @@ export class OperationErrors {
     const found = tensor.data === undefined ? codes.get(name) : constantCodes(tensor, tensor.data, this.paths);
     if (found === undefined) throw new Unmodelled(`${name} was not given`);
     const blocks = blockScales(tensor, this.paths);
-    return { tensor, codes: found, ...(blocks === undefined ? {} : { blockScales: blocks }) };
+    return { tensor, codes: valuesOf(tensor, found), ...(blocks === undefined ? {} : { blockScales: blocks }) };
   }
 
   #tensor(name: string): PlannedTensor {
@@ -117,12 +121,13 @@ export class OperationErrors {
   }
 
   #gate(operation: QnnOperation, unit: number | undefined): Gate {
-    return gateOf(operation.type, { unit, masks: this.#masksScores(operation), wide: this.#isWide(operation.outputs[0]) });
+    return gateOf(operation.type, { unit, masks: this.#masksScores(operation), wide: this.#isWide(operation.outputs[0]), half: this.#isHalf(operation.outputs[0]) });
   }
 
   #kind(operation: QnnOperation): string {
     const { type, inputs, outputs } = operation;
     if (type === 'Conv2d') return `${type} ${weightForm(this.#tensors.get(inputs[1] ?? ''))}`;
+    if (type === 'MatMul' && this.#isHalf(outputs[0])) return `${type} fp16 x fp16`;
     if (type === 'MatMul') return `${type} ${this.#isWide(inputs[1]) ? 'u16 x u16' : 'u16 x u8'}`;
     if (type === 'Convert') return `${type} to ${this.#isWide(outputs[0]) ? 16 : 8} bits`;
     return this.#masksScores(operation) ? `${type} of the mask` : type;
@@ -132,24 +137,41 @@ export class OperationErrors {
     return type === 'ElementWiseAdd' && inputs.some((name) => this.#masks.has(name));
   }
 
+  #isHalf(name = ''): boolean {
+    const tensor = this.#tensors.get(name);
+    return tensor !== undefined && isHalf(tensor);
+  }
+
   #isWide(name = ''): boolean {
     const element = this.#tensors.get(name)?.element;
     return element === ELEMENT_CODES.UFIXED_POINT_16 || element === ELEMENT_CODES.SFIXED_POINT_16;
   }
 }
 
-function compare(found: QnnData, expected: Float64Array, { gate, range: [low, high] }: { readonly gate: Gate; readonly range: readonly [number, number] }, sums: Sums): void {
+interface Measure {
+  readonly gate: Gate;
+  readonly range: readonly [number, number];
+  /** What errors are counted in. */
+  readonly step: number;
+}
+
+function compare(found: QnnData, expected: Float64Array, { gate, range: [low, high], step }: Measure, sums: Sums): void {
   for (let i = 0; i < expected.length; i++) {
     const exact = Math.min(high, Math.max(low, expected[i] as number));
-    const error = (found[i] as number) - exact;
+    const error = ((found[i] as number) - exact) / step;
     const size = Math.abs(error);
     // A model that gives no number is as wrong as can be.
     sums.max = size <= sums.max ? sums.max : size;
-    sums.share = Math.max(sums.share, ratio(size, gate.max + gate.relative * exact));
+    sums.share = Math.max(sums.share, ratio(size, gate.max + gate.relative * Math.abs(exact / step)));
     sums.absolute += size;
     sums.signed += error;
   }
   sums.elements += expected.length;
+}
+
+/** 1 where all are 0. */
+function rootMeanSquare(values: Float64Array): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length) || 1;
 }
 
 function ratio(size: number, limit: number): number {
@@ -163,6 +185,7 @@ function rangeOf({ element }: PlannedTensor): readonly [number, number] {
     case ELEMENT_CODES.UFIXED_POINT_16: return [0, 65_535];
     case ELEMENT_CODES.SFIXED_POINT_8: return [-128, 127];
     case ELEMENT_CODES.SFIXED_POINT_16: return [-32_768, 32_767];
+    case ELEMENT_CODES.FLOAT_16: return [-65_504, 65_504];
     default: return [-Infinity, Infinity];
   }
 }

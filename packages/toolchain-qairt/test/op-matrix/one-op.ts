@@ -1,7 +1,7 @@
 /** One operation as a graph by itself, what exact arithmetic makes of it, and how far its codes may be from that. */
+import { widenFloat16 } from '@tundish/graph';
 import type { QnnData, QnnParameter, QnnQuantization } from '@tundish/native/qnn';
 import { type Calls, ELEMENT_CODES, TENSOR_KINDS, elementsOf } from '@tundish/toolchain-qairt';
-import { decodeHalves } from './half.js';
 
 export interface OpTensor {
   readonly dims: readonly number[];
@@ -109,7 +109,7 @@ const RANGES: Readonly<Record<number, readonly [number, number]>> = {
 
 /** What the codes mean, by whatever encoding the tensor has. */
 function realsOf({ dims, element, quantization }: OpTensor, data: QnnData): Float64Array {
-  if (element === ELEMENT_CODES.FLOAT_16) return decodeHalves(data as Uint16Array);
+  if (element === ELEMENT_CODES.FLOAT_16) return Float64Array.from(widenFloat16(data as Uint16Array));
   if (quantization === undefined) return Float64Array.from(data);
   if (quantization.kind === 'scale_offset') return Float64Array.from(data, (code) => (code + quantization.offset) * quantization.scale);
   if (!('axis' in quantization)) throw new Error(`no reals of ${quantization.kind}`);

@@ -1,7 +1,7 @@
 /** Tensors of operations that run by themselves: grids that their values fill, and numbers that are the same on every machine. */
+import { encodeFloat16 } from '@tundish/graph';
 import type { QnnData, QnnParameter } from '@tundish/native/qnn';
 import { ELEMENT_CODES, TENSOR_KINDS } from '@tundish/toolchain-qairt';
-import { halfBits } from './half.js';
 import type { OpInput, OpTensor } from './one-op.js';
 
 const { UFIXED_POINT_8, UFIXED_POINT_16, SFIXED_POINT_8, SFIXED_POINT_16, FLOAT_16, FLOAT_32, UINT_32, INT_32 } = ELEMENT_CODES;
@@ -47,7 +47,7 @@ export function spread(width: Width, dims: readonly number[], low: number, high:
 
 /** Floats in [-1, 1] that are halves too. */
 export function floats(element: number, dims: readonly number[], seed = 1): OpInput {
-  const bits = Uint16Array.from(integers(count(dims), -1024, 1024, seed), (value) => halfBits(value / 1024));
+  const bits = Uint16Array.from(integers(count(dims), -1024, 1024, seed), (value) => encodeFloat16(value / 1024));
   return { dims, element, data: element === FLOAT_16 ? bits : Float32Array.from(integers(count(dims), -1024, 1024, seed), (value) => value / 1024) };
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
-import type { Encodings } from '@tundish/graph';
+import { type Encodings, encodeFloat16 } from '@tundish/graph';
 import type { CellId, CompileResult, ConvertResult, Executable, GraphIo, IoTensor, ProducedFile, TensorData, Toolchain, ToolchainContext } from '../port.js';
 import { encode } from './simulate.js';
 import { tinyEncodings } from './tiny-encodings.js';
@@ -120,6 +120,7 @@ export function leftIn(folder: string): Promise<string[]> {
 export function tensorData(table: IoTensor, values: ArrayLike<number>): TensorData {
   const { dtype, quantization } = table;
   if (dtype === 'int32') return Int32Array.from(values);
+  if (dtype === 'float16') return Uint16Array.from(values, encodeFloat16);
   if (dtype === 'float32' || quantization === undefined) return Float32Array.from(values);
   const grid = { kind: 'per-tensor', dtype, ...quantization, symmetric: false } as const;
   const codes = Array.from(values, (value) => encode(value, grid));

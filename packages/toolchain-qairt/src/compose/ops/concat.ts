@@ -1,6 +1,6 @@
 /** Concat: Concat. The compiler joins codes and drops what lies between, so all of them must be on one grid. */
 import { printable } from '@tundish/diagnostics';
-import { sameGrid } from '../composition.js';
+import { encodingText, sameGrid } from '../element.js';
 import { composeError } from '../errors.js';
 import { unsigned } from '../parameters.js';
 import type { ComposeNode } from './op.js';
@@ -15,7 +15,7 @@ export const composeConcat: ComposeNode = (composition, node) => {
     throw composeError('QAIRT_CONCAT_ENCODING', {
       what: `${printable(other.name)} is joined into ${printable(output.name)}, which has another encoding`,
       why: 'the compiler joins codes without converting them, and does not clip them either',
-      evidence: { detail: `${a.dtype} scale ${a.scale} zero point ${a.zeroPoint}, and ${b.dtype} scale ${b.scale} zero point ${b.zeroPoint}` },
+      evidence: { detail: `${encodingText(a)}, and ${encodingText(b)}` },
       fix: 'give all inputs of a Concat the encoding of its output',
     });
   }

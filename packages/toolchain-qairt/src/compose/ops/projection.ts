@@ -53,6 +53,7 @@ function weightQuantization(composition: Composition, projection: Projection, te
   const [rows = 0, columns = 0] = tensor.dims;
   const isFour = tensor.dtype === DataType.UINT4;
   const scaled = (scales: Float32Array): Float32Array => (factor === 1 ? scales : scales.map((scale) => scale * factor));
+  if (encoding?.kind === 'lpbq' && composition.encodingOf(projection.input) === 'float16') throw unsupportedWeight(projection, 'its scales are those of LPBQ blocks, which the compiler does not multiply with half floats', 'quantize weights per_channel with 4 or 8 bits');
   if (encoding?.kind === 'lpbq' && isFour && encoding.channelScale.length === rows) {
     const { blockSize } = encoding;
     const blocks = columns / blockSize;
@@ -77,10 +78,6 @@ function sizeOf(tensor: Tensor): number {
   return tensor.kind === 'inline' ? tensor.data.length : tensor.length;
 }
 
-function unsupportedWeight({ weight }: Projection, why: string): Error {
-  return composeError('QAIRT_WEIGHT_UNSUPPORTED', {
-    what: `the weight ${printable(weight.name)} cannot be multiplied`,
-    why,
-    fix: `quantize weights by lpbq in blocks of ${BLOCK_SIZES.join(', ')}, or per_channel with 4 or 8 bits`,
-  });
+function unsupportedWeight({ weight }: Projection, why: string, fix = `quantize weights by lpbq in blocks of ${BLOCK_SIZES.join(', ')}, or per_channel with 4 or 8 bits`): Error {
+  return composeError('QAIRT_WEIGHT_UNSUPPORTED', { what: `the weight ${printable(weight.name)} cannot be multiplied`, why, fix });
 }

@@ -12,6 +12,7 @@ export const OPERATION_MODELS: Readonly<Record<string, OperationModel>> = {
   Concat: modelConcat,
   Conv2d: modelProjection,
   Convert: modelConvert,
+  Dequantize: modelConvert,
   ElementWiseAdd: modelAdd,
   ElementWiseMultiply: modelMultiply,
   ElementWiseSubtract: modelSubtract,
