@@ -151,7 +151,11 @@ abi::Result Graph::validate(abi::Handle backend, const Napi::Object& description
   return library_->result_of(abi::kBackendValidateOperation, backend, memory->operation);
 }
 
-void Graph::finalize() { library_->call("graphFinalize", abi::kGraphFinalize, handle_, abi::Handle(nullptr), abi::Handle(nullptr)); }
+void Graph::finalize() {
+  library_->call("graphFinalize", abi::kGraphFinalize, handle_, abi::Handle(nullptr), abi::Handle(nullptr));
+  // Every graph of a context stays until the binary is written; its constants need not lie here twice.
+  for (auto& [name, memory] : tensors_) memory->release_data();
+}
 
 Napi::Object Graph::execute(const Napi::Object& given) {
   std::vector<abi::Tensor> inputs, outputs;

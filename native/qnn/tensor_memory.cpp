@@ -82,6 +82,12 @@ MappedFile& FileMaps::at(const std::string& path) {
   return *file;
 }
 
+void TensorMemory::release_data() {
+  if (data.empty()) return;
+  std::vector<uint8_t>().swap(data);
+  tensor.fields.buffer = {};
+}
+
 std::unique_ptr<TensorMemory> tensor_from(const Napi::Object& description, FileMaps& files) {
   auto memory = std::make_unique<TensorMemory>();
   memory->name = text_of(description, "name");

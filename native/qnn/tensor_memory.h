@@ -35,6 +35,9 @@ struct TensorMemory {
   std::vector<uint32_t> block;
   abi::BlockwiseExpansion blockwise{};
 
+  // What was copied of a constant, which the library reads until its graph is finalized.
+  void release_data();
+
   TensorMemory() = default;
   TensorMemory(const TensorMemory&) = delete;
   TensorMemory& operator=(const TensorMemory&) = delete;

@@ -32,8 +32,13 @@ const CHUNKS = 8 * 4 * 4 * 1024 * 1024;
 const GRAPH_OF_BLOCK = 0.1 * MB;
 /** Three processes with the vendor's libraries: a part, its twin, and the twin loaded again. 0.8 GB for graphs of 2 MB. */
 const DEVICE_PROCESSES = 800 * MB;
-/** What they need for each byte of the weights of a part: 3.0 GB for 121.6 MB. */
-const DEVICE_COMPILER = 22;
+/**
+ * What the compiler holds of each graph of a part until all are written, for each byte of weights: 19.1 GB for ten graphs over an
+ * embedding of 525 MB and a block, 6.0 GB for ten over four blocks of 30 MB.
+ */
+const DEVICE_COMPILER = { embedding: 3.5, block: 4.2, head: 4.2 };
+/** The twin of a part, compiled and executed in two processes while the first graphs of the part are compiled, counts as the rest of these graphs. */
+const DEVICE_GRAPHS = 4;
 /** A binary of several graphs over the weights that they share. */
 const DEVICE_BINARY = 1.15;
 const FLOAT32 = 4;
@@ -52,10 +57,14 @@ export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boole
   const { quantize, compile } = lock.stages;
   const bytes = weightBytes(quantize.options, shapes);
   const count = Object.values(lock.parts)[0]?.parts ?? 1;
-  const parts = planParts(shapes.blocks.length, count, { embedding: bytes.embedding, layers: bytes.blocks, head: bytes.head }).map(({ from, to }, index) =>
-    sum(bytes.blocks.slice(from, to)) + (index === 0 ? bytes.embedding : 0) + (index === count - 1 ? bytes.head : 0));
+  const ranges = planParts(shapes.blocks.length, count, { embedding: bytes.embedding, layers: bytes.blocks, head: bytes.head });
+  const inParts = ({ embedding, blocks, head }: WeightBytes): number[] =>
+    ranges.map(({ from, to }, index) => sum(blocks.slice(from, to)) + (index === 0 ? embedding : 0) + (index === count - 1 ? head : 0));
+  const parts = inParts(bytes);
+  const compiled = inParts({ embedding: DEVICE_COMPILER.embedding * bytes.embedding, blocks: bytes.blocks.map((block) => DEVICE_COMPILER.block * block), head: DEVICE_COMPILER.head * bytes.head });
   const stays = readsCodes && quantize.options !== 'none' && quantize.options.activations !== 'none';
-  const graphs = shapes.blocks.length * lock.stages.arcl.options.ar.length * lock.stages.arcl.options.cl.length * GRAPH_OF_BLOCK;
+  const cells = lock.stages.arcl.options.ar.length * lock.stages.arcl.options.cl.length;
+  const graphs = shapes.blocks.length * cells * GRAPH_OF_BLOCK;
   const light = (disk: number): StageNeeds => ({ memory: PROCESS, disk, scratch: 0 });
   return {
     parts,
@@ -66,16 +75,16 @@ export function estimateNeeds(lock: Lock, shapes: ModelShapes, readsCodes: boole
       arcl: light(graphs),
       transform: light(graphs),
       convert: light(graphs),
-      compile: compileNeeds(compile.options, parts, { graphs, stays }),
+      compile: compileNeeds(compile.options, parts, { graphs, stays, compiler: Math.max(cells, DEVICE_GRAPHS) * Math.max(...compiled) }),
       package: light(MB),
     },
   };
 }
 
-/** @param stays whether compile reads the codes where they lie */
-function compileNeeds(options: LockStages['compile']['options'], parts: readonly number[], { graphs, stays }: { readonly graphs: number; readonly stays: boolean }): StageNeeds {
+/** @param stays whether compile reads the codes where they lie @param compiler what the compiler of a device holds of one part */
+function compileNeeds(options: LockStages['compile']['options'], parts: readonly number[], { graphs, stays, compiler }: { readonly graphs: number; readonly stays: boolean; readonly compiler: number }): StageNeeds {
   const largest = Math.max(...parts);
-  if ('chips' in options) return { memory: PROCESS + DEVICE_PROCESSES + DEVICE_COMPILER * largest, disk: options.chips.length * DEVICE_BINARY * sum(parts), scratch: 2 * DEVICE_BINARY * largest };
+  if ('chips' in options) return { memory: PROCESS + DEVICE_PROCESSES + compiler, disk: options.chips.length * DEVICE_BINARY * sum(parts), scratch: 2 * DEVICE_BINARY * largest };
   // The engine maps the weights, packs copies of them, and writes both.
   const copies = stays ? 0 : options.prepack ? 2 : 1;
   return { memory: PROCESS + ENGINE + largest * (1 + copies), disk: sum(parts) * copies + graphs, scratch: largest * copies };
