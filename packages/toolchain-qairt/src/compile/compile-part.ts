@@ -11,8 +11,8 @@ import { qairtError } from '../libraries/errors.js';
 import { withEmulator } from '../libraries/with-emulator.js';
 import { assertBinary } from './assert-binary.js';
 import { type PartWork, composeBinary } from './compose-binary.js';
-import { partOptions } from './options.js';
 import { composeProven } from './compose-proven.js';
+import { partOptions } from './options.js';
 import { together } from './together.js';
 import { weightPaths } from './weight-paths.js';
 

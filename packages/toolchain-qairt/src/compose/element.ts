@@ -18,8 +18,12 @@ const STORED: ReadonlyMap<DataType, number> = new Map<DataType, number>([
 export function encodedAs(encoding: ActivationEncoding): { readonly element: number; readonly quantization?: QnnQuantization & { readonly kind: 'scale_offset' } } {
   if (encoding === 'float16') return { element: ELEMENT_CODES.FLOAT_16 };
   const { dtype, scale, zeroPoint } = encoding;
-  // The vendor's offset is the negative zero point.
-  return { element: ENCODED[dtype], quantization: { kind: 'scale_offset', scale, offset: zeroPoint === 0 ? 0 : -zeroPoint } };
+  return { element: ENCODED[dtype], quantization: { kind: 'scale_offset', scale, offset: negated(zeroPoint) } };
+}
+
+/** The vendor's offset of a zero point, and the zero point of an offset; of 0 it is 0, not -0. */
+export function negated(zeroPointOrOffset: number): number {
+  return zeroPointOrOffset === 0 ? 0 : -zeroPointOrOffset;
 }
 
 /** Whether the same codes mean the same reals. */

@@ -1,5 +1,6 @@
 /** Holds the grid of every activation in the simulation against the one that the compiled binary states. */
 import { type Encodings, type Graph, type PerTensorEncoding, type Value, activationValues, matchRotaryEmbedding, movedInputs, sanitiseName } from '@tundish/graph';
+import { negated } from '../compose/element.js';
 import { foldScales } from '../compose/fold-scales.js';
 import type { PlannedQuantization, PlannedTensor, QnnGraphPlan } from '../compose/plan.js';
 import type { BinaryGraph, BinaryTensor } from '../inspection/context-binary.js';
@@ -120,10 +121,10 @@ const DTYPES: Readonly<Record<string, string>> = { UFIXED_POINT_8: 'uint8', UFIX
 
 function binaryGrid({ dtype, quantization }: BinaryTensor): EncodingGrid | null {
   if (quantization?.kind !== 'scale_offset') return null;
-  return { dtype: DTYPES[dtype] ?? dtype, scale: quantization.scale, zeroPoint: quantization.offset === 0 ? 0 : -quantization.offset };
+  return { dtype: DTYPES[dtype] ?? dtype, scale: quantization.scale, zeroPoint: negated(quantization.offset) };
 }
 
 function plannedGrid({ element, quantization }: PlannedTensor): EncodingGrid {
   const { scale, offset } = quantization as PlannedQuantization & { readonly kind: 'scale_offset' };
-  return { dtype: DTYPES[elementName(element)] ?? elementName(element), scale: Math.fround(scale), zeroPoint: offset === 0 ? 0 : -offset };
+  return { dtype: DTYPES[elementName(element)] ?? elementName(element), scale: Math.fround(scale), zeroPoint: negated(offset) };
 }

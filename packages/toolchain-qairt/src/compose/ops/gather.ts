@@ -1,7 +1,7 @@
 /** Gather of the embedding: Gather of codes from the table, a Reshape to four axes, and a Convert from a table of 8 bits, or a Dequantize to half floats. */
 import { type DataType, type PerTensorEncoding, type Value, dataTypeName, sanitiseName } from '@tundish/graph';
 import { type Composition, staticDims } from '../composition.js';
-import { storedElement } from '../element.js';
+import { negated, storedElement } from '../element.js';
 import { ELEMENT_CODES } from '../../inspection/element-types.js';
 import { signed } from '../parameters.js';
 import { storedGrid } from '../stored-grid.js';
@@ -31,7 +31,7 @@ export const composeGather: ComposeNode = (composition, node) => {
 };
 
 function tableGrid({ scale, offset }: TableGrid, codes: DataType): PerTensorEncoding {
-  return { kind: 'per-tensor', dtype: dataTypeName(codes).toLowerCase() as PerTensorEncoding['dtype'], scale, zeroPoint: offset === 0 ? 0 : -offset, symmetric: false };
+  return { kind: 'per-tensor', dtype: dataTypeName(codes).toLowerCase() as PerTensorEncoding['dtype'], scale, zeroPoint: negated(offset), symmetric: false };
 }
 
 interface TableGrid {
@@ -43,7 +43,7 @@ interface TableGrid {
 function gridOf(composition: Composition, value: Value, { scale, offset }: TableGrid, isEight: boolean): PerTensorEncoding | undefined {
   const encoding = composition.encodingOf(value);
   const steps = isEight ? 256 : 1;
-  if (encoding === 'float16' || encoding.scale * steps !== scale || encoding.zeroPoint !== (offset === 0 ? 0 : -offset) * steps) return undefined;
+  if (encoding === 'float16' || encoding.scale * steps !== scale || encoding.zeroPoint !== negated(offset) * steps) return undefined;
   return isEight ? { ...encoding, dtype: 'uint8', scale, zeroPoint: encoding.zeroPoint / steps } : encoding;
 }
 
