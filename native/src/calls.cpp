@@ -93,6 +93,14 @@ void widen(const Napi::CallbackInfo& info, void (*kernel)(const uint16_t*, size_
   parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { kernel(bits + begin, end - begin, out + begin); });
 }
 
+void narrow_bf16(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<float>(0).ElementLength();
+  const float* x = arguments.data<float>(0, count);
+  uint16_t* bits = arguments.data<uint16_t>(1, count);
+  parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { table.narrow_bf16(x + begin, end - begin, bits + begin); });
+}
+
 void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_bf16); }
 
 void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_f16); }
@@ -124,6 +132,7 @@ Napi::Object bind_kernels(Napi::Env env, const KernelTable& table) {
   bind<KernelTable, quantize_on_grid8>(kernels, "quantizeOnGrid8", table);
   bind<KernelTable, quantize_on_grid16>(kernels, "quantizeOnGrid16", table);
   bind<KernelTable, min_max>(kernels, "minMax", table);
+  bind<KernelTable, narrow_bf16>(kernels, "narrowBf16", table);
   bind<KernelTable, widen_bf16>(kernels, "widenBf16", table);
   bind<KernelTable, widen_f16>(kernels, "widenF16", table);
   bind<KernelTable, sgemm>(kernels, "sgemm", table);

@@ -130,6 +130,24 @@ describe('products', () => {
   });
 });
 
+describe('gather', () => {
+  it('takes columns, and rows where they are given, as often as they are named', () => {
+    fc.assert(fc.property(seed, flavour, size, size, fc.integer({ min: 0, max: 30 }), (s, f, stored, k, count) => {
+      const x = sample(s, stored * k, f);
+      const places = (length: number, limit: number, from: number): Uint32Array => Uint32Array.from({ length }, (_, i) => Math.imul(i + from, 0x9e3779b1) >>> 0).map((hash) => hash % limit);
+      const [columns, rows] = [places(k, k, s), places(count, stored, s + 1)];
+      const [all, some] = expectSame((algebra, threads) => {
+        const [whole, part] = [new Float32Array(stored * k), new Float32Array(count * k)];
+        algebra.gather(whole, x, { columns }, threads);
+        algebra.gather(part, x, { rows, columns }, threads);
+        return [whole, part] as const;
+      });
+      expect(all).toEqual(x.map((_, i) => x[i - (i % k) + (columns[i % k] as number)] as number));
+      expect(some).toEqual(Float32Array.from({ length: count * k }, (_, i) => x[(rows[Math.floor(i / k)] as number) * k + (columns[i % k] as number)] as number));
+    }), runs);
+  });
+});
+
 describe('cholesky', () => {
   it.each([1, 2, 5, 12, 31, 32, 33, 64, 77, 128, 129, 353])('factors %i columns', (k) => {
     const a = positiveDefinite(k, k);
@@ -232,6 +250,11 @@ it.each([reference, ...natives].map((kernels) => [kernels.identity().isa, kernel
   ]);
   const calls = [
     ...products,
+    () => algebra.gather(x, y, { columns: new Uint32Array([0, 4, 1, 2]) }),
+    () => algebra.gather(short, y, { columns: new Uint32Array(4) }),
+    () => algebra.gather(x.subarray(0, 8), y, { rows: new Uint32Array([0, 4]), columns: new Uint32Array(4) }),
+    () => algebra.gather(x, short, { columns: new Uint32Array(4) }),
+    () => algebra.gather(x, x, { columns: new Uint32Array(4) }),
     () => algebra.mirror(short, 4),
     () => algebra.cholesky(short, 4),
     () => algebra.cholesky(x, 4, 65),
@@ -251,5 +274,8 @@ it('the addon itself refuses wrong types and lengths', () => {
   expect(() => raw.cholesky(new Float64Array(4) as never, 2, 1)).toThrow('argument 0 has another element type');
   expect(() => raw.cholesky(f32, 2, 0)).toThrow('thread count');
   expect(() => raw.solveLower(f32, 2, f32, 2, 1 as never, 1)).toThrow('argument 4 is not a boolean');
+  expect(() => raw.gather(f32, f32, null, new Uint32Array([0, 2]), 2, 2, 1)).toThrow('columns are below k');
+  expect(() => raw.gather(f32, f32, new Uint32Array([0, 2]), new Uint32Array(2), 2, 2, 1)).toThrow('rows are those of x');
+  expect(() => raw.gather(f32, f32, null, new Uint32Array(2), 1, 2, 1)).toThrow('rows are those of x');
   expect(() => raw.mirror(f32, NaN)).toThrow('argument 1 is not a size');
 });

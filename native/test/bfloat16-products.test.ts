@@ -43,6 +43,43 @@ function nearest(x: number): number {
   return x === 0 ? 0 : (below + (up ? 1 : 0)) * spacing;
 }
 
+describe('narrowing', () => {
+  it('gives the bits that the products take, for every kind of element', () => {
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 200 }), (s, f, length) => {
+      const x = sample(s, length, f);
+      const bits = reference.narrowBf16(x);
+      for (const native of natives) for (const threads of THREADS) expect(native.narrowBf16(x, threads)).toEqual(bits);
+      // Chains are not asked: what is rounded once more does not change, and products with the rounded elements are the same.
+      expect(reference.narrowBf16(reference.widenBf16(bits))).toEqual(bits);
+    }));
+    const halves = new Float32Array([1 + 2 ** -8, 1 + 3 * 2 ** -8, -(2 ** -57), 2 ** -56, 3.4e38, -Infinity, NaN, -0]);
+    for (const kernels of [reference, ...natives]) expect([...kernels.narrowBf16(halves)]).toEqual([0x3f80, 0x3f82, 0, 0x2380, 0x7f80, 0xff80, 0x7fc0, 0]);
+  });
+
+  it('before a product changes nothing of it', () => {
+    const [m, n, k] = [9, 7, 83];
+    const [a, b] = [sample(3, m * k, 'weights'), sample(4, n * k, 'weights')];
+    for (const kernels of [reference, ...natives]) {
+      const [own, narrowed] = [a, kernels.widenBf16(kernels.narrowBf16(a))].map((left) => {
+        const out = new Float32Array(m * n);
+        kernels.algebra.bfloat16.multiplyInto(out, left, b, { m, n, k, transposeB: true });
+        return out;
+      });
+      expect(narrowed).toEqual(own);
+    }
+  });
+
+  it('writes into a given array, of the right length alone', () => {
+    const [x, out] = [sample(5, 70_000, 'weights'), new Uint16Array(70_002)];
+    for (const kernels of [reference, ...natives]) {
+      expect(kernels.narrowBf16(x, 2, out.subarray(1, 70_001))).toEqual(reference.narrowBf16(x));
+      expect([out[0], out[70_001]]).toEqual([0, 0]);
+      expect(() => kernels.narrowBf16(x, 2, out)).toThrow('out has 70002 elements');
+      expect(() => kernels.widenBf16(out, 2, x)).toThrow('out has 70000 elements');
+    }
+  });
+});
+
 describe('products of bfloat16', () => {
   it('go into a given array, from transposed operands, and on from what is there', () => {
     fc.assert(fc.property(seed, flavour, size, size, fc.integer({ min: 0, max: 75 }), fc.boolean(), fc.boolean(), fc.boolean(), (s, f, m, n, k, ...how) => product(s, f, [m, n, k], ...how)), runs);

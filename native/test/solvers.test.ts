@@ -84,6 +84,8 @@ describe.each(natives)('%s', (_, native) => {
       const gram = gramOf(seed + 1, k, 2 * k);
       const start = reference.roundToGrid({ w, n, k }, grid);
       expect(native.roundToGrid({ w, n, k }, grid)).toEqual(start);
+      const values = start.reduce((out, code, i) => out.fill(code * (grid.scale[Math.floor(i / block)] as number), i, i + 1), new Float32Array(n * k));
+      for (const solvers of [native, reference]) expect(solvers.valuesOnGrid(start, grid)).toEqual(values);
       const run = (solvers: Solvers, threads: number): Int8Array => {
         const codes = start.slice();
         solvers.descend({ target: w, n, k, grid, gram, codes, sweeps: 2, threads });
@@ -150,6 +152,8 @@ describe('properties', () => {
     const grid = gridOf(solvers, w, n, k, block);
     expect(() => solvers.roundToGrid({ w, n, k: 287 }, grid)).toThrow(/KERNEL_ARGUMENT|do not fit/u);
     expect(() => solvers.roundWithFeedback({ w, n, k, grid, order: new Uint32Array(k), feedback: new Float32Array(k * k), errorFrom: 'weight' })).toThrow(expect.objectContaining({ code: 'KERNEL_ARGUMENT' }));
+    expect(() => solvers.valuesOnGrid(new Int8Array(n * k - 1), grid)).toThrow(expect.objectContaining({ code: 'KERNEL_ARGUMENT' }));
+    expect(() => solvers.valuesOnGrid(new Int8Array(n * k), { ...grid, scale: grid.scale.subarray(1) })).toThrow(expect.objectContaining({ code: 'KERNEL_ARGUMENT' }));
     expect(() => solvers.searchCandidates({ w, n, k, block: 288, bits: 4, gram: undefined, candidates: 20 })).toThrow(expect.objectContaining({ code: 'KERNEL_ARGUMENT' }));
   });
 });

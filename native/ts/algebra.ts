@@ -46,6 +46,9 @@ export interface Algebra extends Products {
    */
   readonly bfloat16: Products;
 
+  /** out[r][c] = x[rows[r]][columns[c]] for x of `columns.length` columns; without `rows` row r is that of x. */
+  gather(out: Float32Array, x: Float32Array, places: { readonly rows?: Uint32Array; readonly columns: Uint32Array }, threads?: number): void;
+
   /** Copies the upper triangle of gram [k, k] to the lower one. */
   mirror(gram: Float32Array, k: number): void;
 
@@ -77,6 +80,7 @@ export interface RawProducts {
 /** Entry points for arrays of the right size; both implementations have exactly these. */
 export interface RawAlgebra extends RawProducts {
   readonly bfloat16: RawProducts;
+  gather(out: Float32Array, x: Float32Array, rows: Uint32Array | null, columns: Uint32Array, count: number, k: number, threads: number): void;
   mirror(gram: Float32Array, k: number): void;
   cholesky(a: Float32Array, k: number, threads: number): number;
   solveLower(l: Float32Array, k: number, b: Float32Array, rows: number, transpose: boolean, threads: number): void;

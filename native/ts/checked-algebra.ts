@@ -43,8 +43,18 @@ function products(raw: RawProducts): Products {
   };
 }
 
-function squares(raw: RawAlgebra): Pick<Algebra, 'mirror' | 'cholesky' | 'solveLower'> {
+function squares(raw: RawAlgebra): Pick<Algebra, 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
   return {
+    gather(out, x, { rows, columns }, threads) {
+      const k = columns.length;
+      const stored = k === 0 ? 0 : x.length / k;
+      const count = rows?.length ?? stored;
+      check('gather', Number.isInteger(stored), `x has ${x.length} elements, which is no whole number of rows of ${k}`);
+      checkLength('gather', 'out', out.length, count * k);
+      for (const [places, limit] of [[columns, k], [rows, stored]] as const) check('gather', places?.every((place) => place < limit) ?? true, `rows and columns must be those of x, ${stored} and ${k}`);
+      checkApart('gather', out, x);
+      raw.gather(out, x, rows ?? null, columns, count, k, threadCount('gather', threads));
+    },
     mirror(gram, k) {
       checkSizes('mirror', { k });
       checkLength('mirror', 'gram', gram.length, k * k);

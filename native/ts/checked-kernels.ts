@@ -65,8 +65,13 @@ function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'id
       raw.minMax(x, out, threadCount('minMax', threads));
       return { min: out[0] as number, max: out[1] as number };
     },
-    widenBf16(bits, threads) {
-      const out = new Float32Array(bits.length);
+    narrowBf16(x, threads, out = new Uint16Array(x.length)) {
+      checkLength('narrowBf16', 'out', out.length, x.length);
+      raw.narrowBf16(x, out, threadCount('narrowBf16', threads));
+      return out;
+    },
+    widenBf16(bits, threads, out = new Float32Array(bits.length)) {
+      checkLength('widenBf16', 'out', out.length, bits.length);
       raw.widenBf16(bits, out, threadCount('widenBf16', threads));
       return out;
     },

@@ -14,6 +14,13 @@ export function checkedSolvers(raw: RawSolvers): Solvers {
       raw.roundToGrid(w, n, k, grid.scale, grid.block, grid.bits, codes, threadCount('roundToGrid', matrix.threads));
       return codes;
     },
+    valuesOnGrid(codes, { scale, block }, threads, out = new Float32Array(codes.length)) {
+      checkBlock('valuesOnGrid', block, codes.length);
+      checkLength('valuesOnGrid', 'scale', scale.length, codes.length / block);
+      checkLength('valuesOnGrid', 'out', out.length, codes.length);
+      raw.valuesOnGrid(codes, scale, block, out, threadCount('valuesOnGrid', threads));
+      return out;
+    },
     roundWithFeedback(rounding) {
       const kernel = 'roundWithFeedback';
       const { w, n, k } = checkMatrix(kernel, rounding);

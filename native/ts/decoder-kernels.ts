@@ -1,5 +1,5 @@
 /** Norm, rotation, attention and activation of a decoder block: the contract, and argument checks in front of both implementations. */
-import { check, checkLength, checkSizes, threadCount } from './argument-checks.js';
+import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
 
 /** Most heads, and most columns of a head: what the addon can multiply without overflow. */
 const MAX_HEADS = 65536;
@@ -23,9 +23,10 @@ export interface DecoderKernels {
    * y = (x / sqrt(mean(x²) + epsilon)) · gain over rows as wide as `gain`; 16 partial sums of squares by column mod 16,
    * added as a tree.
    * @param x [rows, gain.length]: tokens, or the heads of tokens
+   * @param out of the length of `x`, for the result; without it that is new
    * @returns [rows, gain.length]
    */
-  rmsNorm(x: Float32Array, gain: Float32Array, epsilon: number, threads?: number): Float32Array;
+  rmsNorm(x: Float32Array, gain: Float32Array, epsilon: number, threads?: number, out?: Float32Array): Float32Array;
 
   /**
    * Rotates every head of every token in place: halves (a, b) -> (a·cos - b·sin, a·sin + b·cos), each operation rounded.
@@ -38,9 +39,10 @@ export interface DecoderKernels {
    * softmax(q·kᵀ / sqrt(headDim)) · v, token i over tokens 0..i. Scores and sums over tokens are chains of fused
    * multiply-adds over ascending index; the sum of the exponentials has 8 parts by token mod 8; the division comes last.
    * @param q [tokens, heads, headDim]; k and v [tokens, kvHeads, headDim]
+   * @param out of the length of `q`, for the result; without it that is new
    * @returns [tokens, heads, headDim]
    */
-  causalAttention(q: Float32Array, k: Float32Array, v: Float32Array, shape: AttentionShape, threads?: number): Float32Array;
+  causalAttention(q: Float32Array, k: Float32Array, v: Float32Array, shape: AttentionShape, threads?: number, out?: Float32Array): Float32Array;
 
   /** gate = silu(gate) · up in place, silu(x) = x / (1 + exp(-x)). @param up of the length of `gate` */
   siluMultiply(gate: Float32Array, up: Float32Array, threads?: number): void;
@@ -75,11 +77,11 @@ export interface RawDecoderKernels {
 
 export function checkedDecoderKernels(raw: RawDecoderKernels): DecoderKernels {
   return {
-    rmsNorm(x, gain, epsilon, threads) {
+    rmsNorm(x, gain, epsilon, threads, out = new Float32Array(x.length)) {
       const rows = wholeRows('rmsNorm', 'x', x.length, gain.length);
       const usable = epsilon >= 0 && epsilon < Infinity;
       check('rmsNorm', usable, `epsilon is ${epsilon}, not a finite number of at least 0`);
-      const out = new Float32Array(x.length);
+      checkResult('rmsNorm', out, x.length, [x, gain]);
       raw.rmsNorm(x, gain, Math.fround(epsilon), out, rows, gain.length, threadCount('rmsNorm', threads));
       return out;
     },
@@ -92,14 +94,14 @@ export function checkedDecoderKernels(raw: RawDecoderKernels): DecoderKernels {
       checkLength('rotate', 'x', x.length, tokens * heads * headDim);
       raw.rotate(x, cos, sin, tokens, heads, headDim, threadCount('rotate', threads));
     },
-    causalAttention(q, k, v, { tokens, heads, kvHeads, headDim }, threads) {
+    causalAttention(q, k, v, { tokens, heads, kvHeads, headDim }, threads, out = new Float32Array(q.length)) {
       checkSizes('causalAttention', { tokens, heads, kvHeads, headDim });
       check('causalAttention', headDim > 0 && kvHeads > 0 && heads % kvHeads === 0, `heads ${heads} must be a multiple of kvHeads ${kvHeads}, and headDim ${headDim} positive`);
       check('causalAttention', heads <= MAX_HEADS && headDim <= MAX_HEADS, `there are ${heads} heads of ${headDim} columns, at most ${MAX_HEADS} of each are possible`);
       checkLength('causalAttention', 'q', q.length, tokens * heads * headDim);
       checkLength('causalAttention', 'k', k.length, tokens * kvHeads * headDim);
       checkLength('causalAttention', 'v', v.length, tokens * kvHeads * headDim);
-      const out = new Float32Array(q.length);
+      checkResult('causalAttention', out, q.length, [q, k, v]);
       raw.causalAttention(q, k, v, out, tokens, heads, kvHeads, headDim, Math.fround(1 / Math.sqrt(headDim)), threadCount('causalAttention', threads));
       return out;
     },
@@ -123,6 +125,11 @@ export function checkedDecoderKernels(raw: RawDecoderKernels): DecoderKernels {
       raw.causalSoftmaxBackward(scores, gradient, tokens, Math.fround(scale), threadCount('causalSoftmaxBackward', threads));
     },
   };
+}
+
+function checkResult(kernel: string, out: Float32Array, length: number, read: readonly Float32Array[]): void {
+  checkLength(kernel, 'out', out.length, length);
+  for (const array of read) checkApart(kernel, out, array);
 }
 
 function wholeRows(kernel: string, name: string, length: number, columns: number): number {

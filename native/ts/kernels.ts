@@ -74,8 +74,13 @@ export interface Kernels {
 
   /** NaN is ignored and -0 counts as +0; without any number the result is { min: Infinity, max: -Infinity }. */
   minMax(x: Float32Array, threads?: number): MinMax;
-  /** bfloat16 bits -> fp32, exact, NaN payloads kept. */
-  widenBf16(bits: Uint16Array, threads?: number): Float32Array;
+  /**
+   * Bits of the bfloat16 that `algebra.bfloat16` takes each element for: half to even, 0 below 2^-56. NaN is 0x7fc0.
+   * @param out of the length of `x`, for the result; without it that is new
+   */
+  narrowBf16(x: Float32Array, threads?: number, out?: Uint16Array): Uint16Array;
+  /** bfloat16 bits -> fp32, exact, NaN payloads kept. @param out of the length of `bits`, for the result; without it that is new */
+  widenBf16(bits: Uint16Array, threads?: number, out?: Float32Array): Float32Array;
   /** IEEE binary16 bits -> fp32, exact, NaN payloads kept. */
   widenF16(bits: Uint16Array, threads?: number): Float32Array;
 
@@ -113,6 +118,7 @@ export interface RawKernels {
   quantizeOnGrid16(w: Float32Array, scale: number, zeroPoint: number, codes: Uint16Array, threads: number): void;
   /** `out` receives [min, max]. */
   minMax(x: Float32Array, out: Float32Array, threads: number): void;
+  narrowBf16(x: Float32Array, bits: Uint16Array, threads: number): void;
   widenBf16(bits: Uint16Array, out: Float32Array, threads: number): void;
   widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;
   sgemm(a: Float32Array, b: Float32Array, out: Float32Array, m: number, n: number, k: number, transposeB: boolean, threads: number): void;

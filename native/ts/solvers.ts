@@ -91,6 +91,9 @@ export interface Solvers {
   /** clamp(rint(fp32(w / scale))), half to even. @returns int8 [n, k] */
   roundToGrid(matrix: WeightMatrix, grid: ScaleGrid): Int8Array;
 
+  /** Each code times its scale, rounded once. @param codes int8 [n, k] @param out of their length, for the result; without it that is new @returns fp32 [n, k] */
+  valuesOnGrid(codes: Int8Array, grid: ScaleGrid, threads?: number, out?: Float32Array): Float32Array;
+
   /**
    * Rounds the columns in `order`; each is told of the errors of those before it. Updates are fp32 fused multiply-adds in
    * the order of the steps: of the 128 steps of a group one by one, then of the group to all later columns, the residual
@@ -120,6 +123,7 @@ export interface Solvers {
 
 /** Entry points of the addon and of the TypeScript reference. */
 export interface RawSolvers {
+  valuesOnGrid(codes: Int8Array, scale: Float32Array, block: number, out: Float32Array, threads: number): void;
   roundToGrid(w: Float32Array, n: number, k: number, scale: Float32Array, block: number, bits: number, codes: Int8Array, threads: number): void;
   roundWithFeedback(
     w: Float32Array, n: number, k: number, scale: Float32Array, block: number, bits: number, order: Uint32Array, feedback: Float32Array, residual: Float32Array | null,

@@ -1,9 +1,12 @@
 // From JavaScript arguments to algebra: checks lengths, allocates nothing for results.
 #include "calls.h"
 
+#include <algorithm>
+
 #include "../arguments.h"
 #include "../bound_call.h"
 #include "cholesky.h"
+#include "gather.h"
 #include "multiply.h"
 #include "solve.h"
 #include "triangle.h"
@@ -44,6 +47,19 @@ void mirror(const Napi::CallbackInfo& info, const KernelTable&) {
   mirror_upper(arguments.data<float>(0, k * k), k);
 }
 
+void gather_elements(const Napi::CallbackInfo& info, const KernelTable&) {
+  const Arguments arguments(info);
+  const size_t count = arguments.size(4), k = arguments.size(5);
+  const auto below = [&](const uint32_t* places, size_t length, size_t limit) { return std::all_of(places, places + length, [&](uint32_t place) { return place < limit; }); };
+  const uint32_t* columns = arguments.data<uint32_t>(3, k);
+  require(info, below(columns, k, k), "columns are below k");
+  const size_t stored = k == 0 ? 0 : arguments.array<float>(1).ElementLength() / k;
+  const bool in_order = info[2].IsNull();
+  const uint32_t* rows = in_order ? nullptr : arguments.data<uint32_t>(2, count);
+  require(info, in_order ? stored == count : below(rows, count, stored), "rows are those of x");
+  gather({arguments.data<float>(1, stored * k), rows, columns, count, k, arguments.data<float>(0, count * k)}, arguments.threads(6));
+}
+
 Napi::Value cholesky(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t k = arguments.size(1);
@@ -75,6 +91,7 @@ Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
   bind_products<Chain::kBfloat16Sum>(bfloat16, table);
   algebra.Set("bfloat16", bfloat16);
   bind<KernelTable, mirror>(algebra, "mirror", table);
+  bind<KernelTable, gather_elements>(algebra, "gather", table);
   bind<KernelTable, cholesky>(algebra, "cholesky", table);
   bind<KernelTable, solve>(algebra, "solveLower", table);
   return algebra;

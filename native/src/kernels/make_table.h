@@ -1,6 +1,7 @@
 // Fills a table with the kernels as compiled for the including variant.
 #pragma once
 
+#include "bfloat16.h"
 #include "elements.h"
 #include "sgemm.h"
 #include "triangles.h"
@@ -19,6 +20,7 @@ constexpr tundish::KernelTable make_table(const char* isa, const char* family) {
           quantize_on_grid16,
           min_max,
           widen_bf16,
+          narrow_bf16,
           widen_f16,
           sgemm,
           kScratch,

@@ -99,6 +99,8 @@ struct KernelTable {
   // NaN is ignored; without a number the result is {+inf, -inf}.
   Range (*min_max)(const float* x, size_t count);
   void (*widen_bf16)(const uint16_t* bits, size_t count, float* out);
+  // What the products of inputs rounded to bfloat16 make of each element.
+  void (*narrow_bf16)(const float* x, size_t count, uint16_t* bits);
   void (*widen_f16)(const uint16_t* bits, size_t count, float* out);
 
   // One tile of a product. `scratch` holds sgemm_scratch floats, 64-byte aligned, and belongs to one thread.

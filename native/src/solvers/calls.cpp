@@ -57,6 +57,21 @@ void round_to_grid(const Napi::CallbackInfo& info, const SolverTable& table) {
   parallel(n, table.row_grain, arguments.threads(7), [&](size_t, size_t begin, size_t end) { table.round_to_grid(w, k, grid, codes, begin, end); });
 }
 
+// Codes times the scales of their blocks. Memory is what limits it, in every variant.
+void values_on_grid(const Napi::CallbackInfo& info, const SolverTable&) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<int8_t>(0).ElementLength(), block = arguments.size(2);
+  require(info, block > 0 && count % block == 0, "the block size must divide the codes");
+  const int8_t* codes = arguments.data<int8_t>(0, count);
+  const float* scale = arguments.data<float>(1, count / block);
+  float* out = arguments.data<float>(3, count);
+  parallel(count / block, row_grain(block), arguments.threads(4), [&](size_t, size_t begin, size_t end) {
+    for (size_t range = begin; range < end; range++) {
+      for (size_t i = range * block; i < (range + 1) * block; i++) out[i] = static_cast<float>(codes[i]) * scale[range];
+    }
+  });
+}
+
 void round_with_feedback(const Napi::CallbackInfo& info, const SolverTable& table) {
   const Arguments arguments(info);
   const size_t n = arguments.size(1), k = arguments.size(2);
@@ -119,6 +134,7 @@ const SolverTable& solver_table(const char* family) {
 Napi::Object bind_solvers(Napi::Env env, const SolverTable& table) {
   Napi::Object solvers = Napi::Object::New(env);
   bind<SolverTable, round_to_grid>(solvers, "roundToGrid", table);
+  bind<SolverTable, values_on_grid>(solvers, "valuesOnGrid", table);
   bind<SolverTable, round_with_feedback>(solvers, "roundWithFeedback", table);
   bind<SolverTable, descend>(solvers, "descend", table);
   bind<SolverTable, row_losses>(solvers, "rowLosses", table);

@@ -15,6 +15,13 @@ export function accumulateGram(gram: Float32Array, x: Float32Array, rows: number
   multiplyInto(gram, x, x, k, k, rows, true, false, true);
 }
 
+export function gather(out: Float32Array, x: Float32Array, rows: Uint32Array | null, columns: Uint32Array, count: number, k: number): void {
+  for (let r = 0; r < count; r++) {
+    const from = (rows === null ? r : (rows[r] as number)) * k;
+    for (let c = 0; c < k; c++) out[r * k + c] = x[from + (columns[c] as number)] as number;
+  }
+}
+
 export function mirror(gram: Float32Array, k: number): void {
   for (let i = 0; i < k; i++) {
     for (let j = i + 1; j < k; j++) gram[j * k + i] = gram[i * k + j] as number;

@@ -43,6 +43,10 @@ function roundStart(x: number): number {
   return fround(fround(x + shift) - shift);
 }
 
+export function narrowBf16(x: Float32Array, bits: Uint16Array): void {
+  new Uint32Array(narrow(x).buffer).forEach((word, i) => { bits[i] = Number.isNaN(x[i]) ? 0x7fc0 : word >>> 16; });
+}
+
 /** Half to even on the upper 16 bits; the sum carries into the exponent, up to infinity. */
 function narrow(x: Float32Array): Float32Array {
   const words = new Uint32Array(Float32Array.from(x).buffer);

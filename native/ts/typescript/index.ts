@@ -1,6 +1,6 @@
 /** The raw kernels in TypeScript: one thread, no addon, the same bytes. */
 import type { RawKernels } from '../kernels.js';
-import { accumulateBlocks, accumulateGram, cholesky, mirror, multiplyInto, solveLower } from './algebra.js';
+import { accumulateBlocks, accumulateGram, cholesky, gather, mirror, multiplyInto, solveLower } from './algebra.js';
 import * as bfloat16 from './bfloat16-products.js';
 import { causalAttention } from './decoder/causal-attention.js';
 import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
@@ -10,7 +10,7 @@ import { fwht, sgemm } from './matrices.js';
 import { adaScaleGrid, adaScaleStep, adaScaleValues } from './reconstruction/ada-scale.js';
 import { signRoundStep, signRoundValues } from './reconstruction/sign-round.js';
 import { searchCandidates, searchLpbq } from './searches.js';
-import { descend, roundToGrid, roundWithFeedback, rowLosses } from './solvers.js';
+import { descend, roundToGrid, roundWithFeedback, rowLosses, valuesOnGrid } from './solvers.js';
 import { dequantizeLpbq, dequantizePerChannel, quantizeLpbq, quantizeOnGrid, quantizePerChannel } from './weights.js';
 
 export const typescriptKernels: RawKernels = {
@@ -21,12 +21,13 @@ export const typescriptKernels: RawKernels = {
   quantizeOnGrid8: quantizeOnGrid,
   quantizeOnGrid16: quantizeOnGrid,
   minMax,
+  narrowBf16: bfloat16.narrowBf16,
   widenBf16,
   widenF16,
   sgemm,
   fwht,
-  algebra: { multiplyInto, accumulateGram, accumulateBlocks, bfloat16, mirror, cholesky, solveLower },
+  algebra: { multiplyInto, accumulateGram, accumulateBlocks, bfloat16, gather, mirror, cholesky, solveLower },
   decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add, siluMultiplyBackward, causalSoftmaxBackward },
-  solvers: { roundToGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates },
+  solvers: { roundToGrid, valuesOnGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates },
   reconstruction: { adaScaleGrid, adaScaleValues, adaScaleStep, signRoundValues, signRoundStep },
 };

@@ -12,6 +12,10 @@ export function roundToGrid(w: Float32Array, n: number, k: number, scale: Float3
   for (let i = 0; i < n * k; i++) codes[i] = clampRound(fround((w[i] as number) / (scale[Math.floor(i / block)] as number)), -bound, bound - 1);
 }
 
+export function valuesOnGrid(codes: Int8Array, scale: Float32Array, block: number, out: Float32Array): void {
+  for (let i = 0; i < codes.length; i++) out[i] = (codes[i] as number) * (scale[Math.floor(i / block)] as number);
+}
+
 /** target[t] += matrix(s, t) * amount for t in [from, to), where row s of the matrix begins at `row`. */
 function feed(target: Float32Array, matrix: Float32Array, row: number, amount: number, from: number, to: number): void {
   for (let t = from; t < to; t++) target[t] = fma32(matrix[row + t] as number, amount, target[t] as number);

@@ -1,7 +1,7 @@
 /** The residual stream between two blocks as a file: few windows in memory at a time, on its way in and on its way out. */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { quantizeError } from './errors.js';
-import type { BatchMemory } from './forward/batch-memory.js';
+import { type FloatStack, takeFloats } from './float-stack.js';
 
 /** Windows of a stream that are one behind another. */
 export interface WindowRange {
@@ -25,15 +25,10 @@ export class LiveActivations {
   }
 
   /** float32 [count, tokens, hidden]. @param memory for a result that ends with its batch @throws QUANTIZE_WEIGHTS_CUT when the file ends inside them */
-  windows({ first, count }: WindowRange, memory?: BatchMemory): Float32Array {
+  windows({ first, count }: WindowRange, memory?: FloatStack): Float32Array {
     const length = (count * this.#windowBytes) / Float32Array.BYTES_PER_ELEMENT;
-    const data = memory?.take(length) ?? new Float32Array(length);
-    const bytes = new Uint8Array(data.buffer);
-    for (let done = 0; done < bytes.length; ) {
-      const read = readSync(this.#file, bytes, done, bytes.length - done, first * this.#windowBytes + done);
-      if (read === 0) throw quantizeError('QUANTIZE_WEIGHTS_CUT', { what: 'the activations between two blocks end inside a window', evidence: { path: this.path, offset: first * this.#windowBytes + done } });
-      done += read;
-    }
+    const data = takeFloats(memory, length);
+    readWhole(this.#file, this.path, data, first * this.#windowBytes);
     return data;
   }
 
@@ -51,11 +46,26 @@ export class LiveActivationsWriter {
   }
 
   append(data: Float32Array): void {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done);
+    writeWhole(this.#file, data);
   }
 
   close(): void {
     closeSync(this.#file);
   }
+}
+
+/** Fills `data` from the bytes at `position` of an open file. @throws QUANTIZE_WEIGHTS_CUT when it ends before */
+export function readWhole(file: number, path: string, data: Float32Array | Uint16Array, position: number): void {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  for (let done = 0; done < bytes.length; ) {
+    const read = readSync(file, bytes, done, bytes.length - done, position + done);
+    if (read === 0) throw quantizeError('QUANTIZE_WEIGHTS_CUT', { what: 'a file of activations ends inside a window', evidence: { path, offset: position + done } });
+    done += read;
+  }
+}
+
+/** @param position in the file; at its end without */
+export function writeWhole(file: number, data: Float32Array | Uint16Array, position?: number): void {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, position === undefined ? undefined : position + done);
 }

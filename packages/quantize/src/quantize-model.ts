@@ -15,6 +15,7 @@ import { settleCaches } from './calibration/cache-encodings.js';
 import { type Range, representedRange, requireFinite } from './calibration/encoding-rules.js';
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { windowFeeds } from './calibration/windows.js';
+import { BlockWorkspace } from './engine/block-workspace.js';
 import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
 import { requireCoverage } from './given/coverage.js';
@@ -60,10 +61,14 @@ async function walk(request: QuantizeRequest, work: string, count: number): Prom
   const state = new Walk(request);
   const report = (done: number): void => request.reporter.progress({ work, label: 'blocks', done, total: count, bytes: { done: state.bytesRead } });
   report(0);
-  for (let index = 0; index < count; index++) {
-    request.signal.throwIfAborted();
-    await state.segment(segmentAt(request.calibration?.model ?? request.model, request.plan, index));
-    report(index + 1);
+  try {
+    for (let index = 0; index < count; index++) {
+      request.signal.throwIfAborted();
+      await state.segment(segmentAt(request.calibration?.model ?? request.model, request.plan, index));
+      report(index + 1);
+    }
+  } finally {
+    state.close();
   }
   return state;
 }
@@ -82,6 +87,7 @@ class Walk {
   /** Of the segment before: its name and its files. */
   #before: { readonly name: string; readonly files: BlockFiles } | undefined;
   #bytesRead = 0;
+  #workspace: BlockWorkspace | undefined;
 
   constructor(private readonly request: QuantizeRequest) {
     this.#blocks = request.blocks ?? uncached(request.folder);
@@ -116,6 +122,12 @@ class Walk {
     for (const { name, warnings } of layers) for (const warning of warnings) this.request.reporter.warn(`${name}: ${warning}`);
     this.#files.set(weightsName(segment.name), await files.path(weightsName(segment.name)));
     this.#before = { name: segment.name, files };
+  }
+
+  /** No block is solved any more. */
+  close(): void {
+    this.#workspace?.remove();
+    this.#workspace = undefined;
   }
 
   async finish(): Promise<QuantizeResult> {
@@ -165,8 +177,9 @@ class Walk {
   async #solve(segment: Segment, folder: string, calibration: Calibration): Promise<SolvedSegment> {
     const { weights, resolve, kernels, threads, signal } = this.request;
     const before = this.#before as { readonly name: string; readonly files: BlockFiles };
+    this.#workspace ??= new BlockWorkspace({ folder: this.request.folder, windows: calibration.inputs.windows.length, kernels, threads });
     return solveSegment({
-      segment, weights, resolve, kernels, threads, signal, folder, inputs: calibration.inputs,
+      segment, weights, resolve, kernels, threads, signal, folder, workspace: this.#workspace, inputs: calibration.inputs,
       quantized: await before.files.path(activationsName(before.name)),
       ...(needsReference(weights.technique) ? { reference: await before.files.path(referenceName(before.name)) } : {}),
       onBytes: (bytes) => { this.#bytesRead += bytes; },

@@ -5,6 +5,7 @@ import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
+import type { BlockWorkspace } from './engine/block-workspace.js';
 import { smoothBlock } from './engine/smooth-block.js';
 import { type BlockRequest, solveBlock } from './engine/solve-block.js';
 import type { SolvedLayer } from './engine/solve-group.js';
@@ -29,6 +30,7 @@ export interface SolveSegmentRequest {
   readonly reference?: string;
   /** Receives the streams that leave, under the names of the segment. */
   readonly folder: string;
+  readonly workspace: BlockWorkspace;
   readonly threads: number;
   readonly signal: AbortSignal;
   readonly onBytes: (bytes: number) => void;
@@ -45,7 +47,7 @@ export interface SolvedSegment {
  * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
  */
 export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
-  const { segment, weights: { technique, schemes: chosen, mixedPrecision }, resolve, kernels, inputs, folder, threads, signal } = request;
+  const { segment, weights: { technique, schemes: chosen, mixedPrecision }, resolve, kernels, inputs, folder, workspace, threads, signal } = request;
   const description = describeBlock(segment);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
   const schemes = Object.fromEntries(LINEAR_ROLES.map((role) => [role, schemeOf(chosen, names[role])])) as Record<LinearRole, WeightScheme>;
@@ -61,7 +63,7 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
     return await solve(description, {
-      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, folder, signal, quantized, quantizedOut,
+      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, workspace, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });

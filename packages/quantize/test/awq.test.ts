@@ -22,7 +22,7 @@ const { solvers } = compute.kernels;
 
 function nearest(weight: LayerWeight): Float32Array {
   const grid = lpbqGrid(solvers.searchLpbq({ ...weight, block: 32, gram: undefined, factors: new Float32Array() }), weight.k);
-  return dequantize(solvers.roundToGrid(weight, grid), grid);
+  return dequantize(compute, solvers.roundToGrid(weight, grid), grid);
 }
 
 const lossUnder = (gram: Float32Array) => ({ w, n, k }: LayerWeight): number => outputLoss(compute, w, gram, n, k);

@@ -68,7 +68,7 @@ describe('programs', () => {
   const nearest = compute.kernels.solvers.roundToGrid(weight, minMaxGrid);
 
   /** |X E'|² of codes against the weight. */
-  const loss = (codes: Int8Array, grid: ScaleGrid): number => compute.kernels.solvers.rowLosses(dequantize(codes, grid).map((value, i) => value - (w[i] as number)), gram, n, k).reduce((sum, row) => sum + row, 0);
+  const loss = (codes: Int8Array, grid: ScaleGrid): number => compute.kernels.solvers.rowLosses(dequantize(compute, codes, grid).map((value, i) => value - (w[i] as number)), gram, n, k).reduce((sum, row) => sum + row, 0);
   /** |X Q' - Xf W'|² over some of the tokens. */
   const distance = (q: Float32Array, from = 0, to = tokens): number => {
     const outputs = (inputs: Float32Array, of: Float32Array): Float32Array => compute.kernels.sgemm(inputs.subarray(from * k, to * k), of, to - from, n, k, { transposeB: true });
@@ -77,7 +77,7 @@ describe('programs', () => {
   };
 
   it('min-max: the values are the codes on the grid', () => {
-    expect(values).toEqual(dequantize(nearest, minMaxGrid));
+    expect(values).toEqual(dequantize(compute, nearest, minMaxGrid));
   });
 
   it('AWQ: a smaller loss than min-max on tokens that it was not learned from', async () => {
@@ -97,7 +97,7 @@ describe('programs', () => {
 
   it('SeqMSE: nearer to the float model than min-max', () => {
     const { grid, codes } = seqMseAndRound(compute, weight, gram, cross);
-    expect(distance(dequantize(codes, grid))).toBeLessThan(0.9 * distance(values));
+    expect(distance(dequantize(compute, codes, grid))).toBeLessThan(0.9 * distance(values));
   });
 
   it('GPTQ: a smaller loss than nearest on the same scales; nearest where no inputs are known', () => {
@@ -107,7 +107,7 @@ describe('programs', () => {
 
   it('GPTAQ: nearer to the float model than GPTQ', () => {
     const codes = roundWithGptaq(compute, weight, minMaxGrid, gram, cross);
-    expect(distance(dequantize(codes, minMaxGrid))).toBeLessThan(distance(dequantize(roundWithGptq(compute, weight, minMaxGrid, gram), minMaxGrid)));
+    expect(distance(dequantize(compute, codes, minMaxGrid))).toBeLessThan(distance(dequantize(compute, roundWithGptq(compute, weight, minMaxGrid, gram), minMaxGrid)));
   });
 
   it('target correction: nearer to the float model on tokens that it was not learned from', () => {
@@ -152,7 +152,7 @@ describe('programs', () => {
   it('the loss of GPTQ is a sum of squares, and no step that does not saturate is above its bound', () => {
     const factor = factorGram(compute, gram, stepOrder(gram, k, true), 0.01) as techniques.GramFactor;
     const codes = gptq(compute, weight, minMaxGrid, factor);
-    const errors = dequantize(codes, minMaxGrid).map((value, i) => (w[i] as number) - value);
+    const errors = dequantize(compute, codes, minMaxGrid).map((value, i) => (w[i] as number) - value);
     const { lower, order } = factor;
     const m = (s: number, t: number): number => lower[(k - 1 - s) * k + k - 1 - t] as number;
     const lambda = factor.damping * order.reduce((sum, c) => sum + (gram[c * k + c] as number) / k, 0);

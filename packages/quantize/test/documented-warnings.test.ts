@@ -97,7 +97,7 @@ describe('a layer', () => {
       const codes = compute.kernels.solvers.roundToGrid({ w: weight, n: weight.length / 2, k: 2 }, grid);
       return { scales: { lpbq, grid }, codes, target: weight, report: { name: role, error: 0, nearestError: 0, warnings: [] } };
     });
-    const own = { ...task.weights, linears: perRole((role) => ({ ...task.weights.linears[role], weight: dequantize(solved[role].codes, solved[role].scales.grid) })) };
+    const own = { ...task.weights, linears: perRole((role) => ({ ...task.weights.linears[role], weight: dequantize(compute, solved[role].codes, solved[role].scales.grid) })) };
     const refine = { method: 'signround', iterations: 48, tokens: 20 } as const;
     const target = (index: number): Float32Array => (index === 7 ? forwardBlock(task.context, own, task.input(7), task.rope) : task.target(index));
     const kept = await refineBlock({ ...task, target, windows: 8 }, solved, refine);

@@ -129,9 +129,9 @@ describe('a weight under SignRound', () => {
 
   it('begins with the codes that it is given, whether they are the nearest or not', () => {
     const codes = Int8Array.of(0, -1, 7, 7, -2, 1, -1, 3);
-    expect(new SignRoundWeight(compute, { n, k }, { grid, codes, target }).values).toEqual(dequantize(codes, grid));
+    expect(new SignRoundWeight(compute, { n, k }, { grid, codes, target }).values).toEqual(dequantize(compute, codes, grid));
     const nearest = solvers.roundToGrid({ w: target, n, k }, grid);
-    expect(new SignRoundWeight(compute, { n, k }, { grid, codes: nearest, target }).values).toEqual(dequantize(nearest, grid));
+    expect(new SignRoundWeight(compute, { n, k }, { grid, codes: nearest, target }).values).toEqual(dequantize(compute, nearest, grid));
   });
 
   it('moves against the sign of the gradient by the rate that is left, and codes by one at most', () => {
@@ -144,7 +144,7 @@ describe('a weight under SignRound', () => {
       weight.step(gradient, { done, iterations: 4 });
       expect(weight.fold(folded)).toBe(grid);
       const now = solvers.roundToGrid({ w: folded, n, k }, grid);
-      expect(folded).toEqual(dequantize(now, grid));
+      expect(folded).toEqual(dequantize(compute, now, grid));
       changes.push([...now].map((code, i) => code - (codes[i] as number)));
     }
     // V is 1/4, 7/16 and from then on 1/2 against the gradient.
@@ -177,7 +177,7 @@ describe.each<[string, (task: BlockTask, iterations?: number) => Promise<BlockRe
     const task = taskOf(compute.kernels, 2);
     const { linears, before, after } = await learn(task);
     expect(after).toBeLessThan(0.9 * before);
-    const values = perRole((role) => ({ ...task.weights.linears[role], weight: dequantize(codesOf(linears[role]), linears[role].grid) }));
+    const values = perRole((role) => ({ ...task.weights.linears[role], weight: dequantize(compute, codesOf(linears[role]), linears[role].grid) }));
     const [y, target] = [forwardBlock(task.context, { ...task.weights, linears: values }, task.input(7), rope), task.target(7)];
     const error = y.reduce((sum, value, i) => sum + (value - (target[i] as number)) ** 2, 0) / target.reduce((sum, value) => sum + value ** 2, 0);
     expect(error / after).toBeCloseTo(1, 6);
@@ -186,7 +186,7 @@ describe.each<[string, (task: BlockTask, iterations?: number) => Promise<BlockRe
   it('keeps its beginning when held-out windows like no other iterate better', async () => {
     const { linears: start } = await learn(taskOf(compute.kernels, 2), 0);
     const task = taskOf(compute.kernels, 2);
-    const values = perRole((role) => ({ ...task.weights.linears[role], weight: dequantize(codesOf(start[role]), start[role].grid) }));
+    const values = perRole((role) => ({ ...task.weights.linears[role], weight: dequantize(compute, codesOf(start[role]), start[role].grid) }));
     const own = forwardBlock(task.context, { ...task.weights, linears: values }, task.input(7), rope);
     const { linears, before, after } = await learn({ ...task, target: (index) => (index === 7 ? own : task.target(index)) });
     expect([before, after]).toEqual([0, 0]);
@@ -225,6 +225,6 @@ it('AdaScale begins with min-max, to the bit: per channel, and on LPBQ', async (
     const { codes, scale } = kernels.quantizePerChannel(w, n, k, 4);
     expect([codesOf(perChannel.linears[role]), perChannel.linears[role].grid.scale]).toEqual([codes, scale]);
     const minMax = kernels.quantizeLpbq(w, n, k, 2);
-    expect(dequantize(codesOf(lpbq.linears[role]), lpbq.linears[role].grid)).toEqual(kernels.dequantizeLpbq(minMax, n, k, 2));
+    expect(dequantize(compute, codesOf(lpbq.linears[role]), lpbq.linears[role].grid)).toEqual(kernels.dequantizeLpbq(minMax, n, k, 2));
   }
 });

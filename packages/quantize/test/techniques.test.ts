@@ -124,7 +124,7 @@ describe('GPTQ and GPTAQ', () => {
 
 describe('searches and refinements', () => {
   const { w, n, k, gram, x, tokens } = problems.p1;
-  const lossesOn = (codes: Int8Array, grid: { scale: Float32Array; block: number; bits: number }): number => solvers.rowLosses(dequantize(codes, grid).map((value, i) => value - (w[i] as number)), gram, n, k).reduce((sum, loss) => sum + loss, 0);
+  const lossesOn = (codes: Int8Array, grid: { scale: Float32Array; block: number; bits: number }): number => solvers.rowLosses(dequantize(compute, codes, grid).map((value, i) => value - (w[i] as number)), gram, n, k).reduce((sum, loss) => sum + loss, 0);
 
   it('the grid search beats SeqMSE on the grid that both end on', () => {
     const byGrid = lpbqGrid(searchLpbqGrid(compute, { w, n, k }, { blockSize: 32, factors: 9, gram, weighting: 'blocks' }), k);
@@ -135,7 +135,7 @@ describe('searches and refinements', () => {
 
   it.each([[4, k], [8, k], [4, 32], [8, 16]] as const)('of %i bits in ranges of %i: a grid search under the Gram matrix is never worse than min-max, range by range', (bits, block) => {
     const ranges = (grid: { scale: Float32Array; block: number; bits: number }): Float64Array => {
-      const e = dequantize(solvers.roundToGrid({ w, n, k }, grid), grid).map((value, i) => value - (w[i] as number));
+      const e = dequantize(compute, solvers.roundToGrid({ w, n, k }, grid), grid).map((value, i) => value - (w[i] as number));
       return Float64Array.from({ length: (n * k) / block }, (_, range) => {
         const column = (range * block) % k;
         let loss = 0;
@@ -157,7 +157,7 @@ describe('searches and refinements', () => {
     const [own, cross] = [crossOf(shifted, shifted, tokens, k), crossOf(x, shifted, tokens, k)];
     const target = timesSquare(compute, w, cross, n, k);
     const cost = (grid: { scale: Float32Array; block: number; bits: number }): number => {
-      const q = dequantize(solvers.roundToGrid({ w, n, k }, grid), grid);
+      const q = dequantize(compute, solvers.roundToGrid({ w, n, k }, grid), grid);
       return solvers.rowLosses(q, own, n, k).reduce((sum, loss) => sum + loss, 0) - 2 * q.reduce((sum, value, i) => sum + value * (target[i] as number), 0);
     };
     const toward = seqMsePerChannel(compute, { w, n, k }, 4, { candidates: 20, gram: own, cross }).grid;

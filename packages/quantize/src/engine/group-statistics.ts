@@ -1,5 +1,6 @@
 /** What is kept of the inputs of a group of linear layers: second moments to learn from, and a sketch of tokens to judge by. */
 import type { Products } from '@tundish/native';
+import { takeFloats } from '../float-stack.js';
 import type { WindowRange } from '../live-activations.js';
 import type { Compute } from '../techniques/weight-matrix.js';
 import { anyHeldOut, isHeldOut } from './held-out.js';
@@ -43,8 +44,8 @@ export class GroupStatistics {
 
   /** @param block columns of the diagonal blocks that are kept; k for the whole matrix */
   constructor(private readonly compute: Compute & { readonly products?: Products }, private readonly k: number, private readonly block: number, private readonly reference: ReferenceKind, private readonly windows: number) {
-    this.#gram = new Float32Array(k * block);
-    this.#cross = reference.kind === 'none' ? undefined : new Float32Array(k * (reference.kind === 'inputs' ? block : reference.outputs));
+    this.#gram = takeFloats(compute.stack, k * block).fill(0);
+    this.#cross = reference.kind === 'none' ? undefined : takeFloats(compute.stack, k * (reference.kind === 'inputs' ? block : reference.outputs)).fill(0);
     this.#inputs = new TokenSketch(k);
     this.#outputs = reference.kind === 'none' ? undefined : new TokenSketch(reference.kind === 'inputs' ? k : reference.outputs);
   }

@@ -1,5 +1,6 @@
 /** What codes cost in the output of a layer, on the tokens that choices are judged by. */
 import type { ScaleGrid } from '@tundish/native';
+import { releasing } from '../float-stack.js';
 import { type Compute, type LayerWeight, dequantize, dot, outputsOf } from '../techniques/weight-matrix.js';
 import type { GroupMoments } from './group-statistics.js';
 
@@ -25,16 +26,20 @@ export class Judge {
 
   /** The part of a correction, 0 to 1, that these tokens like best: the minimum of a parabola. @param correction fp32 [n, k] */
   bestPart(correction: Float32Array): number {
-    const moved = this.#outputs(correction, this.moments.judged.inputs);
-    const curvature = dot(moved, moved);
-    const descent = dot(moved, this.#wanted) - dot(moved, this.#own);
-    return curvature > 0 ? Math.min(Math.max(descent / curvature, 0), 1) : 0;
+    return releasing(this.compute.stack, () => {
+      const moved = this.#outputs(correction, this.moments.judged.inputs);
+      const curvature = dot(moved, moved);
+      const descent = dot(moved, this.#wanted) - dot(moved, this.#own);
+      return curvature > 0 ? Math.min(Math.max(descent / curvature, 0), 1) : 0;
+    });
   }
 
   error(codes: Int8Array): CodeError {
-    const outputs = this.#outputs(dequantize(codes, this.grid), this.moments.judged.inputs);
-    const rounding = squaredDistance(outputs, this.#own);
-    return { loss: this.#wanted === this.#own ? rounding : squaredDistance(outputs, this.#wanted), rounding: this.#size > 0 ? rounding / this.#size : 0 };
+    return releasing(this.compute.stack, () => {
+      const outputs = this.#outputs(dequantize(this.compute, codes, this.grid), this.moments.judged.inputs);
+      const rounding = squaredDistance(outputs, this.#own);
+      return { loss: this.#wanted === this.#own ? rounding : squaredDistance(outputs, this.#wanted), rounding: this.#size > 0 ? rounding / this.#size : 0 };
+    });
   }
 
   #outputs(w: Float32Array, inputs: Float32Array): Float32Array {

@@ -21,7 +21,7 @@ export async function refineBlock({ windows, ...streams }: RefineRequest, solved
   const all = Array.from({ length: windows }, (_, index) => index);
   const task: BlockTask = { ...streams, train: all.filter((index) => !isHeldOut(index, windows)), heldOut: all.filter((index) => isHeldOut(index, windows)) };
   const { weights } = task;
-  const before = await blockLoss(task, { ...weights, linears: perRole((role) => ({ ...weights.linears[role], weight: dequantize(solved[role].codes, solved[role].scales.grid) })) });
+  const before = await blockLoss(task, { ...weights, linears: perRole((role) => ({ ...weights.linears[role], weight: dequantize(task.context, solved[role].codes, solved[role].scales.grid) })) });
   const { linears, after } = refine.method === 'adascale' ? await adaScale(task, perRole((role) => learnedGrid(solved[role])), refine) : await signRound(task, perRole((role) => startOf(solved[role])), refine);
   const isTaken = task.heldOut.length === 0 || after < before;
   const warning = task.heldOut.length === 0 ? 'no window is held out: the last codes of the refinement were taken' : isTaken ? undefined : 'held-out tokens like the codes before the refinement better: the block keeps them';

@@ -6,18 +6,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReferenceInputs, needsReferenceMoments, needsWholeGram } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { BatchMemory } from '../forward/batch-memory.js';
 import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, applyLinear, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput } from '../forward/block-forward.js';
 import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, type LiveActivationsWriter, type WindowRange } from '../live-activations.js';
-import { dequantize } from '../techniques/weight-matrix.js';
+import { type Compute, dequantize } from '../techniques/weight-matrix.js';
 import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
+import type { BlockWorkspace } from './block-workspace.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
 import { judgingWindows } from './held-out.js';
 import { LayerSensitivity } from './layer-sensitivity.js';
 import { refineBlock } from './refine-block.js';
-import { ScratchStreams } from './scratch-streams.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';
 
 export interface BlockRequest {
@@ -36,8 +35,8 @@ export interface BlockRequest {
   readonly reference?: LiveActivations;
   readonly quantizedOut: LiveActivationsWriter;
   readonly referenceOut?: LiveActivationsWriter;
-  /** For files that live as long as the call. */
-  readonly folder: string;
+  /** Of the walk that solves this block among others. */
+  readonly workspace: BlockWorkspace;
   readonly signal: AbortSignal;
 }
 
@@ -45,13 +44,8 @@ export type BlockSolution = Readonly<Record<LinearRole, SolvedLayer>>;
 
 /** @throws the reason of `signal`, between two batches or layers */
 export async function solveBlock(request: BlockRequest): Promise<BlockSolution> {
-  const memory = new BatchMemory();
-  const scratch = new ScratchStreams(request.folder, request.windows, memory);
-  try {
-    return await new BlockSolver(request, scratch, memory).solve();
-  } finally {
-    await scratch.remove();
-  }
+  request.workspace.begin();
+  return new BlockSolver(request).solve();
 }
 
 class BlockSolver {
@@ -59,17 +53,21 @@ class BlockSolver {
   readonly #linears: Partial<Record<LinearRole, Linear>> = {};
   readonly #solved: Partial<Record<LinearRole, SolvedLayer>> = {};
 
-  constructor(private readonly request: BlockRequest, private readonly scratch: ScratchStreams, private readonly memory: BatchMemory) {}
+  /** How inputs of layers wait in files: products round them in any case. */
+  readonly #inputsAs: 'float32' | 'bfloat16';
+
+  constructor(private readonly request: BlockRequest) {
+    this.#inputsAs = request.options.products;
+  }
 
   async solve(): Promise<BlockSolution> {
-    const { weights: { linears, attentionGain, mlpGain }, rope, quantizedOut, options } = this.request;
-    const { scratch, memory } = this;
+    const { weights: { linears, attentionGain, mlpGain }, rope, quantizedOut, options, workspace: { streams: scratch, stack: memory } } = this.request;
     const context = { ...this.request.context, memory };
     const entering = (i: WindowRange): Float32Array => this.request.quantized.windows(i, memory);
     const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i, memory);
 
     await this.#group('qkv', (i) => attentionInput(context, entering(i), attentionGain), (i) => attentionInput(context, floatIn(i), attentionGain));
-    await this.#group('o', (i) => scratch.keep('attended', attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
+    await this.#group('o', (i) => scratch.keep('attended', attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope), this.#inputsAs), (i) => {
       const x = floatIn(i);
       const attended = attend(context, attentionInput(context, x, attentionGain), linears, rope);
       scratch.keep('float-middle', afterAttention(context, x, attended, linears.o_proj));
@@ -77,7 +75,7 @@ class BlockSolver {
     });
     const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), scratch.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
     await this.#group('gate_up', (i) => mlpInput(context, scratch.keep('middle', middle(i)), mlpGain), (i) => mlpInput(context, scratch.read('float-middle', i), mlpGain));
-    await this.#group('down', (i) => scratch.keep('gated', gatedInput(context, mlpInput(context, scratch.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
+    await this.#group('down', (i) => scratch.keep('gated', gatedInput(context, mlpInput(context, scratch.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up)), this.#inputsAs), (i) => {
       const x = scratch.read('float-middle', i);
       const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
       const { weight, bias } = linears.down_proj;
@@ -104,7 +102,7 @@ class BlockSolver {
     // Gradients are those of products in fp32.
     const task = { context: { kernels, shape, threads }, weights, rope, windows, input: (i: number) => quantized.window(i), target: (i: number) => targets.window(i), signal };
     const refined = await refineBlock(task, solution, refine).finally(() => targets.close());
-    for (const role of LINEAR_ROLES) this.#linears[role] = linearOf(refined[role], weights.linears[role]);
+    for (const role of LINEAR_ROLES) this.#linears[role] = linearOf(this.#ofBlock, refined[role], weights.linears[role]);
     return refined;
   }
 
@@ -115,21 +113,23 @@ class BlockSolver {
    * so it is computed wherever that model runs
    */
   async #group(group: LinearGroup, input: (windows: WindowRange) => Float32Array, float: (windows: WindowRange) => Float32Array): Promise<void> {
-    const { context, weights, names, options, schemes, windows, reference, signal } = this.request;
+    const { context, weights, names, options, schemes, windows, reference, workspace, signal } = this.request;
     const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
     const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
-    const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
+    const statistics = new GroupStatistics({ ...context, stack: workspace.statistics }, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
     await this.#windows((i) => {
       const beside = reference === undefined ? undefined : float(i);
       statistics.add(i, input(i), kind.kind === 'none' ? undefined : beside);
     });
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));
-    const solved = await solveGroup({ compute: context, options, layers, moments: statistics.finish(), signal });
+    const { kernels, threads } = context;
+    const solved = await solveGroup({ compute: { kernels, threads, stack: workspace.stack }, options, layers, moments: statistics.finish(), signal });
+    workspace.statistics.release(0);
     solved.forEach((layer, index) => {
       const role = roles[index] as LinearRole;
       this.#solved[role] = layer;
-      this.#linears[role] = linearOf(layer, weights.linears[role]);
+      this.#linears[role] = linearOf(this.#ofBlock, layer, weights.linears[role]);
     });
   }
 
@@ -145,24 +145,29 @@ class BlockSolver {
     return Object.fromEntries(LINEAR_ROLES.map((role) => [role, { ...solution[role], report: { ...solution[role].report, sensitivity: measure.of(role) } }])) as BlockSolution;
   }
 
+  /** Computes what lasts as long as the block. */
+  get #ofBlock(): Compute {
+    const { context: { kernels, threads }, workspace: { block } } = this.request;
+    return { kernels, threads, stack: block };
+  }
+
   #ready<Role extends LinearRole>(roles: readonly Role[]): Readonly<Record<Role, Linear>> {
     return Object.fromEntries(roles.map((role) => [role, this.#linears[role]])) as Record<Role, Linear>;
   }
 
   /** All windows in their order, a batch at once; what was kept of them can be read afterwards. */
   async #windows(work: (windows: WindowRange) => void): Promise<void> {
-    const { windows, context: { windowLength }, signal } = this.request;
+    const { windows, context: { windowLength }, workspace, signal } = this.request;
     for (const batch of batchesOf(windows, windowLength)) {
       await setImmediate();
       signal.throwIfAborted();
       work(batch);
-      this.memory.reset();
+      workspace.stack.release(0);
     }
-    this.scratch.finish();
   }
 }
 
 /** The layer as the quantized model has it. */
-function linearOf(layer: SolvedLayer, float: Linear): Linear {
-  return { ...float, weight: dequantize(layer.codes, layer.scales.grid) };
+function linearOf(compute: Compute, layer: SolvedLayer, float: Linear): Linear {
+  return { ...float, weight: dequantize(compute, layer.codes, layer.scales.grid) };
 }

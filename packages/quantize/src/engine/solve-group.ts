@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ScaleGrid } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
+import { releasing, takeFloats } from '../float-stack.js';
 import { gptaq } from '../techniques/gptaq/gptaq.js';
 import { type GramFactor, factorGram, solveDamped, stepOrder } from '../techniques/gptq/factor.js';
 import { gptq } from '../techniques/gptq/gptq.js';
@@ -62,14 +63,16 @@ export interface GroupRequest {
 
 /** In the order of the layers. Held-out tokens decide and are never learned from. */
 export async function solveGroup(request: GroupRequest): Promise<SolvedLayer[]> {
-  const { options, layers, signal } = request;
+  const { compute: { stack }, options, layers, signal } = request;
+  const mark = stack?.mark ?? 0;
   const factor = needsFactor(options) ? factorOf(request) : undefined;
   const solved: SolvedLayer[] = [];
   for (const layer of layers) {
     await setImmediate();
     signal.throwIfAborted();
-    solved.push(solveLayer(request, layer, factor));
+    solved.push(releasing(stack, () => solveLayer(request, layer, factor)));
   }
+  stack?.release(mark);
   return solved;
 }
 
@@ -101,7 +104,7 @@ function solveLayer(request: GroupRequest, { name, weight, scheme }: GroupLayer,
     warnings.push('held-out tokens like rounding to nearest better: it was taken');
     [codes, error] = [nearest, nearestError];
   }
-  return { scales, codes, ...(options.refine.method === 'signround' ? { target: target.weight.w } : {}), report: { name, error: error.rounding, nearestError: nearestError.rounding, ...(options.correction === 0 ? {} : { correction: target.part }), ...(factor === undefined ? {} : { damping: factor.damping }), warnings } };
+  return { scales, codes, ...(options.refine.method === 'signround' ? { target: target.weight === weight ? weight.w : target.weight.w.slice() } : {}), report: { name, error: error.rounding, nearestError: nearestError.rounding, ...(options.correction === 0 ? {} : { correction: target.part }), ...(factor === undefined ? {} : { damping: factor.damping }), warnings } };
 }
 
 /** The weight moved toward what the float model gives: as far as the recipe says, or as held-out tokens like best. */
@@ -109,26 +112,28 @@ function correctedTarget({ compute, options, moments }: GroupRequest, weight: La
   if (options.correction === 0 || moments.train.cross === undefined) return { weight, part: 0 };
   const correction = solveDamped(compute, factor, residualOf(compute, moments, weight));
   const part = options.correction !== 'heldOut' ? options.correction : moments.judged.heldOut ? judge.bestPart(correction) : CAUTIOUS_PART;
-  return { weight: part === 0 ? weight : { ...weight, w: weight.w.map((value, i) => value + part * (correction[i] as number)) }, part };
+  if (part === 0) return { weight, part };
+  for (let i = 0; i < correction.length; i++) correction[i] = (weight.w[i] as number) + part * (correction[i] as number);
+  return { weight: { ...weight, w: correction }, part };
 }
 
 /** Yf'X - W X'X: fp32 [n, k]. */
 function residualOf(compute: Compute, { reference, train: { gram, cross } }: GroupMoments, weight: LayerWeight): Float32Array {
   const { w, n, k } = weight;
   if (reference.kind === 'outputs') return residualProducts(compute, weight, { gram, reference: cross as Float32Array });
-  return timesSquare(compute, w, difference(cross as Float32Array, gram), n, k);
+  return timesSquare(compute, w, difference(cross as Float32Array, gram, takeFloats(compute.stack, k * k)), n, k);
 }
 
 /** What rounding to nearest makes of a layer on the scales that the chain finds for it: fp32 [n, k]. */
 export function nearestValues({ compute, options, moments }: Pick<GroupRequest, 'compute' | 'options' | 'moments'>, { weight, scheme }: Pick<GroupLayer, 'weight' | 'scheme'>): Float32Array {
   const { grid } = findScales(compute, options, scheme, weight, moments);
-  return dequantize(compute.kernels.solvers.roundToGrid({ ...weight, threads: compute.threads }, grid), grid);
+  return dequantize(compute, compute.kernels.solvers.roundToGrid({ ...weight, threads: compute.threads }, grid), grid);
 }
 
 function roundedCodes({ compute, options: { rounding }, moments: { reference, train: { gram, cross } } }: GroupRequest, target: LayerWeight, grid: ScaleGrid, factor: GramFactor): Int8Array {
   if (rounding.method === 'gptq') return gptq(compute, target, grid, factor);
   if (rounding.method === 'gptaq' && cross !== undefined && reference.kind === 'inputs') {
-    return gptaq(compute, target, grid, factor, difference(cross, gram), rounding.alpha);
+    return gptaq(compute, target, grid, factor, difference(cross, gram, takeFloats(compute.stack, gram.length)), rounding.alpha);
   }
   return compute.kernels.solvers.roundToGrid({ ...target, threads: compute.threads }, grid);
 }

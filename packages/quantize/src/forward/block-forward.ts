@@ -1,7 +1,7 @@
 /** The forward pass of a pre-norm decoder block in steps over windows of tokens, so that a caller can quantize between them. */
 import { hadamardMatrix } from '@tundish/graph';
 import type { Kernels, Products } from '@tundish/native';
-import type { BatchMemory } from './batch-memory.js';
+import { type FloatStack, releasing, takeFloats } from '../float-stack.js';
 import { type BlockShape, type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from './block-weights.js';
 
 /** What every step needs: who computes, and the sizes. */
@@ -14,7 +14,7 @@ export interface BlockContext {
   /** Tokens of a window where several stand one behind another; absent where all tokens are one window. */
   readonly windowLength?: number;
   /** Where results lie that end with their batch; absent: they are new. */
-  readonly memory?: BatchMemory;
+  readonly memory?: FloatStack;
 }
 
 /** Linear layers that read the same input. */
@@ -34,8 +34,8 @@ export type CaptureInput = (group: LinearGroup, input: Float32Array) => void;
 type Linears<Role extends LinearRole> = Readonly<Pick<BlockWeights['linears'], Role>>;
 
 /** norm(x), the input of q, k and v. @param x residual stream [tokens, hidden] */
-export function attentionInput({ kernels, shape, threads }: BlockContext, x: Float32Array, gain: Float32Array): Float32Array {
-  return kernels.decoder.rmsNorm(x, gain, shape.epsilon, threads);
+export function attentionInput(context: BlockContext, x: Float32Array, gain: Float32Array): Float32Array {
+  return normalized(context, x, gain);
 }
 
 /** What attention reads: queries [tokens, heads, headDim], keys and values [tokens, kvHeads, headDim]. */
@@ -68,9 +68,9 @@ export function attentionHeads(context: BlockContext, input: Float32Array, linea
 export function attendHeads({ kernels, shape: { heads, kvHeads, headDim }, threads, windowLength, memory }: BlockContext, { q, k, v }: AttentionHeads): Float32Array {
   const all = q.length / (heads * headDim);
   const tokens = windowLength ?? all;
-  const attended = memory?.take(q.length) ?? new Float32Array(q.length);
+  const attended = takeFloats(memory, q.length);
   const [queries, keys, values, out] = [q, k, v, attended].map((x) => windowsOf(x, all, tokens)) as [Float32Array[], Float32Array[], Float32Array[], Float32Array[]];
-  out.forEach((window, i) => window.set(kernels.decoder.causalAttention(queries[i] as Float32Array, keys[i] as Float32Array, values[i] as Float32Array, { tokens, heads, kvHeads, headDim }, threads)));
+  out.forEach((window, i) => kernels.decoder.causalAttention(queries[i] as Float32Array, keys[i] as Float32Array, values[i] as Float32Array, { tokens, heads, kvHeads, headDim }, threads, window));
   return attended;
 }
 
@@ -91,16 +91,15 @@ export function afterAttention(context: BlockContext, x: Float32Array, attended:
 }
 
 /** norm of the residual stream, the input of gate and up. @param x result of `afterAttention` */
-export function mlpInput({ kernels, shape, threads }: BlockContext, x: Float32Array, gain: Float32Array): Float32Array {
-  return kernels.decoder.rmsNorm(x, gain, shape.epsilon, threads);
+export function mlpInput(context: BlockContext, x: Float32Array, gain: Float32Array): Float32Array {
+  return normalized(context, x, gain);
 }
 
 /** silu(gate(input)) · up(input), the input of down: [tokens, ffn]. @param input [tokens, hidden] */
 export function gatedInput(context: BlockContext, input: Float32Array, linears: Linears<'gate_proj' | 'up_proj'>): Float32Array {
+  const { kernels, threads, memory } = context;
   const gate = applyLinear(context, input, 'gate_proj', linears.gate_proj);
-  const up = applyLinear(context, input, 'up_proj', linears.up_proj);
-  context.kernels.decoder.siluMultiply(gate, up, context.threads);
-  context.memory?.give(up);
+  releasing(memory, () => kernels.decoder.siluMultiply(gate, applyLinear(context, input, 'up_proj', linears.up_proj), threads));
   return gate;
 }
 
@@ -131,10 +130,14 @@ export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Fl
 export function applyLinear({ kernels, products = kernels.algebra, shape, threads, memory }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
   const dims = linearDims(role, shape);
   const m = x.length / dims.in;
-  const y = memory?.take(m * dims.out) ?? new Float32Array(m * dims.out);
+  const y = takeFloats(memory, m * dims.out);
   products.multiplyInto(y, x, weight, { m, n: dims.out, k: dims.in, transposeB: true }, threads);
   if (bias !== undefined) kernels.decoder.add(y, bias, threads);
   return y;
+}
+
+function normalized({ kernels, shape, threads, memory }: BlockContext, x: Float32Array, gain: Float32Array): Float32Array {
+  return kernels.decoder.rmsNorm(x, gain, shape.epsilon, threads, takeFloats(memory, x.length));
 }
 
 /** Adds x to `branch`, which nobody else holds. */

@@ -1,5 +1,6 @@
 /** Elementwise passes over weights that several techniques need. */
 import type { Kernels, ScaleGrid } from '@tundish/native';
+import { type FloatStack, takeFloats } from '../float-stack.js';
 
 /** A linear layer's weight fp32 [n, k], row-major: n outputs, k inputs. */
 export interface LayerWeight {
@@ -12,16 +13,13 @@ export interface LayerWeight {
 export interface Compute {
   readonly kernels: Kernels;
   readonly threads: number;
+  /** Where large results lie that somebody releases; absent: they are new. */
+  readonly stack?: FloatStack;
 }
 
 /** fp32 [n, k] of codes on a grid: code · scale. */
-export function dequantize(codes: Int8Array, { scale, block }: ScaleGrid): Float32Array {
-  const values = new Float32Array(codes.length);
-  for (let start = 0; start < codes.length; start += block) {
-    const size = scale[start / block] as number;
-    for (let i = start; i < start + block; i++) values[i] = (codes[i] as number) * size;
-  }
-  return values;
+export function dequantize(compute: Compute, codes: Int8Array, grid: ScaleGrid): Float32Array {
+  return compute.kernels.solvers.valuesOnGrid(codes, grid, compute.threads, takeFloats(compute.stack, codes.length));
 }
 
 /** Gram matrices of the blocks [k / block, block, block] on the diagonal of gram [k, k]; nothing else may be there already. */
@@ -36,23 +34,25 @@ export function diagonalBlocks(gram: Float32Array, k: number, block: number): Fl
 }
 
 /** a [n, k] times b [k, k]. */
-export function timesSquare({ kernels, threads }: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
-  const out = new Float32Array(n * k);
-  kernels.algebra.multiplyInto(out, a, b, { m: n, n: k, k }, threads);
+export function timesSquare(compute: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
+  const out = takeFloats(compute.stack, n * k);
+  compute.kernels.algebra.multiplyInto(out, a, b, { m: n, n: k, k }, compute.threads);
   return out;
 }
 
 /** What a weight fp32 [n, k] makes of inputs [rows, k]: fp32 [rows, n]. */
-export function outputsOf({ kernels, threads }: Compute, { w, n, k }: LayerWeight, inputs: Float32Array): Float32Array {
+export function outputsOf(compute: Compute, { w, n, k }: LayerWeight, inputs: Float32Array): Float32Array {
   const rows = inputs.length / k;
-  const outputs = new Float32Array(rows * n);
-  kernels.algebra.multiplyInto(outputs, inputs, w, { m: rows, n, k, transposeB: true }, threads);
+  const outputs = takeFloats(compute.stack, rows * n);
+  compute.kernels.algebra.multiplyInto(outputs, inputs, w, { m: rows, n, k, transposeB: true }, compute.threads);
   return outputs;
 }
 
-/** a - b, element by element. */
-export function difference(a: Float32Array, b: Float32Array): Float32Array {
-  return a.map((value, i) => value - (b[i] as number));
+/** a - b, element by element. @param out may be one of them */
+export function difference(a: Float32Array, b: Float32Array, out: Float32Array): Float32Array {
+  // A plain loop: a call for every element costs several times as much, and these are millions.
+  for (let i = 0; i < a.length; i++) out[i] = (a[i] as number) - (b[i] as number);
+  return out;
 }
 
 /** Sum of products in float64, ascending. */

@@ -9,7 +9,7 @@ export function smoothingOf(compute: Compute, layers: readonly LayerWeight[], x:
   const { solvers } = compute.kernels;
   const round = (weight: LayerWeight): Float32Array => {
     const grid = lpbqGrid(solvers.searchLpbq({ ...weight, block: 32, gram: undefined, factors: new Float32Array() }), k);
-    return dequantize(solvers.roundToGrid(weight, grid), grid);
+    return dequantize(compute, solvers.roundToGrid(weight, grid), grid);
   };
   return awq(layers, { points: 20, magnitudes, loss: ({ w, n }) => outputLoss(compute, w, gram, n, k), round });
 }

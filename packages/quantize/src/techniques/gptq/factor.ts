@@ -1,4 +1,5 @@
 /** The triangular factor of a damped Gram matrix, which rounding with feedback, GPTAQ and corrected targets share. */
+import { releasing, takeFloats } from '../../float-stack.js';
 import type { Compute } from '../weight-matrix.js';
 
 /**
@@ -30,48 +31,47 @@ export function stepOrder(gram: Float32Array, k: number, actOrder: boolean): Uin
  *
  * @returns undefined when no damping helps: the matrix is zero, or holds NaN or infinity
  */
-export function factorGram({ kernels, threads }: Compute, gram: Float32Array, order: Uint32Array, damping: number): GramFactor | undefined {
+export function factorGram(compute: Compute, gram: Float32Array, order: Uint32Array, damping: number): GramFactor | undefined {
   const k = order.length;
   let mean = 0;
   for (let i = 0; i < k; i++) mean += (gram[i * k + i] as number) / k;
   if (!(mean > 0 && mean < Infinity)) return undefined;
-  const lower = new Float32Array(k * k);
+  const { kernels: { algebra }, threads } = compute;
+  const reversed = order.slice().reverse();
+  const lower = takeFloats(compute.stack, k * k);
   for (const step of LADDER) {
     const used = damping * step;
-    reversePermute(gram, order, lower);
+    algebra.gather(lower, gram, { rows: reversed, columns: reversed }, threads);
     for (let c = 0; c < k; c++) lower[c * k + c] = (lower[c * k + c] as number) + used * mean;
-    if (kernels.algebra.cholesky(lower, k, threads) === -1) return { k, lower, order, damping: used };
+    if (algebra.cholesky(lower, k, threads) === -1) return { k, lower, order, damping: used };
   }
   return undefined;
 }
 
 /** What a unit error of step s adds to the target of step t > s: fp32 [k, k], zero elsewhere. */
-export function feedbackOf({ k, lower }: GramFactor): Float32Array {
-  const feedback = new Float32Array(k * k);
+export function feedbackOf(compute: Compute, { k, lower }: GramFactor): Float32Array {
+  const feedback = takeFloats(compute.stack, k * k);
   for (let s = 0; s < k; s++) {
     const row = (k - 1 - s) * k;
+    feedback.fill(0, s * k, s * k + s + 1);
     for (let t = s + 1; t < k; t++) feedback[s * k + t] = (lower[row + k - 1 - t] as number) / (lower[(k - 1 - t) * k + k - 1 - t] as number);
   }
   return feedback;
 }
 
-/** b (H + damping)^-1 for each row of b [rows, k], columns in their own order. */
-export function solveDamped({ kernels, threads }: Compute, { k, lower, order }: GramFactor, b: Float32Array): Float32Array {
+/** b (H + damping)^-1 for each row of b [rows, k], columns in their own order: in place. */
+export function solveDamped(compute: Compute, { k, lower, order }: GramFactor, b: Float32Array): Float32Array {
+  const { kernels: { algebra }, threads } = compute;
   const rows = b.length / k;
-  const permuted = new Float32Array(b.length);
-  for (let row = 0; row < rows; row++) for (let c = 0; c < k; c++) permuted[row * k + c] = b[row * k + (order[k - 1 - c] as number)] as number;
-  kernels.algebra.solveLower(lower, k, permuted, rows, { threads });
-  kernels.algebra.solveLower(lower, k, permuted, rows, { transpose: true, threads });
-  const solution = new Float32Array(b.length);
-  for (let row = 0; row < rows; row++) for (let c = 0; c < k; c++) solution[row * k + (order[k - 1 - c] as number)] = permuted[row * k + c] as number;
-  return solution;
-}
-
-function reversePermute(gram: Float32Array, order: Uint32Array, out: Float32Array): void {
-  const k = order.length;
   const reversed = order.slice().reverse();
-  for (let r = 0; r < k; r++) {
-    const row = (reversed[r] as number) * k;
-    for (let c = 0; c < k; c++) out[r * k + c] = gram[row + (reversed[c] as number)] as number;
-  }
+  const back = new Uint32Array(k);
+  reversed.forEach((column, c) => { back[column] = c; });
+  releasing(compute.stack, () => {
+    const permuted = takeFloats(compute.stack, b.length);
+    algebra.gather(permuted, b, { columns: reversed }, threads);
+    algebra.solveLower(lower, k, permuted, rows, { threads });
+    algebra.solveLower(lower, k, permuted, rows, { transpose: true, threads });
+    algebra.gather(b, permuted, { columns: back }, threads);
+  });
+  return b;
 }

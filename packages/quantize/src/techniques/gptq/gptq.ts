@@ -10,6 +10,6 @@ import { type GramFactor, feedbackOf } from './factor.js';
  *
  * @returns int8 codes [n, k]
  */
-export function gptq({ kernels, threads }: Compute, { w, n, k }: LayerWeight, grid: ScaleGrid, factor: GramFactor): Int8Array {
-  return kernels.solvers.roundWithFeedback({ w, n, k, grid, order: factor.order, feedback: feedbackOf(factor), errorFrom: 'weight', threads });
+export function gptq(compute: Compute, { w, n, k }: LayerWeight, grid: ScaleGrid, factor: GramFactor): Int8Array {
+  return compute.kernels.solvers.roundWithFeedback({ w, n, k, grid, order: factor.order, feedback: feedbackOf(compute, factor), errorFrom: 'weight', threads: compute.threads });
 }

@@ -1,7 +1,7 @@
 /** Search of float scales: for each channel, or each block of it, the part of its min-max range that costs least. */
 import type { ScaleGrid } from '@tundish/native';
 import { channelFactors, diagonal } from '../lpbq-grid/lpbq-grid.js';
-import { type Compute, type LayerWeight, dequantize, diagonalBlocks } from '../weight-matrix.js';
+import { type Compute, type LayerWeight, dequantize, diagonalBlocks, difference } from '../weight-matrix.js';
 
 export interface RangeGridOptions {
   readonly bits: 4 | 8;
@@ -41,7 +41,8 @@ export function leastLoss(
   const least = new Float64Array(ranges).fill(Infinity);
   candidates.forEach((scaleOf, c) => {
     const grid: ScaleGrid = { scale: scaleOf(), block, bits };
-    const e = dequantize(kernels.solvers.roundToGrid({ w, n, k, threads }, grid), grid).map((value, i) => value - (w[i] as number));
+    const values = dequantize({ kernels, threads }, kernels.solvers.roundToGrid({ w, n, k, threads }, grid), grid);
+    const e = difference(values, w, values);
     lossesOf(e).forEach((loss, range) => {
       if (!(loss < (least[range] as number))) return;
       least[range] = loss;

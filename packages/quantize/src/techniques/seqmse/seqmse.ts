@@ -1,5 +1,6 @@
 /** SeqMSE of AIMET 2.42: each range shrinks to the part of its min-max range that the layer's output likes best. */
 import { type LpbqScales, type ScaleGrid, candidateScale } from '@tundish/native';
+import { takeFloats } from '../../float-stack.js';
 import { compressScales, lpbqGrid } from '../../lpbq/compress-scales.js';
 import { leastLoss, minMaxGrid } from '../range-grid/range-grid.js';
 import { type Compute, type LayerWeight, diagonalBlocks, difference, dot, timesSquare } from '../weight-matrix.js';
@@ -50,7 +51,7 @@ export function seqMsePerChannel(compute: Compute, weight: LayerWeight, bits: 4 
   const { n, k } = weight;
   const full = minMaxGrid(compute, weight, { bits, block: k }).scale;
   // W (Xf'X - X'X): what an error gains by leaning toward what the float inputs give.
-  const slope = cross === undefined ? undefined : timesSquare(compute, weight.w, difference(cross, gram), n, k);
+  const slope = cross === undefined ? undefined : timesSquare(compute, weight.w, difference(cross, gram, takeFloats(compute.stack, k * k)), n, k);
   const scales = Array.from({ length: candidates }, (_, c) => () => full.map((value) => candidateScale(value, c, candidates, bits)));
   const { scale, chosen } = leastLoss(compute, weight, { bits, block: k }, scales, (e) => {
     const losses = compute.kernels.solvers.rowLosses(e, gram, n, k, compute.threads);

@@ -4,7 +4,7 @@
  * so plain rounding of W* serves the true objective; all of the way overfits, so held-out tokens decide how far.
  */
 import { type GramFactor, solveDamped } from '../gptq/factor.js';
-import { type Compute, type LayerWeight, dot, outputLoss, timesSquare } from '../weight-matrix.js';
+import { type Compute, type LayerWeight, difference, dot, outputLoss, timesSquare } from '../weight-matrix.js';
 
 /** What a layer should give, seen from its inputs: one part of the calibration tokens. */
 export interface ReferenceStatistics {
@@ -17,7 +17,7 @@ export interface ReferenceStatistics {
 /** Yf'X - W X'X, the gradient of the loss at W: fp32 [n, k]. */
 export function residualProducts(compute: Compute, { w, n, k }: LayerWeight, { gram, reference }: ReferenceStatistics): Float32Array {
   const products = timesSquare(compute, w, gram, n, k);
-  return products.map((value, i) => (reference[i] as number) - value);
+  return difference(reference, products, products);
 }
 
 /** W* - W under the damping of the factor: fp32 [n, k]. */

@@ -1,0 +1,29 @@
+/** Memory and files that are those of one block after the other: a walk has one. */
+import type { Kernels } from '@tundish/native';
+import { FloatStack } from '../float-stack.js';
+import { ScratchStreams } from './scratch-streams.js';
+
+export class BlockWorkspace {
+  /** What a batch of windows needs, and what the layers of a group do when they are solved. */
+  readonly stack = new FloatStack();
+  /** Statistics of a group: they grow over many batches. */
+  readonly statistics = new FloatStack();
+  /** What ends with the block. */
+  readonly block = new FloatStack();
+  readonly streams: ScratchStreams;
+
+  /** @param folder for files that `remove` takes away */
+  constructor({ folder, windows, kernels, threads }: { readonly folder: string; readonly windows: number; readonly kernels: Kernels; readonly threads: number }) {
+    this.streams = new ScratchStreams({ folder, windows, kernels, threads, stack: this.stack });
+  }
+
+  /** A block begins: nobody looks at anything of the one before. */
+  begin(): void {
+    for (const stack of [this.stack, this.statistics, this.block]) stack.release(0);
+    this.streams.rewind();
+  }
+
+  remove(): void {
+    this.streams.remove();
+  }
+}

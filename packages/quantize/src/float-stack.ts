@@ -1,0 +1,47 @@
+/**
+ * Large arrays one behind another in memory that serves again and again: fresh memory of the system costs as much time as some
+ * of the products that fill it. What was taken last ends first.
+ */
+
+/** Elements of a cache line: arrays begin at its multiples. */
+const GRAIN = 16;
+
+export class FloatStack {
+  #memory = new Float32Array(0);
+  #top = 0;
+  #highest = 0;
+
+  /** fp32 of this length, holding whatever it held: until a mark from before is released. */
+  take(length: number): Float32Array {
+    const from = this.#top;
+    this.#top += Math.ceil(length / GRAIN) * GRAIN;
+    this.#highest = Math.max(this.#highest, this.#top);
+    return this.#top <= this.#memory.length ? this.#memory.subarray(from, from + length) : new Float32Array(length);
+  }
+
+  /** Where the next array begins. */
+  get mark(): number {
+    return this.#top;
+  }
+
+  /** Nobody looks any more at what was taken since the mark. An empty stack grows to what it needed so far. */
+  release(mark: number): void {
+    this.#top = mark;
+    if (mark === 0 && this.#highest > this.#memory.length) this.#memory = new Float32Array(this.#highest);
+  }
+}
+
+/** fp32 of this length: of the stack, where there is one. */
+export function takeFloats(stack: FloatStack | undefined, length: number): Float32Array {
+  return stack?.take(length) ?? new Float32Array(length);
+}
+
+/** Calls `work` and releases all that it took: its result is none of that. */
+export function releasing<Result>(stack: FloatStack | undefined, work: () => Result): Result {
+  const mark = stack?.mark ?? 0;
+  try {
+    return work();
+  } finally {
+    stack?.release(mark);
+  }
+}
