@@ -13,6 +13,7 @@ import { LiveActivations, type LiveActivationsWriter, type WindowRange } from '.
 import { dequantize } from '../techniques/weight-matrix.js';
 import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
+import { floatRange, floatWindows } from './float-windows.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
 import { judgingWindows } from './held-out.js';
 import { LayerSensitivity } from './layer-sensitivity.js';
@@ -31,7 +32,7 @@ export interface BlockRequest {
   readonly windows: number;
   /** Whether the sensitivity of each layer is measured: as much work as one more pass of the windows. */
   readonly sensitivity: boolean;
-  /** Residual stream that enters: of the quantized model, and of the float model where it is needed. */
+  /** Residual stream that enters: of the quantized model, and of the float model where it is needed, with the windows that it runs on alone. */
   readonly quantized: LiveActivations;
   readonly reference?: LiveActivations;
   readonly quantizedOut: LiveActivationsWriter;
@@ -46,11 +47,14 @@ export type BlockSolution = Readonly<Record<LinearRole, SolvedLayer>>;
 /** @throws the reason of `signal`, between two batches or layers */
 export async function solveBlock(request: BlockRequest): Promise<BlockSolution> {
   const memory = new BatchMemory();
+  const few = floatWindows(request.options, request.windows);
   const scratch = new ScratchStreams(request.folder, request.windows, memory);
+  const floatScratch = new ScratchStreams(request.folder, few.length, memory);
   try {
-    return await new BlockSolver(request, scratch, memory).solve();
+    return await new BlockSolver(request, few, scratch, floatScratch, memory).solve();
   } finally {
     await scratch.remove();
+    await floatScratch.remove();
   }
 }
 
@@ -59,11 +63,12 @@ class BlockSolver {
   readonly #linears: Partial<Record<LinearRole, Linear>> = {};
   readonly #solved: Partial<Record<LinearRole, SolvedLayer>> = {};
 
-  constructor(private readonly request: BlockRequest, private readonly scratch: ScratchStreams, private readonly memory: BatchMemory) {}
+  /** @param floatWindows indices of the windows that the float model runs on @param floatScratch streams of those alone */
+  constructor(private readonly request: BlockRequest, private readonly floatWindows: readonly number[], private readonly scratch: ScratchStreams, private readonly floatScratch: ScratchStreams, private readonly memory: BatchMemory) {}
 
   async solve(): Promise<BlockSolution> {
     const { weights: { linears, attentionGain, mlpGain }, rope, quantizedOut, options } = this.request;
-    const { scratch, memory } = this;
+    const { scratch, floatScratch, memory } = this;
     const context = { ...this.request.context, memory };
     const entering = (i: WindowRange): Float32Array => this.request.quantized.windows(i, memory);
     const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i, memory);
@@ -72,13 +77,13 @@ class BlockSolver {
     await this.#group('o', (i) => scratch.keep('attended', attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
       const x = floatIn(i);
       const attended = attend(context, attentionInput(context, x, attentionGain), linears, rope);
-      scratch.keep('float-middle', afterAttention(context, x, attended, linears.o_proj));
+      floatScratch.keep('float-middle', afterAttention(context, x, attended, linears.o_proj));
       return attended;
     });
     const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), scratch.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
-    await this.#group('gate_up', (i) => mlpInput(context, scratch.keep('middle', middle(i)), mlpGain), (i) => mlpInput(context, scratch.read('float-middle', i), mlpGain));
+    await this.#group('gate_up', (i) => mlpInput(context, scratch.keep('middle', middle(i)), mlpGain), (i) => mlpInput(context, floatScratch.read('float-middle', i), mlpGain));
     await this.#group('down', (i) => scratch.keep('gated', gatedInput(context, mlpInput(context, scratch.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
-      const x = scratch.read('float-middle', i);
+      const x = floatScratch.read('float-middle', i);
       const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
       const { weight, bias } = linears.down_proj;
       const down = applyLinear(context, gated, 'down_proj', { weight });
@@ -111,17 +116,19 @@ class BlockSolver {
   /**
    * Measures what comes into a group, then solves its layers.
    *
-   * @param input of the group in the quantized model @param float what the float model has there; its stream goes on with it,
-   * so it is computed wherever that model runs
+   * @param input of the group in the quantized model @param float what the float model has there, by windows of its own streams;
+   * its stream goes on with it, so it is computed wherever that model runs
    */
   async #group(group: LinearGroup, input: (windows: WindowRange) => Float32Array, float: (windows: WindowRange) => Float32Array): Promise<void> {
     const { context, weights, names, options, schemes, windows, reference, signal } = this.request;
     const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
-    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
+    const few = this.floatWindows.length < windows ? { windows: this.floatWindows } : {};
+    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs', ...few };
     const statistics = new GroupStatistics(context, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
     await this.#windows((i) => {
-      const beside = reference === undefined ? undefined : float(i);
+      const at = reference === undefined ? undefined : floatRange(this.floatWindows, i);
+      const beside = at === undefined ? undefined : float(at);
       statistics.add(i, input(i), kind.kind === 'none' ? undefined : beside);
     });
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));
@@ -159,6 +166,7 @@ class BlockSolver {
       this.memory.reset();
     }
     this.scratch.finish();
+    this.floatScratch.finish();
   }
 }
 
