@@ -76,7 +76,7 @@ const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'min
 export const QUANTIZE_RECIPES = {
   minmax: PLAIN,
   fast: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'none' } },
-  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatEvery: 1 }, products: 'bfloat16' },
+  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatEvery: 8 }, products: 'bfloat16' },
   gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax', floatEvery: 1 }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'bfloat16' },
   lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'bfloat16' },
   // With R1 and a scale a channel: model-recipes.ts.

@@ -128,6 +128,7 @@ describe('parseRecipe', () => {
     ['quantize: {recipe: minmax, scales: {search: seqmse, inputs: float, floatEvery: 0}}', 'RECIPE_VALUE: quantize.scales.floatEvery must be at least 1, not 0', '2:68', 'at least 1'],
     ['quantize: {recipe: gptaq, scales: {search: seqmse, inputs: float, floatEvery: 2}}', 'RECIPE_VALUE: quantize.scales.floatEvery: 2 does not go with rounding: { method: gptaq }', '2:67', 'write scales: { search: seqmse, candidates: 20, inputs: float, start: minMax }'],
     ['quantize: {scales: {search: seqmse, inputs: float, floatEvery: 2}}', 'RECIPE_VALUE: quantize.scales.floatEvery: 2 does not go with correction: heldOut', '2:52', 'write scales: { search: seqmse, candidates: 20, inputs: float, start: minMax }'],
+    ['quantize: {recipe: lpbq_seqmse, refine: {method: signround}}', 'RECIPE_VALUE: quantize.scales.floatEvery: 8 does not go with refine: { method: signround }', '2:33', 'write scales: { search: seqmse, candidates: 30, inputs: float, start: compressed }'],
     ['quantize:\n  recipe: minmax\n  activations: none\n  calibration: {windows: 4}', 'RECIPE_VALUE: quantize.calibration has no meaning with activations: none', '5:3', 'remove calibration'],
     ['transform: {mha2sha: yes}', 'RECIPE_VALUE: transform.mha2sha must be true or false, not the text "yes"', '2:13', 'true or false'],
     ['graphs: {ar: []}', 'RECIPE_VALUE: graphs.ar must be a list that is not empty, not an empty list', '2:10', 'write a list'],
