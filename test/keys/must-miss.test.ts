@@ -179,6 +179,15 @@ describe('recipe options', () => {
     model.remove();
     return found;
   });
+  row('must miss', 'option quantize.scales: floatEvery, the windows of the float model', async () => {
+    const model = base.copy();
+    model.edit('recipe.yaml', replaced('quantize: {', 'quantize: { scales: { search: seqmse, inputs: float },'));
+    expect(await model.build('quantize')).toEqual(['quantize']);
+    model.edit('recipe.yaml', replaced('inputs: float', 'inputs: float, floatEvery: 2'));
+    const found = expectRan(await model.build('quantize'), ['quantize']);
+    model.remove();
+    return found;
+  });
   /** A build whose encodings were made elsewhere: those of the base. */
   const sourced = async (): Promise<Model> => {
     const model = base.copy();

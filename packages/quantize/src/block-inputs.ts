@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Tensor, cloneModel, encodeModel } from '@tundish/graph';
 import type { RangeOptions } from '@tundish/recipe/calibration';
-import { needsReference } from '@tundish/recipe/technique';
+import { floatEvery, needsReference } from '@tundish/recipe/technique';
 import type { FileResolver } from '@tundish/toolchain';
 import type { BlockInputs, JsonValue } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
@@ -37,7 +37,7 @@ export interface BlockInputsRequest {
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
   const { segment, calibration, activations, reference, ranges, given } = request;
   return {
-    options: { ...weightOptions(segment, request.weights, given !== undefined), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) }) }) },
+    options: { ...weightOptions(segment, request.weights, given !== undefined), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) && floatEvery(request.weights.technique) }) }) },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),

@@ -16,6 +16,7 @@ import { type Range, representedRange, requireFinite } from './calibration/encod
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { windowFeeds } from './calibration/windows.js';
 import { BlockWorkspace } from './engine/block-workspace.js';
+import { floatWindows } from './engine/float-windows.js';
 import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
 import { requireCoverage } from './given/coverage.js';
@@ -177,7 +178,7 @@ class Walk {
   async #solve(segment: Segment, folder: string, calibration: Calibration): Promise<SolvedSegment> {
     const { weights, resolve, kernels, threads, signal } = this.request;
     const before = this.#before as { readonly name: string; readonly files: BlockFiles };
-    this.#workspace ??= new BlockWorkspace({ folder: this.request.folder, windows: calibration.inputs.windows.length, kernels, threads });
+    this.#workspace ??= new BlockWorkspace({ folder: this.request.folder, kernels, threads });
     return solveSegment({
       segment, weights, resolve, kernels, threads, signal, folder, workspace: this.#workspace, inputs: calibration.inputs,
       quantized: await before.files.path(activationsName(before.name)),
@@ -216,8 +217,8 @@ class Walk {
   }
 
   /**
-   * Runs the calibration text through the segment with its quantized weights (without any: as the float model) and, when
-   * `writes`, puts the stream that leaves into a file.
+   * Runs the calibration text through the segment with its quantized weights (without any: as the float model, the windows that
+   * it runs on) and, when `writes`, puts the stream that leaves into a file.
    */
   async #observe(segment: Segment, weights: readonly BlockWeight[] | undefined, folder: string, calibration: Calibration, writes: boolean): Promise<BlockRanges> {
     const { inputs } = calibration;
@@ -228,7 +229,14 @@ class Walk {
     const stream = this.#before === undefined ? undefined : new LiveActivations(await this.#before.files.path(activationsName(this.#before.name)), inputs.windows.length);
     const next = writes && segment.output !== 'logits' ? new LiveActivationsWriter(join(folder, (weights === undefined ? referenceName : activationsName)(segment.name))) : undefined;
     try {
-      const observation = { ...this.#observation(segment, model, weights ?? [], folder, calibration), feeds: (index: number) => windowFeeds(inputs, segment, index, stream?.window(index)) };
+      const few = weights === undefined ? floatWindows(this.request.weights.technique, inputs.windows.length) : undefined;
+      const observation = {
+        ...this.#observation(segment, model, weights ?? [], folder, calibration), windows: few?.length ?? inputs.windows.length,
+        feeds: (at: number) => {
+          const index = few?.[at] ?? at;
+          return windowFeeds(inputs, segment, index, stream?.window(index));
+        },
+      };
       const { ranges, caches } = await observeSegment({
         ...observation, observer, cacheGranularity: cache.granularity,
         ...(next === undefined ? {} : { output: segment.output, onOutput: (data: Float32Array) => next.append(data) }),
@@ -241,7 +249,7 @@ class Walk {
     }
   }
 
-  #observation(segment: Segment, model: Model, weights: readonly BlockWeight[], folder: string, { executor, inputs }: Calibration): Omit<ObserveRequest, 'feeds' | 'observer' | 'cacheGranularity'> {
+  #observation(segment: Segment, model: Model, weights: readonly BlockWeight[], folder: string, { executor }: Calibration): Omit<ObserveRequest, 'feeds' | 'windows' | 'observer' | 'cacheGranularity'> {
     const { resolve, threads, signal, reporter } = this.request;
     const own = new Set([weightsName(segment.name), ZERO_POINTS]);
     return {
@@ -250,7 +258,6 @@ class Walk {
       parameters: new Map(weights.flatMap(({ name, weight }) => (weight.kind === 'float' ? [] : [[name, weight.encoding]]))),
       resolve: (location) => (own.has(location) ? join(folder, location) : resolve(location)),
       threads,
-      windows: inputs.windows.length,
       signal,
       reporter,
     };

@@ -6,6 +6,7 @@ import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
 import type { BlockWorkspace } from './engine/block-workspace.js';
+import { floatWindows } from './engine/float-windows.js';
 import { smoothBlock } from './engine/smooth-block.js';
 import { type BlockRequest, solveBlock } from './engine/solve-block.js';
 import type { SolvedLayer } from './engine/solve-group.js';
@@ -58,7 +59,7 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   files.close();
   const windows = inputs.windows.length;
   const quantized = new LiveActivations(request.quantized, windows);
-  const reference = request.reference === undefined ? undefined : new LiveActivations(request.reference, windows);
+  const reference = request.reference === undefined ? undefined : new LiveActivations(request.reference, floatWindows(technique, windows).length);
   const quantizedOut = new LiveActivationsWriter(join(folder, activationsName(segment.name)));
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {

@@ -2,6 +2,7 @@
 import { printable } from '@tundish/diagnostics';
 import type { TundishError } from '@tundish/diagnostics';
 import { checkDevice } from './check-device.js';
+import { checkTechnique } from './check-technique.js';
 import { recipeError } from './errors.js';
 import type { KeyPath } from './key-position.js';
 import type { RecipeFile } from './recipe-file.js';
@@ -11,7 +12,6 @@ import { recipeSchema } from './schema.js';
 import type { Recipe } from './schema.js';
 import { withNamedModel } from './model-recipes.js';
 import { parseCheckpointReference, readsCalibration } from './source-reference.js';
-import { needsInputs, resolveTechnique } from './technique.js';
 import { parseYaml } from './yaml-document.js';
 import type { YamlDocument } from './yaml-document.js';
 
@@ -33,7 +33,7 @@ export function parseRecipe(bytes: Uint8Array, path: string): RecipeFile {
   checkGraphs(given, document, path);
   checkWeightsOnly(given, document, path);
   checkSource(given, document, path);
-  checkProducts(given, document, path);
+  checkTechnique(given, document, path);
   checkEvaluate(given, document, path);
   checkImport(given, document, path);
   checkStages(given, document, path);
@@ -88,16 +88,6 @@ function checkWeightsOnly({ quantize }: Recipe, document: YamlDocument, path: st
     why: unread === 'kvCache' ? 'weights alone are quantized then: the cache stays in floating point' : 'weights alone are quantized then, and no technique reads text',
     evidence: { path, ...document.locate(['quantize', unread]) },
     fix: `remove ${unread}, or remove activations: none`,
-  });
-}
-
-function checkProducts({ quantize }: Recipe, document: YamlDocument, path: string): void {
-  if (quantize === 'none' || quantize.products === undefined || needsInputs(resolveTechnique(quantize))) return;
-  throw recipeError('RECIPE_VALUE', {
-    what: 'quantize.products has no meaning with these techniques',
-    why: 'none of them learns from calibration tokens',
-    evidence: { path, ...document.locate(['quantize', 'products']) },
-    fix: 'remove products, or take a recipe that learns from text, for example lpbq_gptaq',
   });
 }
 

@@ -3,7 +3,7 @@
 export type ScaleSearch =
   | { readonly search: 'minmax' }
   | { readonly search: 'grid'; readonly factors: number; readonly weighting: 'blocks' | 'diagonal' | 'none' }
-  | { readonly search: 'seqmse'; readonly candidates: number; readonly inputs: 'quantized' | 'float'; readonly start: 'minMax' | 'compressed' };
+  | { readonly search: 'seqmse'; readonly candidates: number; readonly inputs: 'quantized' | 'float'; readonly start: 'minMax' | 'compressed'; readonly floatEvery: number };
 
 export type Rounding =
   | { readonly method: 'nearest' }
@@ -53,6 +53,17 @@ export function needsReferenceInputs({ scales, rounding }: Technique): boolean {
   return (scales.search === 'seqmse' && scales.inputs === 'float') || rounding.method === 'gptaq';
 }
 
+/** Whether what the float model has is needed of all windows: as more than the mean of how it differs. */
+export function needsReferenceEverywhere({ rounding, correction, refine }: Technique): boolean {
+  return rounding.method === 'gptaq' || correction !== 0 || refine.method !== 'none';
+}
+
+/** The float model, where it runs, does so on every so-many-th window. */
+export function floatEvery(technique: Technique): number {
+  const { scales } = technique;
+  return scales.search === 'seqmse' && scales.inputs === 'float' && !needsReferenceEverywhere(technique) ? scales.floatEvery : 1;
+}
+
 /** Whether it needs the Gram matrix of all inputs of a layer, not only of those of each block. */
 export function needsWholeGram({ rounding, correction, polish }: Technique): boolean {
   return rounding.method !== 'nearest' || correction !== 0 || polish > 0;
@@ -65,8 +76,8 @@ const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'min
 export const QUANTIZE_RECIPES = {
   minmax: PLAIN,
   fast: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'none' } },
-  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, products: 'bfloat16' },
-  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'bfloat16' },
+  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatEvery: 8 }, products: 'bfloat16' },
+  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax', floatEvery: 1 }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'bfloat16' },
   lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'bfloat16' },
   // With R1 and a scale a channel: model-recipes.ts.
   spinquant: PLAIN,

@@ -13,6 +13,7 @@ const GPTQ = { method: 'gptq' };
 const CHAINS = [
   ['minmax', { recipe: 'minmax' }],
   ['lpbq_seqmse', { recipe: 'lpbq_seqmse' }, 0.018],
+  ['lpbq_seqmse-float-everywhere', { recipe: 'lpbq_seqmse', scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' } }],
   ['grid', { recipe: 'minmax', scales: GRID }],
   ['gptq', { recipe: 'minmax', rounding: GPTQ }],
   ['gptaq', { recipe: 'minmax', rounding: { method: 'gptaq' } }],

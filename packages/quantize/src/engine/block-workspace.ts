@@ -13,14 +13,13 @@ export class BlockWorkspace {
   readonly streams: ScratchStreams;
 
   /** @param folder for files that `remove` takes away */
-  constructor({ folder, windows, kernels, threads }: { readonly folder: string; readonly windows: number; readonly kernels: Kernels; readonly threads: number }) {
-    this.streams = new ScratchStreams({ folder, windows, kernels, threads, stack: this.stack });
+  constructor({ folder, kernels, threads }: { readonly folder: string; readonly kernels: Kernels; readonly threads: number }) {
+    this.streams = new ScratchStreams({ folder, kernels, threads, stack: this.stack });
   }
 
   /** A block begins: nobody looks at anything of the one before. */
   begin(): void {
     for (const stack of [this.stack, this.statistics, this.block]) stack.release(0);
-    this.streams.rewind();
   }
 
   remove(): void {

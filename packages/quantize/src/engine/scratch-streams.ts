@@ -11,15 +11,13 @@ import { type WindowRange, readWhole, writeWhole } from '../live-activations.js'
 interface Stream {
   readonly file: number;
   readonly path: string;
-  /** Bytes of an element: 4 of float32, 2 of bfloat16. */
-  readonly elementBytes: 2 | 4;
-  /** Elements that this block has written. */
-  written: number;
+  readonly as: 'float32' | 'bfloat16';
+  /** Elements. */
+  readonly window: number;
 }
 
 export interface ScratchRequest {
   readonly folder: string;
-  readonly windows: number;
   readonly kernels: Kernels;
   readonly threads: number;
   /** For what is read. */
@@ -32,29 +30,22 @@ export class ScratchStreams {
 
   constructor(private readonly request: ScratchRequest) {}
 
-  /** From here on streams are written from their beginning again. */
-  rewind(): void {
-    for (const stream of this.#streams.values()) stream.written = 0;
-  }
-
-  /** Appends a batch to the stream `name` and gives it back. @param as of all batches of the stream alike */
-  keep(name: string, batch: Float32Array, as: 'float32' | 'bfloat16' = 'float32'): Float32Array {
+  /** Puts a batch at its place in the stream `name` and gives it back. @param as of all batches of a stream alike, and windows of one size */
+  keep(name: string, { first, count }: WindowRange, batch: Float32Array, as: Stream['as'] = 'float32'): Float32Array {
     const { kernels, threads } = this.request;
-    const stream = this.#streams.get(name) ?? this.#open(name, as === 'float32' ? 4 : 2);
+    const stream = this.#streams.get(name) ?? this.#open(name, as, batch.length / count);
     const data = as === 'float32' ? batch : kernels.narrowBf16(batch, threads, this.#bitsOf(batch.length));
-    writeWhole(stream.file, data, stream.written * stream.elementBytes);
-    stream.written += batch.length;
+    writeWhole(stream.file, data, first * stream.window * data.BYTES_PER_ELEMENT);
     return batch;
   }
 
-  /** A stream of which all windows were kept. @throws QUANTIZE_WEIGHTS_CUT */
+  /** Windows that were kept. @throws QUANTIZE_WEIGHTS_CUT */
   read(name: string, { first, count }: WindowRange): Float32Array {
-    const { windows, kernels, threads, stack } = this.request;
-    const { file, path, elementBytes, written } = this.#streams.get(name) as Stream;
-    const size = written / windows;
-    const data = stack.take(count * size);
-    const stored = elementBytes === 4 ? data : this.#bitsOf(data.length);
-    readWhole(file, path, stored, first * size * elementBytes);
+    const { kernels, threads, stack } = this.request;
+    const { file, path, as, window } = this.#streams.get(name) as Stream;
+    const data = stack.take(count * window);
+    const stored = as === 'float32' ? data : this.#bitsOf(data.length);
+    readWhole(file, path, stored, first * window * stored.BYTES_PER_ELEMENT);
     return stored instanceof Uint16Array ? kernels.widenBf16(stored, threads, data) : data;
   }
 
@@ -66,9 +57,9 @@ export class ScratchStreams {
     this.#streams.clear();
   }
 
-  #open(name: string, elementBytes: 2 | 4): Stream {
+  #open(name: string, as: Stream['as'], window: number): Stream {
     const path = join(this.request.folder, `scratch-${name}`);
-    const stream = { file: openSync(path, 'wx+'), path, elementBytes, written: 0 };
+    const stream = { file: openSync(path, 'wx+'), path, as, window };
     this.#streams.set(name, stream);
     return stream;
   }

@@ -13,6 +13,7 @@ import { type Compute, dequantize } from '../techniques/weight-matrix.js';
 import { commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
 import type { BlockWorkspace } from './block-workspace.js';
+import { floatRange, floatWindows } from './float-windows.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
 import { judgingWindows } from './held-out.js';
 import { LayerSensitivity } from './layer-sensitivity.js';
@@ -30,7 +31,7 @@ export interface BlockRequest {
   readonly windows: number;
   /** Whether the sensitivity of each layer is measured: as much work as one more pass of the windows. */
   readonly sensitivity: boolean;
-  /** Residual stream that enters: of the quantized model, and of the float model where it is needed. */
+  /** Residual stream that enters: of the quantized model, and of the float model where it is needed, with the windows that it runs on alone. */
   readonly quantized: LiveActivations;
   readonly reference?: LiveActivations;
   readonly quantizedOut: LiveActivationsWriter;
@@ -52,31 +53,33 @@ class BlockSolver {
   /** Layers as the quantized model has them; those that are not solved yet are absent. */
   readonly #linears: Partial<Record<LinearRole, Linear>> = {};
   readonly #solved: Partial<Record<LinearRole, SolvedLayer>> = {};
-
   /** How inputs of layers wait in files: products round them in any case. */
   readonly #inputsAs: 'float32' | 'bfloat16';
+  /** Indices of the windows that the float model runs on: its streams have those alone. */
+  readonly #floatWindows: readonly number[];
 
   constructor(private readonly request: BlockRequest) {
     this.#inputsAs = request.options.products;
+    this.#floatWindows = floatWindows(request.options, request.windows);
   }
 
   async solve(): Promise<BlockSolution> {
-    const { weights: { linears, attentionGain, mlpGain }, rope, quantizedOut, options, workspace: { streams: scratch, stack: memory } } = this.request;
+    const { weights: { linears, attentionGain, mlpGain }, rope, quantizedOut, options, workspace: { streams, stack: memory } } = this.request;
     const context = { ...this.request.context, memory };
     const entering = (i: WindowRange): Float32Array => this.request.quantized.windows(i, memory);
     const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i, memory);
 
     await this.#group('qkv', (i) => attentionInput(context, entering(i), attentionGain), (i) => attentionInput(context, floatIn(i), attentionGain));
-    await this.#group('o', (i) => scratch.keep('attended', attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope), this.#inputsAs), (i) => {
+    await this.#group('o', (i) => streams.keep('attended', i, attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope), this.#inputsAs), (i) => {
       const x = floatIn(i);
       const attended = attend(context, attentionInput(context, x, attentionGain), linears, rope);
-      scratch.keep('float-middle', afterAttention(context, x, attended, linears.o_proj));
+      streams.keep('float-middle', i, afterAttention(context, x, attended, linears.o_proj));
       return attended;
     });
-    const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), scratch.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
-    await this.#group('gate_up', (i) => mlpInput(context, scratch.keep('middle', middle(i)), mlpGain), (i) => mlpInput(context, scratch.read('float-middle', i), mlpGain));
-    await this.#group('down', (i) => scratch.keep('gated', gatedInput(context, mlpInput(context, scratch.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up)), this.#inputsAs), (i) => {
-      const x = scratch.read('float-middle', i);
+    const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), streams.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
+    await this.#group('gate_up', (i) => mlpInput(context, streams.keep('middle', i, middle(i)), mlpGain), (i) => mlpInput(context, streams.read('float-middle', i), mlpGain));
+    await this.#group('down', (i) => streams.keep('gated', i, gatedInput(context, mlpInput(context, streams.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up)), this.#inputsAs), (i) => {
+      const x = streams.read('float-middle', i);
       const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
       const { weight, bias } = linears.down_proj;
       const down = applyLinear(context, gated, 'down_proj', { weight });
@@ -89,7 +92,7 @@ class BlockSolver {
     const solution = this.#solved as BlockSolution;
     const refined = await this.#refine(solution);
     const { down_proj } = this.#ready(LINEAR_GROUPS.down);
-    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, scratch.read('middle', i), scratch.read('gated', i), down_proj)));
+    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, streams.read('middle', i), streams.read('gated', i), down_proj)));
     else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, entering(i), rope)));
     return this.request.sensitivity ? this.#measured(refined ?? solution) : (refined ?? solution);
   }
@@ -109,17 +112,19 @@ class BlockSolver {
   /**
    * Measures what comes into a group, then solves its layers.
    *
-   * @param input of the group in the quantized model @param float what the float model has there; its stream goes on with it,
-   * so it is computed wherever that model runs
+   * @param input of the group in the quantized model @param float what the float model has there, by windows of its own streams;
+   * its stream goes on with it, so it is computed wherever that model runs
    */
   async #group(group: LinearGroup, input: (windows: WindowRange) => Float32Array, float: (windows: WindowRange) => Float32Array): Promise<void> {
     const { context, weights, names, options, schemes, windows, reference, workspace, signal } = this.request;
     const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
-    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs' };
+    const few = this.#floatWindows.length < windows ? { windows: this.#floatWindows } : {};
+    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs', ...few };
     const statistics = new GroupStatistics({ ...context, stack: workspace.statistics }, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
     await this.#windows((i) => {
-      const beside = reference === undefined ? undefined : float(i);
+      const at = reference === undefined ? undefined : floatRange(this.#floatWindows, i);
+      const beside = at === undefined ? undefined : float(at);
       statistics.add(i, input(i), kind.kind === 'none' ? undefined : beside);
     });
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));

@@ -1,6 +1,6 @@
 /** What each stage will need of memory and disk, from shapes and options alone: upper estimates, which docs/commands.md calls declared. */
 import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
-import { QUANTIZE_RECIPES, type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
+import { QUANTIZE_RECIPES, type Technique, floatEvery, needsInputs, needsReference } from '@tundish/recipe/technique';
 import { planParts } from '@tundish/transform/plan-parts';
 import { blockBytes } from './scheme-bytes.js';
 import type { ModelShapes } from './shapes.js';
@@ -151,7 +151,9 @@ function solvingNeeds(technique: Technique, block: number, { hiddenSize, interme
   const copies = technique.smoothing.method === 'none' ? 3 : 4;
   // A refinement holds values, their gradient and the best of a block, with its parameters.
   const learned = { none: 0, signround: 5, adascale: 6 }[technique.refine.method];
-  return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), ...(needsReference(technique) ? { streams: 2, scratch: 3 + widest / hiddenSize } : { streams: 1, scratch: 2 + widest / hiddenSize }) };
+  // Of the float model, the windows that it runs on.
+  const beside = needsReference(technique) ? 1 / floatEvery(technique) : 0;
+  return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), streams: 1 + beside, scratch: 2 + beside + widest / hiddenSize };
 }
 
 /** The largest matrix that R1 rotates along its outputs is there as a whole: as stored, widened, rotated, and one that awaits collection. */

@@ -1,0 +1,17 @@
+/** Which calibration windows the float model runs on: all, or a few where their mean difference is all that is learned from it. */
+import { type Technique, floatEvery } from '@tundish/recipe/technique';
+import type { WindowRange } from '../live-activations.js';
+import { isHeldOut } from './held-out.js';
+
+/** Indices of those of `count` windows, rising; none that is held out where they are not all, for nothing is judged by them then. */
+export function floatWindows(technique: Technique, count: number): readonly number[] {
+  const every = floatEvery(technique);
+  const all = Array.from({ length: count }, (_, index) => index);
+  return every === 1 ? all : all.filter((index) => index % every === 0 && !isHeldOut(index, count));
+}
+
+/** Where those within `range` lie in a stream of them alone; undefined where there are none. @param windows rising */
+export function floatRange(windows: readonly number[], { first, count }: WindowRange): WindowRange | undefined {
+  const inside = windows.filter((index) => index >= first && index < first + count);
+  return inside.length === 0 ? undefined : { first: windows.indexOf(inside[0] as number), count: inside.length };
+}

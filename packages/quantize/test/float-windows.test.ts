@@ -1,0 +1,198 @@
+/** The float model on few windows: which, what their statistics are against sums in float64, and walks that run it so. */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { silentReporter } from '@tundish/diagnostics';
+import { type Products, loadKernels } from '@tundish/native';
+import { QUANTIZE_RECIPES, type Technique } from '@tundish/recipe/technique';
+import type { WeightScheme } from '@tundish/recipe/weight-scheme';
+import { hostReference } from '@tundish/toolchain-host';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type BlockCache, referenceName } from '../src/block-cache.js';
+import { floatRange, floatWindows } from '../src/engine/float-windows.js';
+import { GroupStatistics, type Moments } from '../src/engine/group-statistics.js';
+import { isHeldOut } from '../src/engine/held-out.js';
+import { type QuantizeRequest, quantizeModel } from '../src/index.js';
+import type { WindowRange } from '../src/live-activations.js';
+import { diagonalBlocks } from '../src/techniques/weight-matrix.js';
+import { type AdaptedCheckpoint, adapt, repositoryPath, temporaryFolder } from './adapted.js';
+import { crossOf, floats, goldenTensors, layerProblem } from './golden-tensors.js';
+
+const kernels = loadKernels();
+
+function every(floatEvery: number, change: Partial<Technique> = {}): Technique {
+  return { ...QUANTIZE_RECIPES.lpbq_seqmse, scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'compressed', floatEvery }, ...change };
+}
+
+describe('windows of the float model', () => {
+  it('are every E-th, and none that is held out', () => {
+    expect(floatWindows(every(1), 9)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(floatWindows(every(2), 9)).toEqual([0, 2, 4, 6, 8]);
+    expect(floatWindows(every(8), 24)).toEqual([0, 8, 16]);
+    // Of every third, the 16th is held out.
+    expect(floatWindows(every(3), 20)).toEqual([0, 3, 6, 9, 12, 18]);
+    for (const few of [2, 4, 8]) expect(floatWindows(every(few), 64)).toHaveLength(64 / few);
+    for (const count of [1, 2, 7]) expect(floatWindows(every(8), count)).toEqual([0]);
+  });
+
+  it('are all where another link reads the float model', () => {
+    const all = [0, 1, 2, 3];
+    expect(floatWindows(every(2, { rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 } }), 4)).toEqual(all);
+    expect(floatWindows(every(2, { correction: 'heldOut' }), 4)).toEqual(all);
+    expect(floatWindows(every(2, { refine: { method: 'signround', iterations: 1, tokens: 8 } }), 4)).toEqual(all);
+    expect(floatWindows(QUANTIZE_RECIPES.lpbq_gptaq, 4)).toEqual(all);
+  });
+
+  it('lie one behind another in their own stream', () => {
+    expect(floatRange([0, 4, 8, 12], { first: 0, count: 8 })).toEqual({ first: 0, count: 2 });
+    expect(floatRange([0, 4, 8, 12], { first: 8, count: 8 })).toEqual({ first: 2, count: 2 });
+    expect(floatRange([0, 4, 8, 12], { first: 5, count: 3 })).toBeUndefined();
+  });
+});
+
+describe('statistics', () => {
+  const COUNT = 16;
+  const { x, k, tokens } = layerProblem('p2');
+  const float = floats(goldenTensors('p2.gptq').X_fp as never);
+  const window = (tokens * k) / COUNT;
+  const of = (all: Float32Array, indices: readonly number[]): Float32Array => Float32Array.from(indices.flatMap((index) => [...all.subarray(index * window, (index + 1) * window)]));
+  const all = Array.from({ length: COUNT }, (_, index) => index);
+  const learned = all.filter((index) => !isHeldOut(index, COUNT));
+
+  /** In batches of three windows, so that some hold no float window. */
+  function momentsOf(block: number, windows: readonly number[] | undefined, products: Products = kernels.algebra): Moments & { readonly judged?: Float32Array } {
+    const statistics = new GroupStatistics({ kernels, products, threads: 2 }, k, block, { kind: 'inputs', ...(windows === undefined ? {} : { windows }) }, COUNT);
+    for (let first = 0; first < COUNT; first += 3) {
+      const range: WindowRange = { first, count: Math.min(3, COUNT - first) };
+      const inside = (windows ?? all).filter((index) => index >= first && index < first + range.count);
+      statistics.add(range, of(x, all.slice(first, first + range.count)), inside.length === 0 ? undefined : of(float, inside));
+    }
+    const { train, judged: { reference } } = statistics.finish();
+    return { ...train, ...(reference === undefined ? {} : { judged: reference }) };
+  }
+
+  /** X'X / T + (Xf - X)'X / Tf, summed in float64. */
+  function expected(windows: readonly number[], block: number): Float32Array {
+    const size = (indices: readonly number[]): number => (indices.length * tokens) / COUNT;
+    const gram = crossOf(of(x, learned), of(x, learned), size(learned), k);
+    const [own, beside] = [of(x, windows), of(float, windows)];
+    const [full, near] = [crossOf(beside, own, size(windows), k), crossOf(own, own, size(windows), k)];
+    return diagonalBlocks(gram.map((value, i) => value + (full[i] as number) - (near[i] as number)), k, block);
+  }
+
+  const furthest = (a: Float32Array, b: Float32Array): number => Math.sqrt(a.reduce((sum, value, i) => sum + (value - (b[i] as number)) ** 2, 0) / b.reduce((sum, value) => sum + value ** 2, 0));
+
+  it.each([[2, 32], [4, 32], [8, 16], [2, k], [8, k]])('of every %d-th window, blocks of %d: those of float64', (few, block) => {
+    const windows = floatWindows(every(few), COUNT);
+    const { cross, gram, tokens: count, judged } = momentsOf(block, windows);
+    expect(count).toBe((learned.length * tokens) / COUNT);
+    expect(judged).toBeUndefined();
+    const wanted = expected(windows, block);
+    expect(furthest(cross as Float32Array, wanted)).toBeLessThan(1e-6);
+    // What the windows tell apart is far above that.
+    expect(furthest(gram, wanted)).toBeGreaterThan(1e-3);
+  });
+
+  it('are nearer to those of all windows than what few windows alone tell, with products in bfloat16 too', () => {
+    const windows = floatWindows(every(4), COUNT);
+    const truth = diagonalBlocks(crossOf(of(float, learned), of(x, learned), (learned.length * tokens) / COUNT, k), k, 32);
+    const alone = diagonalBlocks(crossOf(of(float, windows), of(x, windows), (windows.length * tokens) / COUNT, k), k, 32);
+    for (const products of [kernels.algebra, kernels.algebra.bfloat16]) {
+      expect(furthest(momentsOf(32, windows, products).cross as Float32Array, truth)).toBeLessThan(0.3 * furthest(alone, truth));
+    }
+  });
+
+  it.each([32, k])('of all windows are sums of Xf\'X as they come, blocks of %d: the same bytes', (block) => {
+    const { cross, judged } = momentsOf(block, undefined);
+    const sums = new Float32Array(k * block);
+    for (const [from, to] of [[0, 3], [3, 6], [6, 7], [8, 9], [9, 12], [12, 15]] as const) {
+      const [a, b] = [float, x].map((values) => values.slice(from * window, to * window)) as [Float32Array, Float32Array];
+      const rows = (to - from) * (tokens / COUNT);
+      if (block === k) kernels.algebra.accumulateCross(sums, a, b, rows, k, k, 1);
+      else kernels.algebra.accumulateBlocks(sums, a, b, rows, k, block, 1);
+    }
+    expect(cross).toEqual(sums.map((sum) => sum / ((learned.length * tokens) / COUNT)));
+    expect(judged).toBeDefined();
+  });
+});
+
+/** Keeps results by what decides them, as a store does; `forget` loses those of a block. */
+class Kept implements BlockCache {
+  readonly made: string[] = [];
+  readonly folders = new Map<string, string>();
+
+  async block(name: string, inputs: Parameters<BlockCache['block']>[1], make: Parameters<BlockCache['block']>[2]): ReturnType<BlockCache['block']> {
+    const key = JSON.stringify([name, inputs()]);
+    const folder = this.folders.get(key) ?? temporaryFolder();
+    if (!this.folders.has(key)) {
+      this.made.push(name);
+      await make(folder);
+      this.folders.set(key, folder);
+    }
+    return { path: (file) => Promise.resolve(join(folder, file)), sha256: (file) => createHash('sha256').update(readFileSync(join(folder, file))).digest('hex') };
+  }
+
+  /** The last that was made under this name. */
+  folderOf(name: string): string {
+    return [...this.folders].findLast(([key]) => key.startsWith(`["${name}"`))?.[1] as string;
+  }
+
+  forget(name: string): void {
+    for (const key of this.folders.keys()) if (key.startsWith(`["${name}"`)) this.folders.delete(key);
+  }
+}
+
+describe('a walk', () => {
+  const [WINDOWS, LENGTH] = [10, 24];
+  let adapted: AdaptedCheckpoint;
+  beforeAll(async () => {
+    adapted = await adapt(repositoryPath('test/fixtures/golden/llama-bias-fp32'), LENGTH, LENGTH + 1);
+  });
+
+  async function walk(technique: Technique, change: Partial<QuantizeRequest> = {}, scheme: WeightScheme = { scheme: 'lpbq', bits: 4, blockSize: 16 }): Promise<string> {
+    const { encodings, files } = await quantizeModel({
+      model: adapted.model, plan: adapted.plan, resolve: adapted.resolve, folder: temporaryFolder(), reporter: silentReporter,
+      weights: { schemes: { scheme }, embeddingBits: 16, technique },
+      activations: false, kernels, threads: 2, signal: new AbortController().signal,
+      calibration: { model: adapted.model, inputs: adapted.calibration(WINDOWS, LENGTH), executor: hostReference() },
+      ...change,
+    });
+    expect(encodings.parameters.size).toBeGreaterThan(0);
+    const hash = createHash('sha256');
+    for (const [name, path] of files) hash.update(name).update(readFileSync(path));
+    return hash.digest('hex');
+  }
+
+  it('gives equal bytes on 1 and 2 threads and in TypeScript, and others than with all windows', async () => {
+    const few = await walk(every(2));
+    expect(await walk(every(2), { threads: 1 })).toBe(few);
+    expect(await walk(every(2), { kernels: loadKernels({ allow: 'typescript' }) })).toBe(few);
+    expect(await walk(every(1))).not.toBe(few);
+    expect(await walk(every(WINDOWS))).not.toBe(few);
+  });
+
+  it('goes on from what is cached and gives the same bytes; with another E no stream of the float model is taken for one of this', async () => {
+    const kept = new Kept();
+    const fresh = await walk(every(4));
+    expect(await walk(every(4), { blocks: kept })).toBe(fresh);
+    kept.forget('block-1');
+    expect(await walk(every(4), { blocks: kept })).toBe(fresh);
+    expect(kept.made).toEqual(['embedding', 'block-0', 'block-1', 'lm_head', 'block-1']);
+    expect(await walk(every(2), { blocks: kept })).toBe(await walk(every(2)));
+    expect(kept.made.slice(5)).toEqual(['embedding', 'block-0', 'block-1', 'lm_head']);
+  });
+
+  it('keeps the float model\'s stream of those windows alone', async () => {
+    const kept = new Kept();
+    await walk(every(4), { blocks: kept });
+    const bytes = 3 * LENGTH * adapted.adaptation.dims.hidden * Float32Array.BYTES_PER_ELEMENT;
+    for (const block of ['embedding', 'block-0', 'block-1']) expect(statSync(join(kept.folderOf(block), referenceName(block))).size).toBe(bytes);
+  });
+
+  it.each([['per_channel', { scheme: 'per_channel', bits: 4 }], ['per_block', { scheme: 'per_block', bits: 4, blockSize: 16 }]] as const)('works for %s, behind smoothing and before sweeps', async (_, scheme) => {
+    const start = (floatEvery: number): Technique => ({ ...every(floatEvery), scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'minMax', floatEvery } });
+    expect(await walk(start(2), {}, scheme)).not.toBe(await walk(start(1), {}, scheme));
+    const chain: Technique = { ...start(2), smoothing: { method: 'awq', points: 3 }, polish: 1 };
+    expect(await walk(chain, { threads: 1 }, scheme)).toBe(await walk(chain, {}, scheme));
+  });
+});
