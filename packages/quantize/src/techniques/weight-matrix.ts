@@ -33,6 +33,13 @@ export function diagonalBlocks(gram: Float32Array, k: number, block: number): Fl
   return blocks;
 }
 
+/** Elements [at, at + width) of every row of `stride` elements -> rows of another matrix. Element by element: rows are too short for a view each. */
+export function copyRows(from: Float32Array, at: number, stride: number, to: Float32Array, toAt: number, toStride: number, width: number): void {
+  for (let source = at, target = toAt; source < from.length; source += stride, target += toStride) {
+    for (let i = 0; i < width; i++) to[target + i] = from[source + i] as number;
+  }
+}
+
 /** a [n, k] times b [k, k]. */
 export function timesSquare(compute: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
   const out = takeFloats(compute.stack, n * k);

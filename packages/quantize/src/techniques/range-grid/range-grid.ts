@@ -1,7 +1,7 @@
 /** Search of float scales: for each channel, or each block of it, the part of its min-max range that costs least. */
 import type { ScaleGrid } from '@tundish/native';
 import { channelFactors, diagonal } from '../lpbq-grid/lpbq-grid.js';
-import { type Compute, type LayerWeight, dequantize, diagonalBlocks, difference } from '../weight-matrix.js';
+import { type Compute, type LayerWeight, copyRows, dequantize, diagonalBlocks, difference } from '../weight-matrix.js';
 
 export interface RangeGridOptions {
   readonly bits: 4 | 8;
@@ -61,7 +61,7 @@ function rangeLosses(compute: Compute, { n, k }: LayerWeight, block: number, wei
     const losses = new Float64Array((n * k) / block);
     const own = new Float32Array(n * block);
     for (let j = 0; j < k / block; j++) {
-      for (let row = 0; row < n; row++) own.set(e.subarray(row * k + j * block, row * k + (j + 1) * block), row * block);
+      copyRows(e, j * block, k, own, 0, block, block);
       const found = compute.kernels.solvers.rowLosses(own, blocks.subarray(j * block * block, (j + 1) * block * block), n, block, compute.threads);
       found.forEach((loss, row) => { losses[(row * k) / block + j] = loss; });
     }

@@ -1,9 +1,9 @@
 /** SeqMSE of AIMET 2.42: each range shrinks to the part of its min-max range that the layer's output likes best. */
 import { type LpbqScales, type ScaleGrid, candidateScale } from '@tundish/native';
-import { takeFloats } from '../../float-stack.js';
+import { releasing, takeFloats } from '../../float-stack.js';
 import { compressScales, lpbqGrid } from '../../lpbq/compress-scales.js';
 import { leastLoss, minMaxGrid } from '../range-grid/range-grid.js';
-import { type Compute, type LayerWeight, diagonalBlocks, difference, dot, timesSquare } from '../weight-matrix.js';
+import { type Compute, type LayerWeight, copyRows, diagonalBlocks, difference, dot, timesSquare } from '../weight-matrix.js';
 
 export interface SeqMseOptions {
   /** Parts of the range that are tried: 1/C, 2/C, ..., 1. */
@@ -66,9 +66,8 @@ function blockTargets(compute: Compute, { w, n, k }: LayerWeight, cross: Float32
   const targets = new Float32Array(n * k);
   const own = new Float32Array(n * block);
   for (let column = 0; column < k; column += block) {
-    for (let row = 0; row < n; row++) own.set(w.subarray(row * k + column, row * k + column + block), row * block);
-    const found = timesSquare(compute, own, blocks.subarray(column * block, (column + block) * block), n, block);
-    for (let row = 0; row < n; row++) targets.set(found.subarray(row * block, (row + 1) * block), row * k + column);
+    copyRows(w, column, k, own, 0, block, block);
+    releasing(compute.stack, () => copyRows(timesSquare(compute, own, blocks.subarray(column * block, (column + block) * block), n, block), 0, block, targets, column, k, block));
   }
   return targets;
 }
