@@ -29,6 +29,11 @@ export class FloatStack {
     this.#top = mark;
     if (mark === 0 && this.#highest > this.#memory.length) this.#memory = new Float32Array(this.#highest);
   }
+
+  /** Gives its memory back; it begins anew. */
+  clear(): void {
+    [this.#memory, this.#top, this.#highest] = [new Float32Array(0), 0, 0];
+  }
 }
 
 /** fp32 of this length: of the stack, where there is one. */

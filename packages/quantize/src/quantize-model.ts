@@ -165,6 +165,8 @@ class Walk {
     const { calibration, activations, weights: { technique } } = this.request;
     const isBlock = segment.input !== undefined && segment.output !== 'logits';
     const solved = isBlock && calibration !== undefined && needsInputs(technique) ? await this.#solve(segment, folder, calibration) : undefined;
+    // What measures activations, and the head, need as much.
+    if (activations || !isBlock) this.#workspace?.clear();
     const { weights, fixed } = await this.#quantizeWeights(segment, join(folder, weightsName(segment.name)), solved);
     const streams = calibration === undefined || segment.output === 'logits' ? [] : [activationsName(segment.name), ...(needsReference(technique) ? [referenceName(segment.name)] : [])];
     const isObserved = calibration !== undefined && (activations || (solved === undefined && streams.length > 0));

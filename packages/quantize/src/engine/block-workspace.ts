@@ -19,10 +19,19 @@ export class BlockWorkspace {
 
   /** A block begins: nobody looks at anything of the one before. */
   begin(): void {
-    for (const stack of [this.stack, this.statistics, this.block]) stack.release(0);
+    for (const stack of this.#stacks) stack.release(0);
+  }
+
+  /** Gives memory back that something else needs before the next block. */
+  clear(): void {
+    for (const stack of this.#stacks) stack.clear();
   }
 
   remove(): void {
     this.streams.remove();
+  }
+
+  get #stacks(): readonly FloatStack[] {
+    return [this.stack, this.statistics, this.block];
   }
 }

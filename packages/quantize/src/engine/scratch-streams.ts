@@ -5,7 +5,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kernels } from '@tundish/native';
-import type { FloatStack } from '../float-stack.js';
+import { type FloatStack, releasing } from '../float-stack.js';
 import { type WindowRange, readWhole, writeWhole } from '../live-activations.js';
 
 interface Stream {
@@ -20,22 +20,23 @@ export interface ScratchRequest {
   readonly folder: string;
   readonly kernels: Kernels;
   readonly threads: number;
-  /** For what is read. */
+  /** For what is read, until the caller releases it. */
   readonly stack: FloatStack;
 }
 
 export class ScratchStreams {
   readonly #streams = new Map<string, Stream>();
-  #bits = new Uint16Array(0);
 
   constructor(private readonly request: ScratchRequest) {}
 
   /** Puts a batch at its place in the stream `name` and gives it back. @param as of all batches of a stream alike, and windows of one size */
   keep(name: string, { first, count }: WindowRange, batch: Float32Array, as: Stream['as'] = 'float32'): Float32Array {
-    const { kernels, threads } = this.request;
-    const stream = this.#streams.get(name) ?? this.#open(name, as, batch.length / count);
-    const data = as === 'float32' ? batch : kernels.narrowBf16(batch, threads, this.#bitsOf(batch.length));
-    writeWhole(stream.file, data, first * stream.window * data.BYTES_PER_ELEMENT);
+    const { kernels, threads, stack } = this.request;
+    const { file, window } = this.#streams.get(name) ?? this.#open(name, as, batch.length / count);
+    releasing(stack, () => {
+      const data = as === 'float32' ? batch : kernels.narrowBf16(batch, threads, takeHalves(stack, batch.length));
+      writeWhole(file, data, first * window * data.BYTES_PER_ELEMENT);
+    });
     return batch;
   }
 
@@ -44,9 +45,14 @@ export class ScratchStreams {
     const { kernels, threads, stack } = this.request;
     const { file, path, as, window } = this.#streams.get(name) as Stream;
     const data = stack.take(count * window);
-    const stored = as === 'float32' ? data : this.#bitsOf(data.length);
-    readWhole(file, path, stored, first * window * stored.BYTES_PER_ELEMENT);
-    return stored instanceof Uint16Array ? kernels.widenBf16(stored, threads, data) : data;
+    const fill = (stored: Float32Array | Uint16Array): void => readWhole(file, path, stored, first * window * stored.BYTES_PER_ELEMENT);
+    if (as === 'float32') fill(data);
+    else releasing(stack, () => {
+      const bits = takeHalves(stack, data.length);
+      fill(bits);
+      kernels.widenBf16(bits, threads, data);
+    });
+    return data;
   }
 
   remove(): void {
@@ -63,10 +69,10 @@ export class ScratchStreams {
     this.#streams.set(name, stream);
     return stream;
   }
+}
 
-  /** Of this length, holding whatever it held. */
-  #bitsOf(length: number): Uint16Array {
-    if (this.#bits.length < length) this.#bits = new Uint16Array(length);
-    return this.#bits.subarray(0, length);
-  }
+/** 16-bit elements, holding whatever they held. */
+function takeHalves(stack: FloatStack, length: number): Uint16Array {
+  const { buffer, byteOffset } = stack.take(Math.ceil(length / 2));
+  return new Uint16Array(buffer, byteOffset, length);
 }
