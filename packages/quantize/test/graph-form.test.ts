@@ -195,7 +195,7 @@ function dequantizedModel(model: Model, result: Awaited<ReturnType<typeof quanti
     const [rows = 1, columns = 1] = dims;
     let values: Float32Array;
     if (encoding.kind === 'lpbq') values = kernels.dequantizeLpbq({ codes: read(name), ...encoding }, rows, columns, encoding.blockSize);
-    else if (encoding.kind !== 'per-tensor') values = dequantize(compute, codesOf(read(name), encoding.dtype), { scale: encoding.scale, block: (rows * columns) / encoding.scale.length, bits: 8 });
+    else if (encoding.kind !== 'per-tensor') values = dequantize({ kernels, threads: 2 }, codesOf(read(name), encoding.dtype), { scale: encoding.scale, block: (rows * columns) / encoding.scale.length, bits: 8 });
     else values = Float32Array.from(new Uint16Array(read(name).buffer), (code) => (code - encoding.zeroPoint) * encoding.scale);
     const inline = copy.graph.addInitializer(`${parameter.role} ${name} dequantized`, floatTensor([...values], dims));
     for (const { node, index } of parameter.uses) node.replaceInput(index, inline);
