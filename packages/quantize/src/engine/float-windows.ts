@@ -10,8 +10,13 @@ export function floatWindows(technique: Technique, count: number): readonly numb
   return every === 1 ? all : all.filter((index) => index % every === 0 && !isHeldOut(index, count));
 }
 
+/** Those of the indices that lie in a range. */
+export function windowsWithin(windows: readonly number[], { first, count }: WindowRange): readonly number[] {
+  return windows.filter((index) => index >= first && index < first + count);
+}
+
 /** Where those within `range` lie in a stream of them alone; undefined where there are none. @param windows rising */
-export function floatRange(windows: readonly number[], { first, count }: WindowRange): WindowRange | undefined {
-  const inside = windows.filter((index) => index >= first && index < first + count);
+export function floatRange(windows: readonly number[], range: WindowRange): WindowRange | undefined {
+  const inside = windowsWithin(windows, range);
   return inside.length === 0 ? undefined : { first: windows.indexOf(inside[0] as number), count: inside.length };
 }

@@ -3,6 +3,7 @@ import type { Products } from '@tundish/native';
 import { takeFloats } from '../float-stack.js';
 import type { WindowRange } from '../live-activations.js';
 import type { Compute } from '../techniques/weight-matrix.js';
+import { windowsWithin } from './float-windows.js';
 import { anyHeldOut, isHeldOut } from './held-out.js';
 import { MeanDifference } from './mean-difference.js';
 import { TokenSketch } from './token-sketch.js';
@@ -87,10 +88,10 @@ export class GroupStatistics {
   }
 
   /** @param float inputs [few, tokens, k] of those of the windows that the float model ran on */
-  #addDifferences({ first, count }: WindowRange, x: Float32Array, float: Float32Array): void {
+  #addDifferences(range: WindowRange, x: Float32Array, float: Float32Array): void {
     const { windows = [] } = this.reference as ReferenceKind & { readonly kind: 'inputs' };
-    const size = x.length / count;
-    windows.filter((index) => index >= first && index < first + count).forEach((index, i) => this.#difference?.add(x.subarray((index - first) * size, (index - first + 1) * size), float.subarray(i * size, (i + 1) * size)));
+    const size = x.length / range.count;
+    windowsWithin(windows, range).forEach((index, i) => this.#difference?.add(x.subarray((index - range.first) * size, (index - range.first + 1) * size), float.subarray(i * size, (i + 1) * size)));
   }
 
   #learn(x: Float32Array, reference: Float32Array | undefined): void {

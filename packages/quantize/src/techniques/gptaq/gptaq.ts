@@ -28,10 +28,7 @@ function recursionOf({ kernels, threads }: Compute, { k, lower }: GramFactor): F
 
 function residualOf({ kernels, threads }: Compute, { k, lower, order }: GramFactor, difference: Float32Array, alpha: number): Float32Array {
   const p = new Float32Array(k * k);
-  for (let s = 0; s < k; s++) {
-    const row = (order[s] as number) * k;
-    for (let c = 0; c < k; c++) p[s * k + c] = difference[row + (order[k - 1 - c] as number)] as number;
-  }
+  kernels.algebra.gather(p, difference, { rows: order, columns: order.slice().reverse() }, threads);
   kernels.algebra.solveLower(lower, k, p, k, { threads });
   for (let s = 0; s < k; s++) p.fill(0, s * k + k - 1 - s, (s + 1) * k);
   kernels.algebra.solveLower(lower, k, p, k, { transpose: true, threads });
