@@ -2,6 +2,7 @@
 #include "calls.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <vector>
 
@@ -85,6 +86,17 @@ void min_max(const Napi::CallbackInfo& info, const KernelTable& table) {
   out[1] = whole.max;
 }
 
+Napi::Value all_finite(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<float>(0).ElementLength();
+  const float* x = arguments.data<float>(0, count);
+  std::atomic<bool> all{true};
+  parallel(count, kElementGrain, arguments.threads(1), [&](size_t, size_t begin, size_t end) {
+    if (!table.all_finite(x + begin, end - begin)) all = false;
+  });
+  return Napi::Boolean::New(info.Env(), all);
+}
+
 void widen(const Napi::CallbackInfo& info, void (*kernel)(const uint16_t*, size_t, float*)) {
   const Arguments arguments(info);
   const size_t count = arguments.array<uint16_t>(0).ElementLength();
@@ -132,6 +144,7 @@ Napi::Object bind_kernels(Napi::Env env, const KernelTable& table) {
   bind<KernelTable, quantize_on_grid8>(kernels, "quantizeOnGrid8", table);
   bind<KernelTable, quantize_on_grid16>(kernels, "quantizeOnGrid16", table);
   bind<KernelTable, min_max>(kernels, "minMax", table);
+  bind<KernelTable, all_finite>(kernels, "allFinite", table);
   bind<KernelTable, narrow_bf16>(kernels, "narrowBf16", table);
   bind<KernelTable, widen_bf16>(kernels, "widenBf16", table);
   bind<KernelTable, widen_f16>(kernels, "widenF16", table);

@@ -64,6 +64,16 @@ describe.each(variants())('%s', (isa) => {
     expect(native.minMax(new Float32Array([NaN]))).toEqual({ min: Infinity, max: -Infinity });
   });
 
+  it('finds what is not finite, wherever it is', () => {
+    const length = 2 ** 17 + 7;
+    fc.assert(fc.property(fc.nat(length - 1), fc.constantFrom(NaN, Infinity, -Infinity, -0, 3.4e38), (at, value) => {
+      const x = sample(1, length, 'weights');
+      x[at] = value;
+      for (const kernels of [native, reference]) for (const threads of THREADS) expect(kernels.allFinite(x, threads)).toBe(Number.isFinite(value));
+    }), { numRuns: 40 });
+    for (const kernels of [native, reference]) expect(kernels.allFinite(new Float32Array())).toBe(true);
+  });
+
   it('multiplies matrices', () => {
     const size = fc.integer({ min: 1, max: 45 });
     fc.assert(fc.property(seed, flavour, size, size, fc.integer({ min: 0, max: 40 }), fc.boolean(), (s, f, m, n, k, transposeB) => {
@@ -97,6 +107,10 @@ describe.each(variants())('%s', (isa) => {
     for (const kernel of ['widenBf16', 'widenF16'] as const) {
       const words = (kernels: Kernels, threads: number): Uint8Array => new Uint8Array(kernels[kernel](patterns, threads).buffer);
       for (const threads of THREADS) expect(Buffer.compare(words(native, threads), words(reference, 1))).toBe(0);
+      const out = new Float32Array(patterns.length);
+      expect(native[kernel](patterns, 2, out)).toBe(out);
+      expect(Buffer.compare(new Uint8Array(out.buffer), words(reference, 1))).toBe(0);
+      expect(() => native[kernel](patterns, 2, out.subarray(1))).toThrow('out has 65540 elements');
     }
   });
 

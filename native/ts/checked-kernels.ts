@@ -65,6 +65,7 @@ function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'id
       raw.minMax(x, out, threadCount('minMax', threads));
       return { min: out[0] as number, max: out[1] as number };
     },
+    allFinite: (x, threads) => raw.allFinite(x, threadCount('allFinite', threads)),
     narrowBf16(x, threads, out = new Uint16Array(x.length)) {
       checkLength('narrowBf16', 'out', out.length, x.length);
       raw.narrowBf16(x, out, threadCount('narrowBf16', threads));
@@ -75,8 +76,8 @@ function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'id
       raw.widenBf16(bits, out, threadCount('widenBf16', threads));
       return out;
     },
-    widenF16(bits, threads) {
-      const out = new Float32Array(bits.length);
+    widenF16(bits, threads, out = new Float32Array(bits.length)) {
+      checkLength('widenF16', 'out', out.length, bits.length);
       raw.widenF16(bits, out, threadCount('widenF16', threads));
       return out;
     },

@@ -74,6 +74,8 @@ export interface Kernels {
 
   /** NaN is ignored and -0 counts as +0; without any number the result is { min: Infinity, max: -Infinity }. */
   minMax(x: Float32Array, threads?: number): MinMax;
+  /** Whether neither NaN nor infinity is among the elements. */
+  allFinite(x: Float32Array, threads?: number): boolean;
   /**
    * Bits of the bfloat16 that `algebra.bfloat16` takes each element for: half to even, 0 below 2^-56. NaN is 0x7fc0.
    * @param out of the length of `x`, for the result; without it that is new
@@ -81,8 +83,8 @@ export interface Kernels {
   narrowBf16(x: Float32Array, threads?: number, out?: Uint16Array): Uint16Array;
   /** bfloat16 bits -> fp32, exact, NaN payloads kept. @param out of the length of `bits`, for the result; without it that is new */
   widenBf16(bits: Uint16Array, threads?: number, out?: Float32Array): Float32Array;
-  /** IEEE binary16 bits -> fp32, exact, NaN payloads kept. */
-  widenF16(bits: Uint16Array, threads?: number): Float32Array;
+  /** IEEE binary16 bits -> fp32, exact, NaN payloads kept. @param out of the length of `bits`, for the result; without it that is new */
+  widenF16(bits: Uint16Array, threads?: number, out?: Float32Array): Float32Array;
 
   /**
    * a [m, k] times b [k, n] (or b [n, k] with `transposeB`) -> fp32 [m, n]. Every element is one chain of fp32 fused
@@ -118,6 +120,7 @@ export interface RawKernels {
   quantizeOnGrid16(w: Float32Array, scale: number, zeroPoint: number, codes: Uint16Array, threads: number): void;
   /** `out` receives [min, max]. */
   minMax(x: Float32Array, out: Float32Array, threads: number): void;
+  allFinite(x: Float32Array, threads: number): boolean;
   narrowBf16(x: Float32Array, bits: Uint16Array, threads: number): void;
   widenBf16(bits: Uint16Array, out: Float32Array, threads: number): void;
   widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;

@@ -1,4 +1,4 @@
-// Exact widening of 16-bit floats and the Walsh-Hadamard transform; ts/typescript/{elements,matrices}.ts are the twins.
+// Exact widening of 16-bit floats, a look for what is not finite, and the Walsh-Hadamard transform; ts/typescript/{elements,matrices}.ts are the twins.
 #pragma once
 
 #include "vector.h"
@@ -18,6 +18,16 @@ void widen_f16(const uint16_t* __restrict bits, size_t count, float* __restrict 
     const uint32_t value = (half & 0x7c00) == 0x7c00 ? magnitude | 0x7f800000u : finite;
     out[i] = float_of_bits(value | ((half & 0x8000) << 16));
   }
+}
+
+// All bits of an exponent are set in NaN and infinity alone.
+bool all_finite(const float* x, size_t count) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t magnitude = bits_of_float(x[i]) & 0x7fffffff;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest < 0x7f800000u;
 }
 
 // A stage of a row: pairs at distance `half`. Distances below a vector are left to the compiler.

@@ -19,6 +19,7 @@ constexpr tundish::KernelTable make_table(const char* isa, const char* family) {
           quantize_on_grid8,
           quantize_on_grid16,
           min_max,
+          all_finite,
           widen_bf16,
           narrow_bf16,
           widen_f16,

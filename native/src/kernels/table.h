@@ -98,6 +98,8 @@ struct KernelTable {
 
   // NaN is ignored; without a number the result is {+inf, -inf}.
   Range (*min_max)(const float* x, size_t count);
+  // Neither NaN nor infinity is among the elements.
+  bool (*all_finite)(const float* x, size_t count);
   void (*widen_bf16)(const uint16_t* bits, size_t count, float* out);
   // What the products of inputs rounded to bfloat16 make of each element.
   void (*narrow_bf16)(const float* x, size_t count, uint16_t* bits);

@@ -1,4 +1,4 @@
-/** Element-wise kernels in TypeScript: ranges and exact widening of 16-bit floats. */
+/** Element-wise kernels in TypeScript: ranges, a look for what is not finite, and exact widening of 16-bit floats. */
 
 export function minMax(x: Float32Array, out: Float32Array): void {
   let min = Infinity;
@@ -11,6 +11,13 @@ export function minMax(x: Float32Array, out: Float32Array): void {
   // Which zero comes first is not a property of the data: + 0 turns -0 into +0.
   out[0] = min + 0;
   out[1] = max + 0;
+}
+
+export function allFinite(x: Float32Array): boolean {
+  // NaN and infinity are the only floats that a product with 0 does not bring to 0, and sums keep them.
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += (x[i] as number) * 0;
+  return sum === 0;
 }
 
 export function widenBf16(bits: Uint16Array, out: Float32Array): void {

@@ -5,7 +5,7 @@ import * as bfloat16 from './bfloat16-products.js';
 import { causalAttention } from './decoder/causal-attention.js';
 import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
 import { causalSoftmaxBackward, siluMultiplyBackward } from './decoder/gradients.js';
-import { minMax, widenBf16, widenF16 } from './elements.js';
+import { allFinite, minMax, widenBf16, widenF16 } from './elements.js';
 import { fwht, sgemm } from './matrices.js';
 import { adaScaleGrid, adaScaleStep, adaScaleValues } from './reconstruction/ada-scale.js';
 import { signRoundStep, signRoundValues } from './reconstruction/sign-round.js';
@@ -21,6 +21,7 @@ export const typescriptKernels: RawKernels = {
   quantizeOnGrid8: quantizeOnGrid,
   quantizeOnGrid16: quantizeOnGrid,
   minMax,
+  allFinite,
   narrowBf16: bfloat16.narrowBf16,
   widenBf16,
   widenF16,

@@ -1,30 +1,32 @@
 /** 16-bit floats: widening, which is exact, since every value of both formats is a float32; and rounding to binary16. */
 
-/** bfloat16 is the upper half of a float32. */
-export function decodeBfloat16(bytes: Uint8Array, count: number): Float32Array {
-  const halves = halvesOf(bytes, count);
-  const bits = new Uint32Array(count);
-  for (let i = 0; i < count; i++) bits[i] = (halves[i] as number) << 16;
-  return new Float32Array(bits.buffer);
+/** Widens 16-bit floats into an array of as many float32; NaN payloads are kept. */
+export interface HalfDecoder {
+  bfloat16(halves: Uint16Array, out: Float32Array): void;
+  float16(halves: Uint16Array, out: Float32Array): void;
 }
 
-/** IEEE 754 binary16; NaN payloads are kept. */
-export function decodeFloat16(bytes: Uint8Array, count: number): Float32Array {
-  return widenFloat16(halvesOf(bytes, count));
-}
+export const typescriptDecoder: HalfDecoder = {
+  // The upper half of a float32.
+  bfloat16(halves, out) {
+    const bits = bitsOf(out);
+    for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
+  },
+  float16(halves, out) {
+    const [bits, table] = [bitsOf(out), float16Table()];
+    for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] as number] as number;
+  },
+};
 
-/** The same, of an array of their bits. */
+/** Of an array of the bits of IEEE 754 binary16. */
 export function widenFloat16(halves: Uint16Array): Float32Array {
-  const table = float16Table();
-  const bits = new Uint32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] as number] as number;
-  return new Float32Array(bits.buffer);
+  const floats = new Float32Array(halves.length);
+  typescriptDecoder.float16(halves, floats);
+  return floats;
 }
 
-/** Elements of two bytes, little-endian as all processors that this runs on; those at odd addresses are moved. */
-function halvesOf(bytes: Uint8Array, count: number): Uint16Array {
-  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice(0, 2 * count);
-  return new Uint16Array(aligned.buffer, aligned.byteOffset, count);
+function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length);
 }
 
 let table: Uint32Array | undefined;

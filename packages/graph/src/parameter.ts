@@ -9,8 +9,8 @@ import { hadamard } from './hadamard/hadamard.js';
 import { rotationOf } from './hadamard/hadamard-node.js';
 import { rotateGroups } from './hadamard/rotate-groups.js';
 import type { Node, Value } from './node.js';
-import { decodeBfloat16, decodeFloat16 } from './half-floats.js';
 import { type Tensor, sliceRows } from './tensor.js';
+import { type FloatTarget, tensorFloats } from './tensor-floats.js';
 
 /** Rows [from, to) of the first axis. */
 export interface RowRange {
@@ -23,14 +23,15 @@ export interface RowRange {
  * BFLOAT16 and FLOAT16), Mul with broadcasting (one float32 rounding an element), Transpose, Reshape, Unsqueeze, Squeeze and
  * Hadamard. What is below a Hadamard is computed in float64 and rounded to float32 once, at its end.
  *
- * @param read the bytes of a tensor; it gets sliced tensors when `rows` is given
+ * @param read the bytes of a tensor, good until it is called again; it gets sliced tensors when `rows` is given
  * @param rows reads no more than these rows of the weight, and those that a rotation mixes with them (`rowsTogether`); not
  *   through a Transpose or a change of the first axis
+ * @param target where the result goes; what it is made from is new
  * @throws GRAPH_PARAMETER for anything else in the expression, GRAPH_HADAMARD
  */
-export function evaluateParameter(root: Value, read: (tensor: Tensor) => Uint8Array, rows?: RowRange): Float32Array {
+export function evaluateParameter(root: Value, read: (tensor: Tensor) => Uint8Array, rows?: RowRange, target: FloatTarget = {}): Float32Array {
   // Only what is below a rotation is wide, and the root is not.
-  return evaluate(root, { read, rows, wide: false }).values as Float32Array;
+  return evaluate(root, { read, rows, wide: false, target }).values as Float32Array;
 }
 
 /** How many neighbouring rows of `root` have to be read for one of them: more than 1 where a rotation mixes rows. */
@@ -47,6 +48,7 @@ interface Request {
   readonly rows: RowRange | undefined;
   /** Products and rotations are left in float64. */
   readonly wide: boolean;
+  readonly target: FloatTarget;
 }
 
 interface Evaluated {
@@ -76,16 +78,22 @@ function evaluate(value: Value, request: Request): Evaluated {
   }
 }
 
-function readTensor(value: Value, tensor: Tensor, { read, rows }: Request): Evaluated {
+function readTensor(value: Value, tensor: Tensor, { read, rows, target }: Request): Evaluated {
   const part = rows === undefined ? tensor : sliceRows(tensor, rows.from, rows.to);
-  const bytes = read(part);
-  const count = elementCount(part.dims);
-  if (tensor.dtype === T.BFLOAT16) return { values: decodeBfloat16(bytes, count), dims: part.dims };
-  if (tensor.dtype === T.FLOAT16) return { values: decodeFloat16(bytes, count), dims: part.dims };
-  if (tensor.dtype === T.UINT8) return { values: Float32Array.from(bytes), dims: part.dims };
-  if (tensor.dtype !== T.FLOAT) throw refuse(value, `${printable(value.name)} is ${dataTypeName(tensor.dtype)}, which has no float32 values`);
-  // A copy: the bytes may begin anywhere in a buffer, and callers may write into the result.
-  return { values: new Float32Array(new Uint8Array(bytes).buffer, 0, count), dims: part.dims };
+  const values = tensorFloats(part, read(part), target);
+  if (values === undefined) throw refuse(value, `${printable(value.name)} is ${dataTypeName(tensor.dtype)}, which has no float32 values`);
+  return { values, dims: part.dims };
+}
+
+/** Memory of a result: that of the target, or new. */
+function resultOf({ wide, target }: Request, count: number): Float32Array | Float64Array {
+  return wide ? new Float64Array(count) : (target.out ?? new Float32Array(count));
+}
+
+/** What a result is made from lies elsewhere. */
+function operands(request: Request): Request {
+  const { decoder } = request.target;
+  return { ...request, target: decoder === undefined ? {} : { decoder } };
 }
 
 function castToFloat(node: Node, request: Request): Evaluated {
@@ -100,12 +108,12 @@ function multiply(node: Node, request: Request): Evaluated {
     const value = node.input(index);
     const own = staticDims(value);
     const sliced = own.length === dims.length && own[0] === dims[0];
-    return evaluate(value, sliced ? request : { ...request, rows: undefined });
+    return evaluate(value, sliced ? operands(request) : { ...operands(request), rows: undefined });
   };
   const { rows } = request;
   const size = rows === undefined ? dims : [rows.to - rows.from, ...dims.slice(1)];
   const [a, b] = [operand(0), operand(1)];
-  const values = new (request.wide ? Float64Array : Float32Array)(elementCount(size));
+  const values = resultOf(request, elementCount(size));
   const [ia, ib] = [indexOf(a.dims, size), indexOf(b.dims, size)];
   for (let i = 0; i < values.length; i++) values[i] = (a.values[ia(i)] as number) * (b.values[ib(i)] as number);
   return { values, dims: size };
@@ -132,11 +140,11 @@ function indexOf(from: readonly number[], to: readonly number[]): (flat: number)
 
 function transpose(node: Node, request: Request): Evaluated {
   whole(node, request);
-  const { values, dims } = evaluate(node.input(0), request);
+  const { values, dims } = evaluate(node.input(0), operands(request));
   const perm = node.ints('perm') ?? dims.map((_, i) => dims.length - 1 - i);
   const size = perm.map((axis) => dims[axis] as number);
   const strides = perm.map((axis) => elementCount(dims.slice(axis + 1)));
-  const moved = new (request.wide ? Float64Array : Float32Array)(values.length);
+  const moved = resultOf(request, values.length);
   for (let i = 0; i < moved.length; i++) {
     let from = 0;
     for (let axis = size.length - 1, rest = i; axis >= 0; axis--) {
@@ -162,15 +170,18 @@ function rotate(node: Node, value: Value, request: Request): Evaluated {
   if (rotation === undefined) throw refuse(value, `Hadamard ${printable(node.name)} is of another domain`);
   const { axis, size } = rotation;
   const dims = staticDims(value);
-  const { rows, wide } = request;
+  const { rows } = request;
   const group = axis === 0 ? size : 1;
   const read = rows === undefined ? undefined : { from: Math.floor(rows.from / group) * group, to: Math.ceil(rows.to / group) * group };
-  const { values, dims: had } = evaluate(node.input(0), { ...request, rows: read, wide: true });
-  const rotated = new (wide ? Float64Array : Float32Array)(values.length);
+  const { values, dims: had } = evaluate(node.input(0), { ...operands(request), rows: read, wide: true });
+  const isWhole = rows === undefined || read === undefined || (read.from === rows.from && read.to === rows.to);
+  const rotated = resultOf(isWhole ? request : operands(request), values.length);
   rotateGroups(hadamard(size), values, rotated, elementCount(dims.slice(axis + 1)));
-  if (rows === undefined || read === undefined) return { values: rotated, dims: had };
+  if (isWhole) return { values: rotated, dims: had };
   const columns = elementCount(dims.slice(1));
-  return { values: rotated.slice((rows.from - read.from) * columns, (rows.to - read.from) * columns), dims: [rows.to - rows.from, ...dims.slice(1)] };
+  const asked = resultOf(request, (rows.to - rows.from) * columns);
+  asked.set(rotated.subarray((rows.from - read.from) * columns, (rows.to - read.from) * columns));
+  return { values: asked, dims: [rows.to - rows.from, ...dims.slice(1)] };
 }
 
 function whole(node: Node, { rows }: Request): void {

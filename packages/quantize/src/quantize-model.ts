@@ -19,6 +19,7 @@ import { BlockWorkspace } from './engine/block-workspace.js';
 import { floatWindows } from './engine/float-windows.js';
 import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
+import { FloatStack } from './float-stack.js';
 import { requireCoverage } from './given/coverage.js';
 import { givenFor } from './given/given-for.js';
 import { quantizedKey, replaceParameters } from './graph-form.js';
@@ -89,6 +90,8 @@ class Walk {
   #before: { readonly name: string; readonly files: BlockFiles } | undefined;
   #bytesRead = 0;
   #workspace: BlockWorkspace | undefined;
+  /** Of the rows at hand, in every segment. */
+  readonly #rows = new FloatStack();
 
   constructor(private readonly request: QuantizeRequest) {
     this.#blocks = request.blocks ?? uncached(request.folder);
@@ -190,6 +193,7 @@ class Walk {
   }
 
   async #quantizeWeights(segment: Segment, path: string, solved: SolvedSegment | undefined): Promise<Pick<BlockResult, 'weights' | 'fixed'>> {
+    const { kernels } = this.request;
     const given = this.request.given?.model;
     const files = new TensorFiles(this.request.resolve);
     const stored = new TensorFiles((location) => given?.resolve(location) ?? location);
@@ -203,8 +207,8 @@ class Walk {
         const layer = parameter.role === 'projection' ? solved?.layers.get(parameter.name) : undefined;
         const folded = parameter.role === 'projection' ? undefined : solved?.folded.get(parameter.name);
         const weight = await quantizeParameter({
-          kernels: this.request.kernels, options: this.request.weights, parameter, head, files, file, zeroPoints: zeroPointRange,
-          ...(layer === undefined ? {} : { solved: layer }), ...(folded === undefined ? {} : { source: vectorSource(parameter.name, folded) }), ...givenFor(given, quantizedKey(parameter), stored),
+          kernels, options: this.request.weights, parameter, head, files, file, stack: this.#rows, zeroPoints: zeroPointRange,
+          ...(layer === undefined ? {} : { solved: layer }), ...(folded === undefined ? {} : { source: vectorSource(parameter.name, folded) }), ...givenFor(given, quantizedKey(parameter), stored, { kernels, stack: this.#rows }),
         });
         weights.push({ key: quantizedKey(parameter), name: parameter.role === 'projection' && head ? 'lm_head.weight' : parameter.name, weight });
         if (parameter.role === 'embedding' && weight.kind === 'per-tensor') for (const node of parameter.consumers) fixed[node.output().name] = weight.encoding;

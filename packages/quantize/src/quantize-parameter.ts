@@ -4,6 +4,7 @@ import type { Kernels } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import type { SolvedLayer } from './engine/solve-group.js';
 import { quantizeFloatScales, quantizePerChannel8, writeFloatScales } from './float-scales/float-scales.js';
+import { type FloatStack, releasing } from './float-stack.js';
 import type { GivenGrid } from './given/given-grid.js';
 import { quantizeGiven } from './given/quantize-given.js';
 import { quantizeLpbq, writeLpbq } from './lpbq/lpbq.js';
@@ -36,6 +37,8 @@ export interface ParameterRequest {
   readonly head: boolean;
   readonly files: TensorFiles;
   readonly file: WeightFile;
+  /** Memory of the rows at hand. */
+  readonly stack: FloatStack;
   readonly zeroPoints: ZeroPointRange;
   /** Codes and scales of the projection, where they were solved with its inputs. */
   readonly solved?: SolvedLayer;
@@ -47,8 +50,8 @@ export interface ParameterRequest {
 
 /** Quantizes one parameter and appends it to the segment's weight file. */
 export async function quantizeParameter(request: ParameterRequest): Promise<QuantizedWeight> {
-  const { kernels, options, parameter, files, file } = request;
-  const source = request.source ?? weightSource(parameter.name, parameter.root, files);
+  const { kernels, options, parameter, files, file, stack } = request;
+  const source = request.source ?? weightSource(parameter.name, parameter.root, files, { kernels, stack });
   const dims = (parameter.root.shape ?? []).map(Number);
   if (request.grid !== undefined) return quantizeGiven({ kernels, source, grid: request.grid, dims, file, zeroPoints: request.zeroPoints });
   switch (parameter.role) {
@@ -63,7 +66,7 @@ export async function quantizeParameter(request: ParameterRequest): Promise<Quan
     case 'gain':
       return quantizePerTensor(kernels, source, 16, dims, file);
     case 'bias':
-      return { kind: 'float', values: await file.append(DataType.FLOAT, dims, bytesOf(source.read(0, source.rows))) };
+      return { kind: 'float', values: await file.append(DataType.FLOAT, dims, bytesOf(readCopy(source))) };
   }
 }
 
@@ -77,6 +80,11 @@ function withoutInputs({ kernels, options, parameter, file, zeroPoints }: Parame
 
 function writeSolved({ scales: { lpbq, grid }, codes }: SolvedLayer, rows: number, { file, zeroPoints }: ParameterRequest): Promise<QuantizedWeight> {
   return lpbq === undefined ? writeFloatScales(grid, codes, rows, file, zeroPoints) : writeLpbq(lpbq, codes, file, zeroPoints);
+}
+
+/** All rows, in memory of their own. */
+function readCopy(source: WeightSource): Float32Array {
+  return releasing(source.stack, () => source.read(0, source.rows).slice());
 }
 
 /** Scales that are tried without any data; none for minimum and maximum. */

@@ -54,7 +54,8 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   const schemes = Object.fromEntries(LINEAR_ROLES.map((role) => [role, schemeOf(chosen, names[role])])) as Record<LinearRole, WeightScheme>;
   for (const role of LINEAR_ROLES) blockOf(names[role], schemes[role], linearDims(role, description.shape).in);
   const files = new TensorFiles(resolve);
-  const weights = readBlock(description, files);
+  workspace.begin();
+  const weights = readBlock(description, files, { kernels, stack: workspace.block });
   request.onBytes(files.bytesRead);
   files.close();
   const windows = inputs.windows.length;

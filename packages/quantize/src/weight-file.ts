@@ -8,6 +8,8 @@ const ALIGNMENT = 64;
 /** Collects tensors of one decoder block (or of the embedding, or the head) into one file. */
 export class WeightFile {
   #offset = 0;
+  /** The write that goes on. */
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(
     readonly location: string,
@@ -19,7 +21,7 @@ export class WeightFile {
     return new WeightFile(location, path, await open(path, 'wx'));
   }
 
-  /** Appends little-endian bytes and returns the tensor that views them. */
+  /** Appends little-endian bytes, as `writeAt` does, and returns the tensor that views them. */
   async append(dtype: DataType, dims: readonly number[], bytes: Uint8Array): Promise<ExternalTensor> {
     const tensor = this.reserve(dtype, dims);
     await this.writeAt(tensor.offset, bytes);
@@ -34,14 +36,29 @@ export class WeightFile {
     return { kind: 'external', dtype, dims, location: this.location, offset, length };
   }
 
+  /**
+   * Returns as soon as the write before has ended, so that the caller computes what comes next meanwhile: nobody may change the
+   * bytes any more. What goes wrong is thrown by the next call or by `close`.
+   */
   async writeAt(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#writing;
+    this.#writing = this.#write(offset, bytes);
+    this.#writing.catch(() => undefined);
+  }
+
+  /** @throws the error of a write */
+  async close(): Promise<void> {
+    try {
+      await this.#writing;
+    } finally {
+      await this.handle.close();
+    }
+  }
+
+  async #write(offset: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.byteLength; ) {
       const { bytesWritten } = await this.handle.write(bytes, done, bytes.byteLength - done, offset + done);
       done += bytesWritten;
     }
-  }
-
-  async close(): Promise<void> {
-    await this.handle.close();
   }
 }

@@ -105,14 +105,14 @@ describe('a block with factors folded in', () => {
     for (let index = 1; index <= layers.length; index++) {
       const description = describeBlock(segmentAt(adapted.model, adapted.plan, index));
       const { shape } = description;
-      const weights = readBlock(description, files);
+      const weights = readBlock(description, files, { kernels });
       stream = forwardBlock({ kernels, shape, threads: 2 }, smooth ? foldSmoothing(weights, shape, someFactors(shape)) : weights, stream, adapted.calibration(1, TOKENS));
       epsilon = shape.epsilon;
     }
     const head = findParameters(segmentAt(adapted.model, adapted.plan, layers.length + 1).model.graph);
     const [gain, projection] = ['gain', 'projection'].map((role) => {
       const { name, root } = head.find((parameter) => parameter.role === role) as (typeof head)[number];
-      const source = weightSource(name, root, files);
+      const source = weightSource(name, root, files, { kernels });
       return source.read(0, source.rows);
     }) as [Float32Array, Float32Array];
     files.close();

@@ -33,7 +33,7 @@ async function reference(adapted: AdaptedCheckpoint, segment: Segment, stream: F
 function read(adapted: AdaptedCheckpoint, description: BlockDescription): BlockWeights {
   const files = new TensorFiles(adapted.resolve);
   try {
-    return readBlock(description, files);
+    return readBlock(description, files, { kernels: loadKernels() });
   } finally {
     files.close();
   }
@@ -199,8 +199,9 @@ test('the head gives the logits of ONNX Runtime tile by tile', async () => {
   const x = stream(hidden);
   const expected = (await reference(adapted, segment, x, ['logits'])).get('logits') as Float32Array;
   const files = new TensorFiles(adapted.resolve);
-  const [kernels, rows] = [loadKernels(), weightSource(head.name, head.root, files)];
-  const input = headInput(kernels, x, weightSource(gain.name, gain.root, files).read(0, 1), 1e-5, 2);
+  const kernels = loadKernels();
+  const rows = weightSource(head.name, head.root, files, { kernels });
+  const input = headInput(kernels, x, weightSource(gain.name, gain.root, files, { kernels }).read(0, 1), 1e-5, 2);
   for (const from of [0, 1000]) {
     const logits = headLogits(kernels, input, rows.read(from, from + 300), hidden, 2);
     const wanted = Float32Array.from({ length: TOKENS * 300 }, (_, i) => expected[Math.floor(i / 300) * rows.rows + from + (i % 300)] as number);

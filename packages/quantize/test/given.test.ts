@@ -3,9 +3,11 @@ import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { DataType, type Graph, type Node, type Value, activationValues, bytesOf, decodeModel, encodeModel, inlineTensor } from '@tundish/graph';
+import { loadKernels } from '@tundish/native';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { observedValues } from '../src/calibration/activations.js';
 import { requireCoverage } from '../src/given/coverage.js';
+import { FloatStack } from '../src/float-stack.js';
 import { type GivenModel, openGivenModel } from '../src/given/given-model.js';
 import { givenParameters } from '../src/given/given-parameter.js';
 import { matchActivations } from '../src/given/match-activations.js';
@@ -95,7 +97,7 @@ describe('a Llama of Hugging Face, quantized by AIMET', () => {
     if (layout === undefined) throw new TypeError('not found');
     expect(layout).toMatchObject({ rows: 64, columns: 176, isTransposed: true });
     const files = new TensorFiles((location) => given.resolve(location));
-    const read = storedSource(layout, files);
+    const read = storedSource(layout, files, { kernels: loadKernels() });
     const tensor = ours.model.graph.value('model.layers.1.mlp.down_proj.weight').tensor;
     expect(tensor?.dtype).toBe(DataType.BFLOAT16);
     const checkpoint = new TensorFiles(ours.resolve);
@@ -262,7 +264,7 @@ describe('refused, by name', () => {
       writeFileSync(join(folder, 'aimet_1.0.0.data'), bytes);
     } });
     const files = new TensorFiles((location) => given.resolve(location));
-    expect(() => [...given.stored.values()].map((layout) => storedSource(layout, files).read(0, layout.rows))).toThrow(expect.objectContaining({ code: 'QUANTIZE_NOT_FINITE', what: expect.stringContaining('of the ONNX file') as string }));
+    expect(() => [...given.stored.values()].map((layout) => storedSource(layout, files, { kernels: loadKernels() }).read(0, layout.rows))).toThrow(expect.objectContaining({ code: 'QUANTIZE_NOT_FINITE', what: expect.stringContaining('of the ONNX file') as string }));
     files.close();
   });
 });
@@ -281,9 +283,9 @@ describe('weights as ONNX files store them', () => {
   ])('%s is read as rows [out, in]', (_form, name, rows, columns, at) => {
     const graph = aimetGraph();
     const layout = storedLayout({ name: 'ours', rows, columns, graph, value: numbered(graph, name) });
-    const read = storedSource(layout, new TensorFiles((location) => location));
-    for (const [from, to] of [[0, rows], [5, 7]] as const) {
-      expect(read.read(from, to)).toEqual(Float32Array.from({ length: (to - from) * columns }, (_, i) => at(from + Math.floor(i / columns), i % columns)));
+    const [fresh, stacked] = [{}, { stack: new FloatStack() }].map((memory) => storedSource(layout, new TensorFiles((location) => location), { kernels: loadKernels(), ...memory }));
+    for (const read of [fresh, stacked]) for (const [from, to] of [[0, rows], [5, 7]] as const) {
+      expect(read?.read(from, to)).toEqual(Float32Array.from({ length: (to - from) * columns }, (_, i) => at(from + Math.floor(i / columns), i % columns)));
     }
   });
 });

@@ -7,11 +7,12 @@ import { describe, expect, test } from 'vitest';
 import { cpuMilliseconds } from '../../../test/fixtures/cpu-time.js';
 import { asymmetricUnsigned } from '../src/calibration/encoding-rules.js';
 import { quantizeLpbq } from '../src/lpbq/lpbq.js';
+import { FloatStack } from '../src/float-stack.js';
 import { quantizeFloatScales, quantizePerChannel8 } from '../src/float-scales/float-scales.js';
 import { quantizePerTensor } from '../src/per-tensor/per-tensor.js';
 import { WeightFile } from '../src/weight-file.js';
 import { blockOf } from '../src/weight-scheme.js';
-import { TensorFiles, type WeightSource, rowChunks, weightSource } from '../src/weight-source.js';
+import { TensorFiles, type WeightSource, rowChunks, rowParts, weightSource } from '../src/weight-source.js';
 import { zeroPointRange } from '../src/zero-points.js';
 import { adapt, repositoryPath, temporaryFolder } from './adapted.js';
 
@@ -144,7 +145,7 @@ describe('weights that cannot be quantized', () => {
     const { model, resolve } = await adapt(folder, 4, 5);
     const root = model.graph.value('/model/layers.1/self_attn/q_proj/MatMul_output_0').producer?.input(1).producer?.input(0);
     const files = new TensorFiles(resolve);
-    const source = weightSource(NAME, root as NonNullable<typeof root>, files);
+    const source = weightSource(NAME, root as NonNullable<typeof root>, files, { kernels });
     // The chunk that is looked at holds it or not; the numbers are those of the whole tensor.
     expect(source.read(0, 2)).toHaveLength(2 * source.columns);
     expect(() => source.read(2, 4)).toThrow(expect.objectContaining({ code: 'QUANTIZE_NOT_FINITE', what: `${NAME} holds 1 value(s) that are NaN or infinite, the first at flat index 37` }));
@@ -186,15 +187,65 @@ test('parts of a parameter whose rows are rotated together are those of the whol
   close();
 });
 
+test('rows in memory of a stack are those in new memory, whatever was there before', () => {
+  const values = Float32Array.from({ length: 96 }, (_, i) => Math.sin(i));
+  for (const rotation of [undefined, { axis: 0, size: 4 }, { axis: 0, size: 12 }, { axis: 1, size: 8 }] as const) {
+    const stack = new FloatStack();
+    const [fresh, stacked] = [rawWeight(values, 12, 8, rotation), rawWeight(values, 12, 8, rotation, stack)];
+    const seen: Float32Array[] = [];
+    for (let round = 0; round < 3; round++) {
+      for (const [from, to] of [[0, 12], [1, 3], [5, 12]] as const) {
+        const expected = fresh.source.read(from, to);
+        const rows = stacked.source.read(from, to);
+        expect(rows).toEqual(expected);
+        seen.push(rows);
+        // A second read lies behind the first.
+        expect(stacked.source.read(0, 1)).toEqual(fresh.source.read(0, 1));
+        expect(rows).toEqual(expected);
+        stack.release(0);
+      }
+    }
+    expect(seen.at(-1)?.buffer).toBe(seen.at(-4)?.buffer);
+    fresh.close();
+    stacked.close();
+  }
+});
+
+test('parts of a walk share memory, which is free again after it, also when it ends early', () => {
+  const stack = new FloatStack();
+  const { source, close } = rawWeight(Float32Array.from({ length: 2049 * 4096 }, (_, i) => i % 1000), 2049, 4096, undefined, stack);
+  const walk = (): ArrayBufferLike[] => Array.from(rowParts(source), ({ from, to, values }) => {
+    expect([values.length, values[0], values.at(-1)]).toEqual([(to - from) * 4096, (from * 4096) % 1000, (to * 4096 - 1) % 1000]);
+    return values.buffer;
+  });
+  walk();
+  const buffers = walk();
+  expect(buffers).toHaveLength(3);
+  expect(new Set(buffers).size).toBe(1);
+  for (const { from } of rowParts(source)) if (from > 0) break;
+  expect(stack.mark).toBe(0);
+  close();
+});
+
+test('a write that fails is thrown by the next call or by close', async () => {
+  const file = await WeightFile.create('full.weights', join(temporaryFolder(), 'full.weights'));
+  const [first, second] = [file.reserve(DataType.UINT8, [8]), file.reserve(DataType.UINT8, [8])];
+  await file.writeAt(first.offset, new Uint8Array(8));
+  await file.handle.close();
+  await file.writeAt(second.offset, new Uint8Array(8));
+  await expect(file.writeAt(second.offset, new Uint8Array(8))).rejects.toThrow('file closed');
+  await expect(file.close()).rejects.toThrow('file closed');
+});
+
 /** A float32 initializer of the given shape over a file that holds `values`, rotated if a rotation is given. */
-function rawWeight(values: Float32Array, rows: number, columns: number, rotation?: Rotation): { source: WeightSource; files: TensorFiles; close: () => void } {
+function rawWeight(values: Float32Array, rows: number, columns: number, rotation?: Rotation, stack?: FloatStack): { source: WeightSource; files: TensorFiles; close: () => void } {
   const path = join(temporaryFolder(), 'w.bin');
   writeFileSync(path, bytesOf(values));
   const graph = new Graph('w');
   const weight = graph.addInitializer('w', { kind: 'external', dtype: DataType.FLOAT, dims: [rows, columns], location: 'w.bin', offset: 0, length: rows * columns * 4 });
   const files = new TensorFiles(() => path);
   const root = rotation === undefined ? weight : addRotation(graph, weight, rotation, 'rotation');
-  return { source: weightSource('w', root, files), files, close: () => files.close() };
+  return { source: weightSource('w', root, files, { kernels, ...(stack === undefined ? {} : { stack }) }), files, close: () => files.close() };
 }
 
 test('row chunks cover every row once, in order, within 16 MiB or one row', () => {

@@ -45,7 +45,6 @@ export type BlockSolution = Readonly<Record<LinearRole, SolvedLayer>>;
 
 /** @throws the reason of `signal`, between two batches or layers */
 export async function solveBlock(request: BlockRequest): Promise<BlockSolution> {
-  request.workspace.begin();
   return new BlockSolver(request).solve();
 }
 

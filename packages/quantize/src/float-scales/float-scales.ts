@@ -5,7 +5,7 @@ import { packNibbles } from '../packed-codes.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import { searchRangeGrid } from '../techniques/range-grid/range-grid.js';
 import type { WeightFile } from '../weight-file.js';
-import { type WeightSource, rowChunks } from '../weight-source.js';
+import { type WeightSource, rowParts } from '../weight-source.js';
 import type { ZeroPointRange } from '../zero-points.js';
 
 export interface FloatScaleOptions {
@@ -31,8 +31,8 @@ export async function quantizeFloatScales(kernels: Kernels, source: WeightSource
   const { bits, block } = options;
   const codes = file.reserve(codeType(bits), [rows, columns]);
   const scale = new Float32Array((rows * columns) / block);
-  for (const { from, to } of rowChunks(rows, columns)) {
-    const part = quantizedRows(kernels, source.read(from, to), to - from, columns, options);
+  for (const { from, to, values } of rowParts(source)) {
+    const part = quantizedRows(kernels, values, to - from, columns, options);
     await file.writeAt(codes.offset + (from * columns * bits) / 8, stored(part.codes, bits));
     scale.set(part.scale, (from * columns) / block);
   }

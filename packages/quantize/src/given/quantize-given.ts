@@ -5,7 +5,7 @@ import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { writeLpbq } from '../lpbq/lpbq.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import type { WeightFile } from '../weight-file.js';
-import { type WeightSource, rowChunks } from '../weight-source.js';
+import { type WeightSource, rowParts } from '../weight-source.js';
 import type { ZeroPointRange } from '../zero-points.js';
 import type { GivenGrid } from './given-grid.js';
 
@@ -42,8 +42,8 @@ export async function quantizeGiven({ kernels, source, grid, dims, file, zeroPoi
       const { encoding } = grid;
       const bits = encoding.dtype === 'uint8' ? 8 : 16;
       const codes = file.reserve(bits === 8 ? DataType.UINT8 : DataType.UINT16, dims);
-      for (const { from, to } of rowChunks(rows, columns)) {
-        await file.writeAt(codes.offset + from * columns * (bits / 8), bytesOf(kernels.quantizeOnGrid(source.read(from, to), encoding, bits)));
+      for (const { from, values } of rowParts(source)) {
+        await file.writeAt(codes.offset + from * columns * (bits / 8), bytesOf(kernels.quantizeOnGrid(values, encoding, bits)));
       }
       return { kind: 'per-tensor', codes, encoding };
     }
@@ -52,9 +52,9 @@ export async function quantizeGiven({ kernels, source, grid, dims, file, zeroPoi
 
 /** Codes of a few rows at a time, int8. */
 function* roundedRows(kernels: Kernels, source: WeightSource, { scale, block, bits }: ScaleGrid): Generator<{ readonly from: number; readonly part: Int8Array }> {
-  const { rows, columns } = source;
+  const { columns } = source;
   const perRow = columns / block;
-  for (const { from, to } of rowChunks(rows, columns)) {
-    yield { from, part: kernels.solvers.roundToGrid({ w: source.read(from, to), n: to - from, k: columns }, { scale: scale.subarray(from * perRow, to * perRow), block, bits }) };
+  for (const { from, to, values } of rowParts(source)) {
+    yield { from, part: kernels.solvers.roundToGrid({ w: values, n: to - from, k: columns }, { scale: scale.subarray(from * perRow, to * perRow), block, bits }) };
   }
 }

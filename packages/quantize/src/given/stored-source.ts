@@ -1,9 +1,10 @@
 /** Rows of a weight as an ONNX file stores it: `[out, in]`, `[in, out]` for a MatMul, `[out, in, 1, 1]` for a 1x1 Conv. */
 import { printable } from '@tundish/diagnostics';
-import { DataType, type Graph, type Tensor, type Value, dataTypeName, decodeBfloat16, decodeFloat16, elementCount, sliceRows } from '@tundish/graph';
+import { type Graph, type Tensor, type Value, dataTypeName, sliceRows, tensorFloats } from '@tundish/graph';
 import { weightAxes } from '../encodings-formats/weight-axes.js';
 import { quantizeError } from '../errors.js';
-import { type TensorFiles, type WeightSource, allFinite } from '../weight-source.js';
+import { releasing, takeFloats } from '../float-stack.js';
+import { type TensorFiles, type WeightReading, type WeightSource, halfDecoder } from '../weight-source.js';
 
 export interface StoredSourceRequest {
   /** In the pipeline. */
@@ -36,37 +37,31 @@ export function storedLayout({ name, rows, columns, graph, value }: StoredSource
 }
 
 /** @throws from `read`: QUANTIZE_NOT_FINITE, QUANTIZE_WEIGHTS_CUT */
-export function storedSource({ name, rows, columns, value, isTransposed }: StoredLayout, files: TensorFiles): WeightSource {
-  const tensor = value.tensor as Tensor;
-  const flat: Tensor = { ...tensor, dims: [rows * columns] };
-  const elements = (from: number, to: number): Float32Array => floatsOf(sliceRows(flat, from, to), files);
-  const read = isTransposed ? (from: number, to: number) => gathered(elements, rows, columns, from, to) : (from: number, to: number) => elements(from * columns, to * columns);
+export function storedSource({ name, rows, columns, value, isTransposed }: StoredLayout, files: TensorFiles, { kernels, stack }: WeightReading): WeightSource {
+  const flat: Tensor = { ...value.tensor as Tensor, dims: [rows * columns] };
+  const decoder = halfDecoder(kernels);
+  const elements = (from: number, to: number): Float32Array => {
+    const [part, out] = [sliceRows(flat, from, to), takeFloats(stack, to - from)];
+    return releasing(stack, () => tensorFloats(part, files.read(part, stack), { out, decoder })) as Float32Array;
+  };
+  const read = (from: number, to: number): Float32Array => {
+    if (!isTransposed) return elements(from * columns, to * columns);
+    // One stretch of each stored row, so that no more than the result is in memory.
+    const result = takeFloats(stack, (to - from) * columns);
+    for (let column = 0; column < columns; column++) {
+      releasing(stack, () => elements(column * rows + from, column * rows + to).forEach((element, row) => (result[row * columns + column] = element)));
+    }
+    return result;
+  };
   return {
     name,
     rows,
     columns,
+    ...(stack === undefined ? {} : { stack }),
     read: (from, to) => {
       const values = read(from, to);
-      if (allFinite(values)) return values;
+      if (kernels.allFinite(values)) return values;
       throw quantizeError('QUANTIZE_NOT_FINITE', { what: `${printable(value.name)} of the ONNX file, which is ${printable(name)}, holds NaN or infinity`, fix: 'export the model again where it was quantized' });
     },
   };
-}
-
-/** Rows of the transposed: one stretch of each stored row, so that no more than the result is in memory. */
-function gathered(elements: (from: number, to: number) => Float32Array, rows: number, columns: number, from: number, to: number): Float32Array {
-  const result = new Float32Array((to - from) * columns);
-  for (let column = 0; column < columns; column++) {
-    elements(column * rows + from, column * rows + to).forEach((element, row) => (result[row * columns + column] = element));
-  }
-  return result;
-}
-
-function floatsOf(tensor: Tensor, files: TensorFiles): Float32Array {
-  const bytes = files.read(tensor);
-  const count = elementCount(tensor.dims);
-  if (tensor.dtype === DataType.BFLOAT16) return decodeBfloat16(bytes, count);
-  if (tensor.dtype === DataType.FLOAT16) return decodeFloat16(bytes, count);
-  // A copy: the bytes may begin anywhere in a buffer.
-  return new Float32Array(new Uint8Array(bytes).buffer);
 }

@@ -5,7 +5,7 @@ import { packNibbles } from '../packed-codes.js';
 import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import type { WeightFile } from '../weight-file.js';
-import { type WeightSource, rowChunks } from '../weight-source.js';
+import { type WeightSource, rowParts } from '../weight-source.js';
 import type { ZeroPointRange } from '../zero-points.js';
 import { lpbqGrid } from './compress-scales.js';
 
@@ -34,8 +34,8 @@ export async function quantizeLpbq(
   const codes = file.reserve(DataType.UINT4, [rows, columns]);
   const blockScale = new Uint8Array(rows * blocks);
   const channelScale = new Float32Array(rows);
-  for (const { from, to } of rowChunks(rows, columns)) {
-    const part = factors === 0 ? kernels.quantizeLpbq(source.read(from, to), to - from, columns, blockSize) : searchedPart(kernels, source.read(from, to), to - from, columns, options);
+  for (const { from, to, values } of rowParts(source)) {
+    const part = factors === 0 ? kernels.quantizeLpbq(values, to - from, columns, blockSize) : searchedPart(kernels, values, to - from, columns, options);
     await file.writeAt(codes.offset + (from * columns) / 2, part.codes);
     blockScale.set(part.blockScale, from * blocks);
     channelScale.set(part.channelScale, from);

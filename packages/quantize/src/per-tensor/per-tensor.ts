@@ -4,7 +4,7 @@ import { asymmetricUnsigned } from '../calibration/encoding-rules.js';
 import type { Kernels } from '@tundish/native';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import type { WeightFile } from '../weight-file.js';
-import { type WeightSource, rowChunks } from '../weight-source.js';
+import { type WeightSource, rowParts } from '../weight-source.js';
 
 /** Quantizes `source` with one scale and zero point over all its elements; `dims` is the shape that the graph gives it. */
 export async function quantizePerTensor(
@@ -14,18 +14,17 @@ export async function quantizePerTensor(
   dims: readonly number[],
   file: WeightFile,
 ): Promise<QuantizedWeight & { readonly kind: 'per-tensor' }> {
-  const chunks = rowChunks(source.rows, source.columns);
   let min = 0;
   let max = 0;
-  for (const { from, to } of chunks) {
-    const range = kernels.minMax(source.read(from, to));
+  for (const { values } of rowParts(source)) {
+    const range = kernels.minMax(values);
     min = Math.min(min, range.min);
     max = Math.max(max, range.max);
   }
   const encoding = asymmetricUnsigned({ min, max }, bits);
   const codes = file.reserve(bits === 8 ? DataType.UINT8 : DataType.UINT16, dims);
-  for (const { from, to } of chunks) {
-    await file.writeAt(codes.offset + from * source.columns * (bits / 8), bytesOf(kernels.quantizeOnGrid(source.read(from, to), encoding, bits)));
+  for (const { from, values } of rowParts(source)) {
+    await file.writeAt(codes.offset + from * source.columns * (bits / 8), bytesOf(kernels.quantizeOnGrid(values, encoding, bits)));
   }
   return { kind: 'per-tensor', codes, encoding };
 }
