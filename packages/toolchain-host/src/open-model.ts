@@ -2,6 +2,7 @@
 import { type Model, cloneModel, encodeModel, externalLocations, rewriteLocations } from '@tundish/graph';
 import type { OpenModelRequest, OpenedModel } from '@tundish/toolchain';
 import { checkedFeeds, checkedFetches } from './feeds.js';
+import { gatherStoredRows } from './gather-stored-rows.js';
 import { ioTable } from './lowering/io-table.js';
 import { lowerModel } from './lowering/lower-graph.js';
 import { expandRotations } from './lowering/rotation.js';
@@ -13,7 +14,7 @@ const SESSION = 'model';
 
 /** What `hostReference().open` does. */
 export async function openModel({ model: given, resolve, threads, parameters }: OpenModelRequest): Promise<OpenedModel> {
-  const model = parameters === undefined ? expandRotations(given) : lowerModel(given, { activations: new Map(), parameters }, given.graph.name, false).model;
+  const model = parameters === undefined ? gatherStoredRows(expandRotations(given)) : lowerModel(given, { activations: new Map(), parameters }, given.graph.name, false).model;
   const { inputs, outputs } = ioTable({ model, boundary: new Map() }, NO_CELL);
   const root = await findWeightRoot(externalLocations(model), resolve);
   const thread = new SessionThread();

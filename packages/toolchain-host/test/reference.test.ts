@@ -2,7 +2,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { DataType, type Model, bytesOf } from '@tundish/graph';
+import { DataType, type Model, bytesOf, encodeFloat16, encodeModel, inlineTensor } from '@tundish/graph';
+import { gatherStoredRows } from '../src/gather-stored-rows.js';
 import { hostReference } from '../src/index.js';
 import { modelOf, seeded, temporaryFolder } from './small-graph.js';
 
@@ -49,6 +50,35 @@ it('maps weights through links and over several folders, and widens bfloat16 exa
   });
   expect(result.get('product')).toEqual(product);
   expect(result.get('y')).toEqual(product.map((value, i) => value + (B[i % ROWS] as number)));
+});
+
+it.each([['bfloat16', DataType.BFLOAT16, (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0] as number >>> 16], ['float16', DataType.FLOAT16, encodeFloat16]])('looks rows up in a table of %s, which is also read as a whole', async (_, dtype, encode) => {
+  const table = modelOf((graph) => {
+    const ids = graph.addInput('ids', DataType.INT32, [3]);
+    const stored = graph.addInitializer('table', inlineTensor(dtype, [ROWS, COLUMNS], bytesOf(Uint16Array.from(A, encode))));
+    const widened = graph.addNode({ opType: 'Cast', name: 'widened', inputs: [stored], attributes: { to: { type: 'int', value: DataType.FLOAT } } }).output();
+    const rows = graph.addNode({ opType: 'Gather', name: 'rows', inputs: [widened, ids], outputs: ['rows_of'], attributes: { axis: { type: 'int', value: 0 } } }).output();
+    const columns = graph.addNode({ opType: 'Gather', name: 'columns', inputs: [widened, ids], outputs: ['columns_of'], attributes: { axis: { type: 'int', value: 1 } } }).output();
+    const turned = graph.addNode({ opType: 'Transpose', inputs: [widened], outputs: ['turned'], attributes: { perm: { type: 'ints', value: [1, 0] } } }).output();
+    [rows.shape, columns.shape, turned.shape] = [[3, COLUMNS], [ROWS, 3], [COLUMNS, ROWS]];
+    for (const value of [rows, columns, turned]) value.dtype = DataType.FLOAT;
+    graph.outputs.push(rows, columns, turned);
+  });
+  const before = encodeModel(table);
+  expect(encodeModel(gatherStoredRows(table))).not.toEqual(before);
+  const opened = await hostReference().open({ model: table, resolve: (location) => location, threads: 1 });
+  const picked = [5, 0, 15];
+  const result = await opened.run(new Map([['ids', Int32Array.from(picked)]]));
+  await opened.close();
+  expect(result.get('rows_of')).toEqual(Float32Array.from({ length: 3 * COLUMNS }, (_each, i) => A[(picked[Math.floor(i / COLUMNS)] as number) * COLUMNS + (i % COLUMNS)] as number));
+  expect(result.get('columns_of')).toEqual(Float32Array.from({ length: 3 * ROWS }, (_each, i) => A[Math.floor(i / 3) * COLUMNS + (picked[i % 3] as number)] as number));
+  expect(result.get('turned')).toEqual(Float32Array.from({ length: A.length }, (_each, i) => A[(i % ROWS) * COLUMNS + Math.floor(i / ROWS)] as number));
+  expect(encodeModel(table)).toEqual(before);
+});
+
+it('leaves a model without such tables as it is', () => {
+  const plain = model();
+  expect(gatherStoredRows(plain)).toBe(plain);
 });
 
 it('names weights that are not there', async () => {
