@@ -124,6 +124,25 @@ describe('products', () => {
     expect(diagonal).toEqual(Float32Array.from({ length: 18 }, (_, i) => whole[Math.floor(i / 3) * 6 + Math.floor(i / 9) * 3 + (i % 3)] as number));
   });
 
+  it('multiply by the blocks of a diagonal as by the whole matrix', () => {
+    const product = (s: number, f: (typeof FLAVOURS)[number], n: number, count: number, block: number): void => {
+      const k = count * block;
+      const [a, diagonal] = [sample(s, n * k, f), sample(s + 1, k * block, f)];
+      expectSame(({ multiplyByBlocks }, threads) => {
+        const memory = new Float32Array(n * k + 3).fill(NaN);
+        multiplyByBlocks(memory.subarray(1, 1 + n * k), a, diagonal, n, k, block, threads);
+        return [memory];
+      });
+    };
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 20 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 40 }), product), runs);
+    product(3, 'weights', 600, 5, 32);
+    const [a, diagonal, own, all] = [sample(1, 5 * 6, 'weights'), sample(2, 18, 'weights'), new Float32Array(30), new Float32Array(30)];
+    const whole = Float32Array.from({ length: 36 }, (_, i) => (Math.floor(i / 18) === Math.floor((i % 6) / 3) ? (diagonal[Math.floor(i / 6) * 3 + (i % 3)] as number) : 0));
+    reference.algebra.multiplyByBlocks(own, a, diagonal, 5, 6, 3);
+    reference.algebra.multiplyInto(all, a, whole, { m: 5, n: 6, k: 6 });
+    expect(own).toEqual(all);
+  });
+
   it('give Gram and cross matrices, chunk by chunk', () => {
     fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 30 }), size, fc.integer({ min: 1, max: 140 }), grams), runs);
     grams(5, 'weights', 90, 20, 330);
@@ -250,6 +269,10 @@ it.each([reference, ...natives].map((kernels) => [kernels.identity().isa, kernel
   ]);
   const calls = [
     ...products,
+    () => algebra.multiplyByBlocks(x, y, y, 4, 4, 3),
+    () => algebra.multiplyByBlocks(x, y, x, 4, 4, 4),
+    () => algebra.multiplyByBlocks(x, short, y, 4, 4, 4),
+    () => algebra.multiplyByBlocks(short, y, y, 4, 4, 4),
     () => algebra.gather(x, y, { columns: new Uint32Array([0, 4, 1, 2]) }),
     () => algebra.gather(short, y, { columns: new Uint32Array(4) }),
     () => algebra.gather(x.subarray(0, 8), y, { rows: new Uint32Array([0, 4]), columns: new Uint32Array(4) }),

@@ -46,6 +46,9 @@ export interface Algebra extends Products {
    */
   readonly bfloat16: Products;
 
+  /** out [n, k] = a [n, k] times the matrix with blocks [k / block, block, block] on its diagonal; the chain of an element runs over its block alone. */
+  multiplyByBlocks(out: Float32Array, a: Float32Array, blocks: Float32Array, n: number, k: number, block: number, threads?: number): void;
+
   /** out[r][c] = x[rows[r]][columns[c]] for x of `columns.length` columns; without `rows` row r is that of x. */
   gather(out: Float32Array, x: Float32Array, places: { readonly rows?: Uint32Array; readonly columns: Uint32Array }, threads?: number): void;
 
@@ -80,6 +83,7 @@ export interface RawProducts {
 /** Entry points for arrays of the right size; both implementations have exactly these. */
 export interface RawAlgebra extends RawProducts {
   readonly bfloat16: RawProducts;
+  multiplyByBlocks(out: Float32Array, a: Float32Array, blocks: Float32Array, n: number, k: number, block: number, threads: number): void;
   gather(out: Float32Array, x: Float32Array, rows: Uint32Array | null, columns: Uint32Array, count: number, k: number, threads: number): void;
   mirror(gram: Float32Array, k: number): void;
   cholesky(a: Float32Array, k: number, threads: number): number;

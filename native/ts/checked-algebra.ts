@@ -43,8 +43,17 @@ function products(raw: RawProducts): Products {
   };
 }
 
-function squares(raw: RawAlgebra): Pick<Algebra, 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
+function squares(raw: RawAlgebra): Pick<Algebra, 'multiplyByBlocks' | 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
   return {
+    multiplyByBlocks(out, a, blocks, n, k, block, threads) {
+      checkSizes('multiplyByBlocks', { n, k, block });
+      check('multiplyByBlocks', block > 0 && k % block === 0, `block ${block} must divide k = ${k}`);
+      checkLength('multiplyByBlocks', 'a', a.length, n * k);
+      checkLength('multiplyByBlocks', 'blocks', blocks.length, k * block);
+      checkLength('multiplyByBlocks', 'out', out.length, n * k);
+      for (const read of [a, blocks]) checkApart('multiplyByBlocks', out, read);
+      raw.multiplyByBlocks(out, a, blocks, n, k, block, threadCount('multiplyByBlocks', threads));
+    },
     gather(out, x, { rows, columns }, threads) {
       const k = columns.length;
       const stored = k === 0 ? 0 : x.length / k;

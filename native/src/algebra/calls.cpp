@@ -38,7 +38,14 @@ void accumulate_blocks(const Napi::CallbackInfo& info, const KernelTable& table)
   const Arguments arguments(info);
   const size_t rows = arguments.size(3), k = arguments.size(4), block = arguments.size(5);
   multiply_blocks(table, {.a = arguments.data<float>(1, rows * k), .b = arguments.data<float>(2, rows * k), .out = arguments.data<float>(0, k * block),
-                          .m = block, .n = block, .k = rows, .lda = k, .ldb = k, .ldo = block, .transpose_a = true, .accumulate = true, .chain = chain}, k / block, arguments.threads(6));
+                          .m = block, .n = block, .k = rows, .lda = k, .ldb = k, .ldo = block, .transpose_a = true, .accumulate = true, .chain = chain}, k / block, {block, block, block * block}, arguments.threads(6));
+}
+
+void multiply_by_blocks(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t n = arguments.size(3), k = arguments.size(4), block = arguments.size(5);
+  multiply_blocks(table, {.a = arguments.data<float>(1, n * k), .b = arguments.data<float>(2, k * block), .out = arguments.data<float>(0, n * k),
+                          .m = n, .n = block, .k = block, .lda = k, .ldb = block, .ldo = k}, k / block, {block, block * block, block}, arguments.threads(6));
 }
 
 void mirror(const Napi::CallbackInfo& info, const KernelTable&) {
@@ -90,6 +97,7 @@ Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
   bind_products<Chain::kSum>(algebra, table);
   bind_products<Chain::kBfloat16Sum>(bfloat16, table);
   algebra.Set("bfloat16", bfloat16);
+  bind<KernelTable, multiply_by_blocks>(algebra, "multiplyByBlocks", table);
   bind<KernelTable, mirror>(algebra, "mirror", table);
   bind<KernelTable, gather_elements>(algebra, "gather", table);
   bind<KernelTable, cholesky>(algebra, "cholesky", table);

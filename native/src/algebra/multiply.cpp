@@ -44,16 +44,15 @@ void multiply(const Workspace& workspace, const MatrixProduct& product) {
 
 void multiply(const KernelTable& table, const MatrixProduct& product, size_t threads) { multiply(Workspace(table, threads), product); }
 
-void multiply_blocks(const KernelTable& table, const MatrixProduct& first, size_t blocks, size_t threads) {
+void multiply_blocks(const KernelTable& table, const MatrixProduct& first, size_t blocks, const BlockSteps& steps, size_t threads) {
   const Workspace workspace(table, threads);
-  const size_t size = first.n;
-  parallel(blocks, 1, workspace.threads(blocks * size * size * first.k), [&](size_t index, size_t begin, size_t end) {
+  parallel(blocks, 1, workspace.threads(blocks * first.m * first.n * first.k), [&](size_t index, size_t begin, size_t end) {
     for (size_t block = begin; block < end; block++) {
       MatrixProduct product = first;
-      product.a += block * size;
-      product.b += block * size;
-      product.out += block * size * size;
-      table.sgemm(product, {0, size, 0, size}, workspace.scratch(index));
+      product.a += block * steps.a;
+      product.b += block * steps.b;
+      product.out += block * steps.out;
+      table.sgemm(product, {0, product.m, 0, product.n}, workspace.scratch(index));
     }
   });
 }

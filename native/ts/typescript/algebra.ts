@@ -15,6 +15,15 @@ export function accumulateGram(gram: Float32Array, x: Float32Array, rows: number
   multiplyInto(gram, x, x, k, k, rows, true, false, true);
 }
 
+export function multiplyByBlocks(out: Float32Array, a: Float32Array, blocks: Float32Array, n: number, k: number, block: number): void {
+  for (let row = 0; row < n; row++) {
+    for (let start = row * k; start < (row + 1) * k; start += block) {
+      const own = (start - row * k) * block;
+      multiplyInto(out.subarray(start, start + block), a.subarray(start, start + block), blocks.subarray(own, own + block * block), 1, block, block, false, false, false);
+    }
+  }
+}
+
 export function gather(out: Float32Array, x: Float32Array, rows: Uint32Array | null, columns: Uint32Array, count: number, k: number): void {
   for (let r = 0; r < count; r++) {
     const from = (rows === null ? r : (rows[r] as number)) * k;

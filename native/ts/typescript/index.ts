@@ -1,6 +1,6 @@
 /** The raw kernels in TypeScript: one thread, no addon, the same bytes. */
 import type { RawKernels } from '../kernels.js';
-import { accumulateBlocks, accumulateGram, cholesky, gather, mirror, multiplyInto, solveLower } from './algebra.js';
+import { accumulateBlocks, accumulateGram, cholesky, gather, mirror, multiplyByBlocks, multiplyInto, solveLower } from './algebra.js';
 import * as bfloat16 from './bfloat16-products.js';
 import { causalAttention } from './decoder/causal-attention.js';
 import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
@@ -27,7 +27,7 @@ export const typescriptKernels: RawKernels = {
   widenF16,
   sgemm,
   fwht,
-  algebra: { multiplyInto, accumulateGram, accumulateBlocks, bfloat16, gather, mirror, cholesky, solveLower },
+  algebra: { multiplyInto, accumulateGram, accumulateBlocks, bfloat16, multiplyByBlocks, gather, mirror, cholesky, solveLower },
   decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add, siluMultiplyBackward, causalSoftmaxBackward },
   solvers: { roundToGrid, valuesOnGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates },
   reconstruction: { adaScaleGrid, adaScaleValues, adaScaleStep, signRoundValues, signRoundStep },

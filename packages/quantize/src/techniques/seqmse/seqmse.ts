@@ -3,7 +3,7 @@ import { type LpbqScales, type ScaleGrid, candidateScale } from '@tundish/native
 import { releasing, takeFloats } from '../../float-stack.js';
 import { compressScales, lpbqGrid } from '../../lpbq/compress-scales.js';
 import { leastLoss, minMaxGrid } from '../range-grid/range-grid.js';
-import { type Compute, type LayerWeight, copyRows, diagonalBlocks, difference, dot, timesSquare } from '../weight-matrix.js';
+import { type Compute, type LayerWeight, diagonalBlocks, difference, dot, timesSquare } from '../weight-matrix.js';
 
 export interface SeqMseOptions {
   /** Parts of the range that are tried: 1/C, 2/C, ..., 1. */
@@ -35,14 +35,15 @@ export function seqMse(compute: Compute, { w, n, k }: LayerWeight, { blockSize: 
 }
 
 /** Float scales of blocks. @param options `full`: scales of the full ranges, fp32 [n, k / block]; those of min-max without it */
-export function seqMsePerBlock({ kernels, threads }: Compute, { w, n, k }: LayerWeight, options: SeqMseOptions & { readonly block: number; readonly bits: 4 | 8; readonly full?: Float32Array }): ChosenGrid {
+export function seqMsePerBlock(compute: Compute, { w, n, k }: LayerWeight, options: SeqMseOptions & { readonly block: number; readonly bits: 4 | 8; readonly full?: Float32Array }): ChosenGrid {
   const { block, bits, candidates, gram, cross, full } = options;
-  const { scale, chosen } = kernels.solvers.searchCandidates({
+  const { kernels, threads, stack } = compute;
+  const { scale, chosen } = releasing(stack, () => kernels.solvers.searchCandidates({
     w, n, k, block, bits, candidates, threads,
     gram: diagonalBlocks(gram, k, block),
-    ...(cross === undefined ? {} : { linear: blockTargets({ kernels, threads }, { w, n, k }, cross, block) }),
+    ...(cross === undefined ? {} : { linear: blockTargets(compute, { w, n, k }, cross, block) }),
     ...(full === undefined ? {} : { start: full }),
-  });
+  }));
   return { grid: { scale, block, bits }, chosen };
 }
 
@@ -61,13 +62,8 @@ export function seqMsePerChannel(compute: Compute, weight: LayerWeight, bits: 4 
 }
 
 /** Per block, what the float inputs make of the weight, seen from the quantized inputs: w_j (Xf'X)_jj, fp32 [n, k]. */
-function blockTargets(compute: Compute, { w, n, k }: LayerWeight, cross: Float32Array, block: number): Float32Array {
-  const blocks = diagonalBlocks(cross, k, block);
-  const targets = new Float32Array(n * k);
-  const own = new Float32Array(n * block);
-  for (let column = 0; column < k; column += block) {
-    copyRows(w, column, k, own, 0, block, block);
-    releasing(compute.stack, () => copyRows(timesSquare(compute, own, blocks.subarray(column * block, (column + block) * block), n, block), 0, block, targets, column, k, block));
-  }
+function blockTargets({ kernels, threads, stack }: Compute, { w, n, k }: LayerWeight, cross: Float32Array, block: number): Float32Array {
+  const targets = takeFloats(stack, n * k);
+  kernels.algebra.multiplyByBlocks(targets, w, diagonalBlocks(cross, k, block), n, k, block, threads);
   return targets;
 }
