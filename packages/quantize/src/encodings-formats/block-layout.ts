@@ -3,6 +3,7 @@ import type { JsonValue } from '@tundish/checkpoint';
 import type { Graph } from '@tundish/graph';
 import type { BlockLayout } from './document.js';
 import { type Place, listOf, shapeError } from './fields.js';
+import type { Numbers } from './list-text.js';
 import { weightAxes } from './weight-axes.js';
 
 /** More axes than any weight has. */
@@ -29,11 +30,6 @@ export function flatten(place: Place, field: string, nested: JsonValue | undefin
   }
 }
 
-/** The nested list of `shape` over row-major values. */
-export function nest(shape: readonly number[], values: readonly number[]): JsonValue {
-  return shape.slice(1).reduceRight<readonly JsonValue[]>((rows, size) => Array.from({ length: rows.length / size }, (_, i) => rows.slice(i * size, (i + 1) * size)), values);
-}
-
 /**
  * The layout of block scales of this shape.
  *
@@ -53,25 +49,29 @@ export function layoutOf(place: Place, field: string, shape: readonly number[], 
   return { shape, blockAxis, channelAxis: channelAxis ?? channel };
 }
 
-/** Index into storage order of block `j` of channel `n`, for [out][blocks] order. */
-function* storageOrder({ shape, blockAxis, channelAxis }: BlockLayout): Generator<number> {
+/** [out][blocks] of values in storage order; the same list when that is the storage order. */
+export function channelFirst<T extends Numbers>(layout: BlockLayout, stored: T): T {
+  const { channels, blocks, isChannelFirst } = orderOf(layout);
+  return isChannelFirst ? stored : transposed(stored, blocks, channels);
+}
+
+/** Values in storage order of [out][blocks]; the same list when that is the storage order. */
+export function inStorageOrder<T extends Numbers>(layout: BlockLayout, values: T): T {
+  const { channels, blocks, isChannelFirst } = orderOf(layout);
+  return isChannelFirst ? values : transposed(values, channels, blocks);
+}
+
+/** All other axes are 1 wide, so that there are two orders. */
+function orderOf({ shape, blockAxis, channelAxis }: BlockLayout): { readonly channels: number; readonly blocks: number; readonly isChannelFirst: boolean } {
   const [block, channel] = [axisFromFront(blockAxis, shape.length), axisFromFront(channelAxis, shape.length)];
-  const stride = (axis: number): number => shape.slice(axis + 1).reduce((count, size) => count * size, 1);
-  const [channels = 1, blocks = 1] = [shape[channel], shape[block]];
-  for (let n = 0; n < channels; n++) for (let j = 0; j < blocks; j++) yield n * stride(channel) + j * stride(block);
+  return { channels: shape[channel] ?? 1, blocks: shape[block] ?? 1, isChannelFirst: channel < block };
 }
 
-/** [out][blocks] of values in storage order. */
-export function channelFirst<T>(layout: BlockLayout, stored: readonly T[]): T[] {
-  return Array.from(storageOrder(layout), (index) => stored[index] as T);
-}
-
-/** Values in storage order of [out][blocks]. */
-export function inStorageOrder(layout: BlockLayout, values: ArrayLike<number>): number[] {
-  const stored = new Array<number>(values.length);
-  let next = 0;
-  for (const index of storageOrder(layout)) stored[index] = values[next++] as number;
-  return stored;
+/** [columns][rows] of [rows][columns] */
+function transposed<T extends Numbers>(values: T, rows: number, columns: number): T {
+  const result = values.slice() as T;
+  for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) result[column * rows + row] = values[row * columns + column] as number;
+  return result;
 }
 
 /** The layout that a graph gives to the blocks of one of its weights; undefined when it does not know the tensor. @throws ENCODINGS_SHAPE */

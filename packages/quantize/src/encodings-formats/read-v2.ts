@@ -103,8 +103,7 @@ function blocksOf(place: Place, object: JsonObject, { shape, scales, zeroPoints,
   const blockSize = blockSizeOf(place, object);
   const layout = layoutOf(place, 'y_scale', shape, axisOf(place, object));
   expectLayoutInGraph(place, 'y_scale', layout, graph, blockSize);
-  const [scale, zeroPoint] = [scales, zeroPoints].map((stored) => Float64Array.from(channelFirst(layout, [...stored]))) as [Float64Array, Float64Array];
-  return { kind: 'per-block', grid: gridOf(codes, zeroPoints), blockSize, scale, zeroPoint, layout };
+  return { kind: 'per-block', grid: gridOf(codes, zeroPoints), blockSize, scale: channelFirst(layout, scales), zeroPoint: channelFirst(layout, zeroPoints), layout };
 }
 
 /** 2.0.0: integers and channel scales are two fields of one rank. */
@@ -149,5 +148,5 @@ function lpbqOf({ place, field, codes: { bits, signed }, layout, integers, chann
   if (!signed || bits > 8) throw fieldError(place, 'output_dtype', `${signed ? '' : 'u'}int${bits}`, 'int4 or int8 for blocks with integer scales');
   expectLayoutInGraph(place, field, layout, graph, blockSize);
   const stored = numbersOf(place, field, integers, (value, i) => wholeNumber(place, field, value, 1, 2 ** bits, i));
-  return { kind: 'lpbq', bits, decompressedBits: (2 * bits) as Bits, blockSize, channelScale, blockScale: Uint16Array.from(channelFirst(layout, [...stored])), layout };
+  return { kind: 'lpbq', bits, decompressedBits: (2 * bits) as Bits, blockSize, channelScale, blockScale: channelFirst(layout, Uint16Array.from(stored)), layout };
 }

@@ -3,6 +3,7 @@ import { type JsonObject, type JsonValue, isJsonObject } from '@tundish/checkpoi
 import { type TundishError, printable } from '@tundish/diagnostics';
 import { quantizeError } from '../errors.js';
 import type { EncodingsDocument, EncodingsEntry, EncodingsVersion } from './document.js';
+import { type NestedNumbers, type Numbers, listText } from './list-text.js';
 
 /** Fields of 0.6.1 and 1.0.0 that describe how their two tables were made. */
 const TWO_TABLE_FIELDS: ReadonlySet<string> = new Set(['quantizer_args', 'excluded_layers']);
@@ -26,6 +27,25 @@ export function* writeTable<T>(items: readonly T[], text: (item: T) => string, [
   yield `${open}\n`;
   for (const [i, item] of items.entries()) yield `${text(item)}${i + 1 < items.length ? ',' : ''}\n`;
   yield close;
+}
+
+/** JSON without spaces of the fields of an entry, whose lists may be {@link Numbers} and {@link NestedNumbers}. */
+export function fieldsText(fields: object): string {
+  return `{${Object.entries(fields).map(([field, value]) => `${JSON.stringify(field)}:${valueText(value)}`).join(',')}}`;
+}
+
+function valueText(value: unknown): string {
+  if (isNumbers(value)) return listText({ shape: [value.length], values: value });
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
+  return isNestedNumbers(value) ? listText(value) : fieldsText(value);
+}
+
+function isNumbers(value: unknown): value is Numbers {
+  return ArrayBuffer.isView(value);
+}
+
+function isNestedNumbers(value: object): value is NestedNumbers {
+  return 'values' in value && isNumbers(value.values);
 }
 
 /** JSON without spaces of what a reader kept. A replacer of JSON.stringify would be called for every number of a list. */
