@@ -14,7 +14,7 @@ const SESSION = 'model';
 
 /** What `hostReference().open` does. */
 export async function openModel({ model: given, resolve, threads, parameters }: OpenModelRequest): Promise<OpenedModel> {
-  const model = parameters === undefined ? gatherStoredRows(expandRotations(given)) : lowerModel(given, { activations: new Map(), parameters }, given.graph.name, false).model;
+  const model = gatherStoredRows(parameters === undefined ? expandRotations(given) : lowerModel(given, { activations: new Map(), parameters }, given.graph.name, false).model);
   const { inputs, outputs } = ioTable({ model, boundary: new Map() }, NO_CELL);
   const root = await findWeightRoot(externalLocations(model), resolve);
   const thread = new SessionThread();
