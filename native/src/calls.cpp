@@ -97,25 +97,20 @@ Napi::Value all_finite(const Napi::CallbackInfo& info, const KernelTable& table)
   return Napi::Boolean::New(info.Env(), all);
 }
 
-void widen(const Napi::CallbackInfo& info, void (*kernel)(const uint16_t*, size_t, float*)) {
+template <typename From, typename To>
+void convert(const Napi::CallbackInfo& info, void (*kernel)(const From*, size_t, To*)) {
   const Arguments arguments(info);
-  const size_t count = arguments.array<uint16_t>(0).ElementLength();
-  const uint16_t* bits = arguments.data<uint16_t>(0, count);
-  float* out = arguments.data<float>(1, count);
-  parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { kernel(bits + begin, end - begin, out + begin); });
+  const size_t count = arguments.array<From>(0).ElementLength();
+  const From* from = arguments.data<From>(0, count);
+  To* to = arguments.data<To>(1, count);
+  parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { kernel(from + begin, end - begin, to + begin); });
 }
 
-void narrow_bf16(const Napi::CallbackInfo& info, const KernelTable& table) {
-  const Arguments arguments(info);
-  const size_t count = arguments.array<float>(0).ElementLength();
-  const float* x = arguments.data<float>(0, count);
-  uint16_t* bits = arguments.data<uint16_t>(1, count);
-  parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { table.narrow_bf16(x + begin, end - begin, bits + begin); });
-}
+void narrow_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { convert(info, table.narrow_bf16); }
 
-void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_bf16); }
+void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { convert(info, table.widen_bf16); }
 
-void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_f16); }
+void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { convert(info, table.widen_f16); }
 
 void sgemm(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);

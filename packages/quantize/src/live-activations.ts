@@ -1,7 +1,7 @@
 /** The residual stream between two blocks as a file: few windows in memory at a time, on its way in and on its way out. */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { quantizeError } from './errors.js';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { type FloatStack, takeFloats } from './float-stack.js';
+import { readWhole } from './read-whole.js';
 
 /** Windows of a stream that are one behind another. */
 export interface WindowRange {
@@ -28,7 +28,7 @@ export class LiveActivations {
   windows({ first, count }: WindowRange, memory?: FloatStack): Float32Array {
     const length = (count * this.#windowBytes) / Float32Array.BYTES_PER_ELEMENT;
     const data = takeFloats(memory, length);
-    readWhole(this.#file, this.path, data, first * this.#windowBytes);
+    readStream(this.#file, this.path, data, first * this.#windowBytes);
     return data;
   }
 
@@ -54,14 +54,9 @@ export class LiveActivationsWriter {
   }
 }
 
-/** Fills `data` from the bytes at `position` of an open file. @throws QUANTIZE_WEIGHTS_CUT when it ends before */
-export function readWhole(file: number, path: string, data: Float32Array | Uint16Array, position: number): void {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  for (let done = 0; done < bytes.length; ) {
-    const read = readSync(file, bytes, done, bytes.length - done, position + done);
-    if (read === 0) throw quantizeError('QUANTIZE_WEIGHTS_CUT', { what: 'a file of activations ends inside a window', evidence: { path, offset: position + done } });
-    done += read;
-  }
+/** @throws QUANTIZE_WEIGHTS_CUT when the file ends inside what is read */
+export function readStream(file: number, path: string, data: Float32Array | Uint16Array, position: number): void {
+  readWhole(file, data, position, { path, what: 'a file of activations ends inside a window' });
 }
 
 /** @param position in the file; at its end without */

@@ -1,10 +1,11 @@
 /** Float32 rows of a parameter, read from the checkpoint's byte ranges a few rows at a time. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { type ExternalTensor, type HalfDecoder, type RowRange, type Tensor, type Value, evaluateParameter, rotationOf, rowsTogether } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
 import type { FileResolver } from '@tundish/toolchain';
 import { quantizeError } from './errors.js';
 import { type FloatStack, releasing, takeFloats } from './float-stack.js';
+import { readWhole } from './read-whole.js';
 
 /** Rows held at once while a large matrix is walked: 16 MiB of float32. */
 const CHUNK_ELEMENTS = 4 * 1024 * 1024;
@@ -66,18 +67,7 @@ export class TensorFiles {
   }
 
   #readInto(bytes: Uint8Array, location: string, offset: number): void {
-    const descriptor = this.#descriptor(location);
-    for (let done = 0; done < bytes.length; ) {
-      const count = readSync(descriptor, bytes, done, bytes.length - done, offset + done);
-      if (count === 0) {
-        throw quantizeError('QUANTIZE_WEIGHTS_CUT', {
-          what: `${location} ends inside the range of a weight`,
-          evidence: { path: location, offset: offset + done },
-          fix: 'the file was cut after load: restore the checkpoint and run again',
-        });
-      }
-      done += count;
-    }
+    readWhole(this.#descriptor(location), bytes, offset, { path: location, what: `${location} ends inside the range of a weight`, fix: 'the file was cut after load: restore the checkpoint and run again' });
   }
 
   #descriptor(location: string): number {

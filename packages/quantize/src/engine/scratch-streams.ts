@@ -6,7 +6,7 @@ import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kernels } from '@tundish/native';
 import { type FloatStack, releasing } from '../float-stack.js';
-import { type WindowRange, readWhole, writeWhole } from '../live-activations.js';
+import { type WindowRange, readStream, writeWhole } from '../live-activations.js';
 
 interface Stream {
   readonly file: number;
@@ -45,7 +45,7 @@ export class ScratchStreams {
     const { kernels, threads, stack } = this.request;
     const { file, path, as, window } = this.#streams.get(name) as Stream;
     const data = stack.take(count * window);
-    const fill = (stored: Float32Array | Uint16Array): void => readWhole(file, path, stored, first * window * stored.BYTES_PER_ELEMENT);
+    const fill = (stored: Float32Array | Uint16Array): void => readStream(file, path, stored, first * window * stored.BYTES_PER_ELEMENT);
     if (as === 'float32') fill(data);
     else releasing(stack, () => {
       const bits = takeHalves(stack, data.length);
