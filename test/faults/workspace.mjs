@@ -18,15 +18,17 @@ quantize: { recipe: minmax, calibration: { windows: 1, windowLength: 32 } }
 `;
 export const FLOAT_RECIPE = 'checkpoint: ./checkpoint\ngraphs: { ar: [8], cl: [32], parts: 2 }\nquantize: none\n';
 
-const parent = realpathSync(mkdtempSync(join(tmpdir(), 'tundish-faults-')));
+/** Made when the first workspace is: processes that only want names leave nothing behind. */
+let parent;
 
 /** Call it at the end of all. */
 export function removeWorkspaces() {
-  rmSync(parent, { recursive: true, force: true });
+  if (parent !== undefined) rmSync(parent, { recursive: true, force: true });
 }
 
 /** A folder that goes with all workspaces. */
 export function newFolder() {
+  parent ??= realpathSync(mkdtempSync(join(tmpdir(), 'tundish-faults-')));
   return mkdtempSync(join(parent, 'w'));
 }
 
