@@ -1,4 +1,4 @@
-/** JSON text of lists of numbers. A model of 1 B parameters has 30 million block scales, so that digits go to bytes without a JavaScript list between. */
+/** JSON text of lists of numbers. A model of 1 B parameters has 30 million block scales, so digits go to bytes without a JavaScript list in between. */
 
 export type Numbers = Uint8Array | Uint16Array | Float32Array | Float64Array;
 
