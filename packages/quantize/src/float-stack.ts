@@ -41,6 +41,12 @@ export function takeFloats(stack: FloatStack | undefined, length: number): Float
   return stack?.take(length) ?? new Float32Array(length);
 }
 
+/** The same of bytes, whose first has the address of a float. */
+export function takeBytes(stack: FloatStack | undefined, length: number): Uint8Array {
+  const { buffer, byteOffset } = takeFloats(stack, Math.ceil(length / Float32Array.BYTES_PER_ELEMENT));
+  return new Uint8Array(buffer, byteOffset, length);
+}
+
 /** Calls `work` and releases all that it took: its result is none of that. */
 export function releasing<Result>(stack: FloatStack | undefined, work: () => Result): Result {
   const mark = stack?.mark ?? 0;

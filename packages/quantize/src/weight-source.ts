@@ -4,7 +4,7 @@ import { type ExternalTensor, type HalfDecoder, type RowRange, type Tensor, type
 import type { Kernels } from '@tundish/native';
 import type { FileResolver } from '@tundish/toolchain';
 import { quantizeError } from './errors.js';
-import { type FloatStack, releasing, takeFloats } from './float-stack.js';
+import { type FloatStack, releasing, takeBytes, takeFloats } from './float-stack.js';
 import { readWhole } from './read-whole.js';
 
 /** Rows held at once while a large matrix is walked: 16 MiB of float32. */
@@ -75,11 +75,6 @@ export class TensorFiles {
     this.#open.set(location, descriptor);
     return descriptor;
   }
-}
-
-function takeBytes(stack: FloatStack | undefined, length: number): Uint8Array {
-  const { buffer, byteOffset } = takeFloats(stack, Math.ceil(length / Float32Array.BYTES_PER_ELEMENT));
-  return new Uint8Array(buffer, byteOffset, length);
 }
 
 type ReadRows = WeightSource['read'];

@@ -10,8 +10,13 @@ export interface NestedNumbers {
 
 const [COMMA = 0, OPEN = 0, CLOSE = 0, ZERO = 0] = Buffer.from(',[]0');
 
-/** Of each number below 1000 its digits in three bytes, filled with zeros behind, and how many they are. */
-const DIGITS = Uint8Array.from(Array.from({ length: 1000 }, (_, value) => [...Buffer.from(String(value).padEnd(3, '0')), String(value).length]).flat());
+let table: Uint8Array | undefined;
+
+/** Of each number below 1000 its digits in three bytes, filled with zeros behind, and how many they are; made for the first list. */
+function digitTable(): Uint8Array {
+  table ??= Uint8Array.from(Array.from({ length: 1000 }, (_, value) => [...Buffer.from(String(value).padEnd(3, '0')), String(value).length]).flat());
+  return table;
+}
 
 /** What JSON.stringify makes of the nested list. */
 export function listText({ shape, values }: NestedNumbers): string {
@@ -45,26 +50,27 @@ function integersText(shape: readonly number[], values: Uint8Array | Uint16Array
 
 /** Values between commas. @returns the end of the text */
 function putRow(bytes: Uint8Array, start: number, values: Uint8Array | Uint16Array, from: number, to: number): number {
+  const digits = digitTable();
   let end = start;
   for (let i = from; i < to; i++) {
     if (i > from) bytes[end++] = COMMA;
-    end = putDigits(bytes, end, values[i] as number);
+    end = putDigits(bytes, end, values[i] as number, digits);
   }
   return end;
 }
 
 /** Three bytes whatever the length, the next text overwrites the fill: a branch on the length takes three times as long. @returns the end of the digits */
-function putDigits(bytes: Uint8Array, start: number, value: number): number {
+function putDigits(bytes: Uint8Array, start: number, value: number, digits: Uint8Array): number {
   if (value > 999) {
-    const last = putDigits(bytes, start, Math.trunc(value / 10));
+    const last = putDigits(bytes, start, Math.trunc(value / 10), digits);
     bytes[last] = ZERO + (value % 10);
     return last + 1;
   }
   const at = 4 * value;
-  bytes[start] = DIGITS[at] as number;
-  bytes[start + 1] = DIGITS[at + 1] as number;
-  bytes[start + 2] = DIGITS[at + 2] as number;
-  return start + (DIGITS[at + 3] as number);
+  bytes[start] = digits[at] as number;
+  bytes[start + 1] = digits[at + 1] as number;
+  bytes[start + 2] = digits[at + 2] as number;
+  return start + (digits[at + 3] as number);
 }
 
 function countOf(shape: readonly number[]): number {

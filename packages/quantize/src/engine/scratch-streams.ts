@@ -5,7 +5,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kernels } from '@tundish/native';
-import { type FloatStack, releasing } from '../float-stack.js';
+import { type FloatStack, releasing, takeBytes } from '../float-stack.js';
 import { type WindowRange, readStream, writeWhole } from '../live-activations.js';
 
 interface Stream {
@@ -73,6 +73,6 @@ export class ScratchStreams {
 
 /** 16-bit elements, holding whatever they held. */
 function takeHalves(stack: FloatStack, length: number): Uint16Array {
-  const { buffer, byteOffset } = stack.take(Math.ceil(length / 2));
+  const { buffer, byteOffset } = takeBytes(stack, length * Uint16Array.BYTES_PER_ELEMENT);
   return new Uint16Array(buffer, byteOffset, length);
 }
