@@ -74,7 +74,8 @@ export class HistogramObserver {
       if (value > max) max = value;
     }
     if (!Number.isFinite(fround(max - min))) throw this.#notFinite(max - min);
-    return { min, max };
+    // A zero end loses its sign, or it would depend on the order of the pieces.
+    return { min: min + 0, max: max + 0 };
   }
 
   #notFinite(value: number): Error {
