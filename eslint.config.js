@@ -14,7 +14,7 @@ const MAY_IMPORT = {
   container: ['diagnostics', 'store'],
   architectures: ['diagnostics', 'checkpoint', 'graph'],
   native: ['diagnostics'],
-  quantize: ['diagnostics', 'recipe', 'graph', 'checkpoint', 'toolchain', 'native'],
+  quantize: ['diagnostics', 'store', 'recipe', 'graph', 'checkpoint', 'toolchain', 'native'],
   transform: ['diagnostics', 'graph'],
   evaluate: ['diagnostics', 'store'],
   toolchain: ['diagnostics', 'graph', 'container'],

@@ -2,12 +2,13 @@
  * Large arrays one behind another in memory that serves again and again: fresh memory of the system costs as much time as some
  * of the products that fill it. What was taken last ends first.
  */
+import { readBuffer } from '@tundish/store';
 
 /** Elements of a cache line: arrays begin at its multiples. */
 const GRAIN = 16;
 
 export class FloatStack {
-  #memory = new Float32Array(0);
+  #memory = memoryOf(0);
   #top = 0;
   #highest = 0;
 
@@ -27,13 +28,19 @@ export class FloatStack {
   /** Nobody looks any more at what was taken since the mark. An empty stack grows to what it needed so far. */
   release(mark: number): void {
     this.#top = mark;
-    if (mark === 0 && this.#highest > this.#memory.length) this.#memory = new Float32Array(this.#highest);
+    if (mark === 0 && this.#highest > this.#memory.length) this.#memory = memoryOf(this.#highest);
   }
 
   /** Gives its memory back; it begins anew. */
   clear(): void {
-    [this.#memory, this.#top, this.#highest] = [new Float32Array(0), 0, 0];
+    [this.#memory, this.#top, this.#highest] = [memoryOf(0), 0, 0];
   }
+}
+
+/** For streams and weights that are read into it. */
+function memoryOf(length: number): Float32Array {
+  const { buffer, byteOffset } = readBuffer(length * Float32Array.BYTES_PER_ELEMENT);
+  return new Float32Array(buffer, byteOffset, length);
 }
 
 /** fp32 of this length: of the stack, where there is one. */

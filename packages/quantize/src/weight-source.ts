@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { type ExternalTensor, type HalfDecoder, type RowRange, type Tensor, type Value, evaluateParameter, rotationOf, rowsTogether } from '@tundish/graph';
 import type { Kernels } from '@tundish/native';
+import { readBuffer } from '@tundish/store';
 import type { FileResolver } from '@tundish/toolchain';
 import { quantizeError } from './errors.js';
 import { type FloatStack, releasing, takeBytes, takeFloats } from './float-stack.js';
@@ -57,7 +58,7 @@ export class TensorFiles {
 
   /** The bytes of a range in pieces, which share one buffer. @throws QUANTIZE_WEIGHTS_CUT */
   *pieces(tensor: ExternalTensor): Generator<Uint8Array> {
-    const buffer = new Uint8Array(Math.min(tensor.length, PIECE_BYTES));
+    const buffer = readBuffer(Math.min(tensor.length, PIECE_BYTES));
     for (let done = 0; done < tensor.length; ) {
       const piece = buffer.subarray(0, Math.min(buffer.length, tensor.length - done));
       this.#readInto(piece, tensor.location, tensor.offset + done);

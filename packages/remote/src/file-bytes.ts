@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { readBuffer } from '@tundish/store';
 
 const CHUNK_BYTES = 1 << 20;
 
@@ -9,7 +10,7 @@ const CHUNK_BYTES = 1 << 20;
 export async function copyBytes(path: string, to: FileHandle, signal: AbortSignal, onBytes?: (count: number) => void): Promise<void> {
   const from = await open(path, 'r');
   try {
-    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+    const buffer = readBuffer(CHUNK_BYTES);
     for (;;) {
       signal.throwIfAborted();
       const { bytesRead } = await from.read(buffer, 0, buffer.length);

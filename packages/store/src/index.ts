@@ -18,6 +18,7 @@ export { INFO_FILE, MANIFEST_FILE, byLastUse, cachedModels, entryFolders, lastUs
 export type { EntryFolder } from './entry-folders.js';
 export { placeFolder } from './place-folder.js';
 export { uniqueSuffix } from './process-mark.js';
+export { readBuffer } from './read-buffer.js';
 export type { RemoteCache, RemoteResults, RemoteTraffic, SharedResult } from './remote-cache.js';
 export { isSha256, sha256, sha256File } from './sha256.js';
 export { decodeSidecar, readSidecar } from './sidecar.js';

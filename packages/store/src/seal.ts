@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, utimesSync } from 'node:fs';
+import { readBuffer } from './read-buffer.js';
 
 const MICROSECONDS = 1_000_000;
 const CHUNK_BYTES = 1 << 20;
@@ -37,7 +38,7 @@ function microsecondsOf(sha256: string): number {
 
 function digestOf(path: string): string {
   const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  const buffer = readBuffer(CHUNK_BYTES);
   const file = openSync(path, 'r');
   try {
     for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) hash.update(buffer.subarray(0, count));

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { diskError } from './errors.js';
+import { readBuffer } from './read-buffer.js';
 
 /** Large enough that the hash, not the system call, is the cost. */
 const CHUNK_BYTES = 1 << 20;
@@ -37,7 +38,7 @@ export async function sha256File(path: string, signal?: AbortSignal): Promise<st
 /** As `sha256File`, from the start of an open file; each chunk is also given to `each` before it is overwritten. */
 export async function sha256Handle(file: FileHandle, signal?: AbortSignal, each?: (chunk: Uint8Array) => Promise<void> | void): Promise<string> {
   const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  const buffer = readBuffer(CHUNK_BYTES);
   let position = 0;
   for (;;) {
     signal?.throwIfAborted();

@@ -1,6 +1,7 @@
 /** Sends bytes of an open file as fast as Node.js can: no stream, and buffers that are used again. */
 import type { FileHandle } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
+import { readBuffer } from '@tundish/store';
 import { within } from '../storage/deadline.js';
 import type { ByteRange } from './range.js';
 
@@ -50,5 +51,5 @@ function written(response: ServerResponse, piece: Uint8Array): Promise<void> {
 }
 
 function takeBuffer(): Buffer {
-  return buffers.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+  return buffers.pop() ?? readBuffer(PIECE_BYTES);
 }
