@@ -1,4 +1,4 @@
-/** The whole check, in the order in which failures are cheapest: compile, lint, native build, unit tests, the table of keys, end-to-end tests. */
+/** The whole check, in the order in which failures are cheapest: compile, lint, native build, unit tests, the table of keys, slow tests, end-to-end tests. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,8 +36,7 @@ try {
     step('lint', 'npx', ['eslint', '.']);
     step('native kernels', 'node', ['native/build.mjs']);
     tests('unit');
-    if (!broken || process.argv.includes('--keep-going')) tests('keys');
-    if (!broken || process.argv.includes('--keep-going')) tests('e2e');
+    for (const project of ['keys', 'slow', 'e2e']) if (!broken || process.argv.includes('--keep-going')) tests(project);
   }
 } finally {
   rmSync(reports, { recursive: true, force: true });
