@@ -112,6 +112,14 @@ void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { conv
 
 void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { convert(info, table.widen_f16); }
 
+void subtract(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t count = arguments.array<float>(0).ElementLength();
+  const float *a = arguments.data<float>(0, count), *b = arguments.data<float>(1, count);
+  float* out = arguments.data<float>(2, count);
+  parallel(count, kElementGrain, arguments.threads(3), [&](size_t, size_t begin, size_t end) { table.subtract(a + begin, b + begin, end - begin, out + begin); });
+}
+
 void sgemm(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t m = arguments.size(3), n = arguments.size(4), k = arguments.size(5);
@@ -143,6 +151,7 @@ Napi::Object bind_kernels(Napi::Env env, const KernelTable& table) {
   bind<KernelTable, narrow_bf16>(kernels, "narrowBf16", table);
   bind<KernelTable, widen_bf16>(kernels, "widenBf16", table);
   bind<KernelTable, widen_f16>(kernels, "widenF16", table);
+  bind<KernelTable, subtract>(kernels, "subtract", table);
   bind<KernelTable, sgemm>(kernels, "sgemm", table);
   bind<KernelTable, fwht>(kernels, "fwht", table);
   return kernels;

@@ -74,6 +74,24 @@ describe.each(variants())('%s', (isa) => {
     for (const kernels of [native, reference]) expect(kernels.allFinite(new Float32Array())).toBe(true);
   });
 
+  it('subtracts, also in the place of either operand', () => {
+    fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 200 }), (s, f, length) => {
+      const [a, b] = [sample(s, length, f), sample(s + 1, length, f)];
+      expectSame(native, (kernels, threads) => {
+        const [left, right] = [a.slice(), b.slice()];
+        return [kernels.subtract(a, b, threads), kernels.subtract(left, b, threads, left), kernels.subtract(a, right, threads, right)];
+      });
+    }), { numRuns: 60 });
+    const [x, whole] = [sample(1, 2 ** 17 + 7, 'weights'), sample(2, 2 ** 17 + 7, 'weights')];
+    for (const kernels of [native, reference]) {
+      const expected = Float32Array.from(x, (value, i) => value - (whole[i] as number));
+      for (const threads of THREADS) expect(Buffer.from(kernels.subtract(x, whole, threads).buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+      expect(() => kernels.subtract(x, whole.subarray(1))).toThrow('b has');
+      expect(() => kernels.subtract(x.subarray(1), x.subarray(1), 1, x.subarray(0, -1))).toThrow('overlaps');
+      expect(kernels.subtract(new Float32Array(), new Float32Array())).toEqual(new Float32Array());
+    }
+  });
+
   it('multiplies matrices', () => {
     const size = fc.integer({ min: 1, max: 45 });
     fc.assert(fc.property(seed, flavour, size, size, fc.integer({ min: 0, max: 40 }), fc.boolean(), (s, f, m, n, k, transposeB) => {

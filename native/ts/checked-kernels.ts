@@ -1,5 +1,5 @@
 /** Puts argument checks and output allocation in front of raw kernels, so that both implementations refuse the same calls. */
-import { check, checkLength, checkSizes, threadCount } from './argument-checks.js';
+import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
 import { checkedAlgebra } from './checked-algebra.js';
 import { checkedSolvers } from './checked-solvers.js';
 import { checkedDecoderKernels } from './decoder-kernels.js';
@@ -81,6 +81,13 @@ function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'id
       raw.widenF16(bits, out, threadCount('widenF16', threads));
       return out;
     },
+    subtract(a, b, threads, out = new Float32Array(a.length)) {
+      checkLength('subtract', 'b', b.length, a.length);
+      checkLength('subtract', 'out', out.length, a.length);
+      for (const read of [a, b]) if (!startTogether(out, read)) checkApart('subtract', out, read);
+      raw.subtract(a, b, out, threadCount('subtract', threads));
+      return out;
+    },
     sgemm(a, b, m, n, k, options = {}) {
       checkSizes('sgemm', { m, n, k });
       checkLength('sgemm', 'a', a.length, m * k);
@@ -96,6 +103,10 @@ function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'id
       raw.fwht(x, rows, n, threadCount('fwht', threads));
     },
   };
+}
+
+function startTogether(a: Float32Array, b: Float32Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset;
 }
 
 /** The addon computes in fp32, so a scale that is not one would give other codes there than in TypeScript. */

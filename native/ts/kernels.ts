@@ -85,6 +85,8 @@ export interface Kernels {
   widenBf16(bits: Uint16Array, threads?: number, out?: Float32Array): Float32Array;
   /** IEEE binary16 bits -> fp32, exact, NaN payloads kept. @param out of the length of `bits`, for the result; without it that is new */
   widenF16(bits: Uint16Array, threads?: number, out?: Float32Array): Float32Array;
+  /** a - b. @param out of their length, for the result; it may be one of them, and without it it is new */
+  subtract(a: Float32Array, b: Float32Array, threads?: number, out?: Float32Array): Float32Array;
 
   /**
    * a [m, k] times b [k, n] (or b [n, k] with `transposeB`) -> fp32 [m, n]. Every element is one chain of fp32 fused
@@ -124,6 +126,7 @@ export interface RawKernels {
   narrowBf16(x: Float32Array, bits: Uint16Array, threads: number): void;
   widenBf16(bits: Uint16Array, out: Float32Array, threads: number): void;
   widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;
+  subtract(a: Float32Array, b: Float32Array, out: Float32Array, threads: number): void;
   sgemm(a: Float32Array, b: Float32Array, out: Float32Array, m: number, n: number, k: number, transposeB: boolean, threads: number): void;
   fwht(x: Float32Array, rows: number, n: number, threads: number): void;
   readonly algebra: RawAlgebra;

@@ -1,4 +1,4 @@
-// Exact widening of 16-bit floats, a look for what is not finite, and the Walsh-Hadamard transform; ts/typescript/{elements,matrices}.ts are the twins.
+// Exact widening of 16-bit floats, a look for what is not finite, differences, and the Walsh-Hadamard transform; ts/typescript/{elements,matrices}.ts are the twins.
 #pragma once
 
 #include "vector.h"
@@ -28,6 +28,13 @@ bool all_finite(const float* x, size_t count) {
     largest = magnitude > largest ? magnitude : largest;
   }
   return largest < 0x7f800000u;
+}
+
+// `out` is another array, or all of a, or all of b.
+void subtract(const float* a, const float* b, size_t count, float* out) {
+  size_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) store(out + i, load(a + i) - load(b + i));
+  for (; i < count; i++) out[i] = a[i] - b[i];
 }
 
 // A stage of a row: pairs at distance `half`. Distances below a vector are left to the compiler.

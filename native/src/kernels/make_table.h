@@ -23,6 +23,7 @@ constexpr tundish::KernelTable make_table(const char* isa, const char* family) {
           widen_bf16,
           narrow_bf16,
           widen_f16,
+          subtract,
           sgemm,
           kScratch,
           solve_triangle,

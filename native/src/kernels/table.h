@@ -104,6 +104,7 @@ struct KernelTable {
   // What the products of inputs rounded to bfloat16 make of each element.
   void (*narrow_bf16)(const float* x, size_t count, uint16_t* bits);
   void (*widen_f16)(const uint16_t* bits, size_t count, float* out);
+  void (*subtract)(const float* a, const float* b, size_t count, float* out);
 
   // One tile of a product. `scratch` holds sgemm_scratch floats, 64-byte aligned, and belongs to one thread.
   void (*sgemm)(const MatrixProduct& product, const Tile& tile, float* scratch);

@@ -38,3 +38,7 @@ export function widenF16(bits: Uint16Array, out: Float32Array): void {
     else out[i] = (sign === 0 ? fraction : -fraction) * 2 ** -24;
   }
 }
+
+export function subtract(a: Float32Array, b: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < a.length; i++) out[i] = (a[i] as number) - (b[i] as number);
+}

@@ -5,7 +5,7 @@ import * as bfloat16 from './bfloat16-products.js';
 import { causalAttention } from './decoder/causal-attention.js';
 import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
 import { causalSoftmaxBackward, siluMultiplyBackward } from './decoder/gradients.js';
-import { allFinite, minMax, widenBf16, widenF16 } from './elements.js';
+import { allFinite, minMax, subtract, widenBf16, widenF16 } from './elements.js';
 import { fwht, sgemm } from './matrices.js';
 import { adaScaleGrid, adaScaleStep, adaScaleValues } from './reconstruction/ada-scale.js';
 import { signRoundStep, signRoundValues } from './reconstruction/sign-round.js';
@@ -25,6 +25,7 @@ export const typescriptKernels: RawKernels = {
   narrowBf16: bfloat16.narrowBf16,
   widenBf16,
   widenF16,
+  subtract,
   sgemm,
   fwht,
   algebra: { multiplyInto, accumulateGram, accumulateBlocks, bfloat16, multiplyByBlocks, gather, mirror, cholesky, solveLower },

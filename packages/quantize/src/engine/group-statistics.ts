@@ -50,9 +50,9 @@ export class GroupStatistics {
     const few = reference.kind === 'inputs' && reference.windows !== undefined;
     this.#gram = takeFloats(compute.stack, k * block).fill(0);
     this.#cross = reference.kind === 'none' || few ? undefined : takeFloats(compute.stack, k * (reference.kind === 'inputs' ? block : reference.outputs)).fill(0);
-    this.#inputs = new TokenSketch(k);
+    this.#inputs = new TokenSketch(compute, k);
     this.#difference = few ? new MeanDifference(compute, k, block) : undefined;
-    this.#outputs = reference.kind === 'none' || few ? undefined : new TokenSketch(reference.kind === 'inputs' ? k : reference.outputs);
+    this.#outputs = reference.kind === 'none' || few ? undefined : new TokenSketch(compute, reference.kind === 'inputs' ? k : reference.outputs);
   }
 
   /** @param x inputs [count, tokens, k] of the windows @param reference of the float model, as the kind says, of those of the windows that it ran on */

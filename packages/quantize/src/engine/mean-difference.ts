@@ -4,12 +4,11 @@
  * variate leaves to tell; Xf'X of the few against X'X of all would drown it in how the few differ from all.
  */
 import type { Products } from '@tundish/native';
-import { takeFloats } from '../float-stack.js';
+import { releasing, takeFloats } from '../float-stack.js';
 import { type Compute, difference } from '../techniques/weight-matrix.js';
 
 export class MeanDifference {
   readonly #sums: Float32Array;
-  #difference = new Float32Array();
   #tokens = 0;
 
   /** @param block columns of the diagonal blocks that are kept; k for the whole matrix */
@@ -19,12 +18,13 @@ export class MeanDifference {
 
   /** @param x inputs [tokens, k] in the quantized model @param float the same in the float model */
   add(x: Float32Array, float: Float32Array): void {
-    const { compute: { kernels, products = kernels.algebra, threads }, k, block } = this;
+    const { compute: { kernels, products = kernels.algebra, threads, stack }, k, block } = this;
     const tokens = x.length / k;
-    if (this.#difference.length !== x.length) this.#difference = new Float32Array(x.length);
-    const beyond = difference(float, x, this.#difference);
-    if (block === k) products.accumulateCross(this.#sums, beyond, x, tokens, k, k, threads);
-    else products.accumulateBlocks(this.#sums, beyond, x, tokens, k, block, threads);
+    releasing(stack, () => {
+      const beyond = difference(this.compute, float, x);
+      if (block === k) products.accumulateCross(this.#sums, beyond, x, tokens, k, k, threads);
+      else products.accumulateBlocks(this.#sums, beyond, x, tokens, k, block, threads);
+    });
     this.#tokens += tokens;
   }
 

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ScaleGrid } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { releasing, takeFloats } from '../float-stack.js';
+import { releasing } from '../float-stack.js';
 import { gptaq } from '../techniques/gptaq/gptaq.js';
 import { type GramFactor, factorGram, solveDamped, stepOrder } from '../techniques/gptq/factor.js';
 import { gptq } from '../techniques/gptq/gptq.js';
@@ -121,7 +121,7 @@ function correctedTarget({ compute, options, moments }: GroupRequest, weight: La
 function residualOf(compute: Compute, { reference, train: { gram, cross } }: GroupMoments, weight: LayerWeight): Float32Array {
   const { w, n, k } = weight;
   if (reference.kind === 'outputs') return residualProducts(compute, weight, { gram, reference: cross as Float32Array });
-  return timesSquare(compute, w, difference(cross as Float32Array, gram, takeFloats(compute.stack, k * k)), n, k);
+  return timesSquare(compute, w, difference(compute, cross as Float32Array, gram), n, k);
 }
 
 /** What rounding to nearest makes of a layer on the scales that the chain finds for it: fp32 [n, k]. */
@@ -133,7 +133,7 @@ export function nearestValues({ compute, options, moments }: Pick<GroupRequest, 
 function roundedCodes({ compute, options: { rounding }, moments: { reference, train: { gram, cross } } }: GroupRequest, target: LayerWeight, grid: ScaleGrid, factor: GramFactor): Int8Array {
   if (rounding.method === 'gptq') return gptq(compute, target, grid, factor);
   if (rounding.method === 'gptaq' && cross !== undefined && reference.kind === 'inputs') {
-    return gptaq(compute, target, grid, factor, difference(cross, gram, takeFloats(compute.stack, gram.length)), rounding.alpha);
+    return gptaq(compute, target, grid, factor, difference(compute, cross, gram), rounding.alpha);
   }
   return compute.kernels.solvers.roundToGrid({ ...target, threads: compute.threads }, grid);
 }

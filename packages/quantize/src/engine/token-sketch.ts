@@ -3,6 +3,8 @@
  * added to, or taken from, one row; E[|E Z'|²] = |E X'|² for any error E, and with no more tokens than rows both are equal.
  * Products with it cost a fraction of those with a Gram matrix, and its memory does not grow with the square of a layer.
  */
+import { takeFloats } from '../float-stack.js';
+import type { Compute } from '../techniques/weight-matrix.js';
 
 /** The relative error of a loss is below sqrt(2 / ROWS), and far below it where losses on the same tokens are compared. */
 const ROWS = 512;
@@ -12,17 +14,18 @@ export class TokenSketch {
   #tokens = 0;
 
   /** @param width elements of a token */
-  constructor(private readonly width: number) {
-    this.#sums = new Float32Array(ROWS * width);
+  constructor(private readonly compute: Compute, private readonly width: number) {
+    this.#sums = takeFloats(compute.stack, ROWS * width).fill(0);
   }
 
   /** @param x [tokens, width]; sketches of other streams must get the same tokens in the same order */
   add(x: Float32Array): void {
-    const { width } = this;
+    const { compute: { kernels }, width } = this;
     for (let start = 0; start < x.length; start += width, this.#tokens++) {
       const to = (this.#tokens % ROWS) * width;
-      const sign = signOf(this.#tokens);
-      for (let i = 0; i < width; i++) this.#sums[to + i] = (this.#sums[to + i] as number) + sign * (x[start + i] as number);
+      const [sums, token] = [this.#sums.subarray(to, to + width), x.subarray(start, start + width)];
+      if (signOf(this.#tokens) > 0) kernels.decoder.add(sums, token, 1);
+      else kernels.subtract(sums, token, 1, sums);
     }
   }
 

@@ -56,10 +56,8 @@ export function outputsOf(compute: Compute, { w, n, k }: LayerWeight, inputs: Fl
 }
 
 /** a - b, element by element. @param out may be one of them */
-export function difference(a: Float32Array, b: Float32Array, out: Float32Array): Float32Array {
-  // A plain loop: a call for every element costs several times as much, and these are millions.
-  for (let i = 0; i < a.length; i++) out[i] = (a[i] as number) - (b[i] as number);
-  return out;
+export function difference({ kernels, threads, stack }: Compute, a: Float32Array, b: Float32Array, out = takeFloats(stack, a.length)): Float32Array {
+  return kernels.subtract(a, b, threads, out);
 }
 
 /** Sum of products in float64, ascending. */

@@ -42,7 +42,7 @@ export function leastLoss(
   candidates.forEach((scaleOf, c) => {
     const grid: ScaleGrid = { scale: scaleOf(), block, bits };
     const values = dequantize({ kernels, threads }, kernels.solvers.roundToGrid({ w, n, k, threads }, grid), grid);
-    const e = difference(values, w, values);
+    const e = difference({ kernels, threads }, values, w, values);
     lossesOf(e).forEach((loss, range) => {
       if (!(loss < (least[range] as number))) return;
       least[range] = loss;

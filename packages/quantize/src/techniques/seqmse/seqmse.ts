@@ -52,7 +52,7 @@ export function seqMsePerChannel(compute: Compute, weight: LayerWeight, bits: 4 
   const { n, k } = weight;
   const full = minMaxGrid(compute, weight, { bits, block: k }).scale;
   // W (Xf'X - X'X): what an error gains by leaning toward what the float inputs give.
-  const slope = cross === undefined ? undefined : timesSquare(compute, weight.w, difference(cross, gram, takeFloats(compute.stack, k * k)), n, k);
+  const slope = cross === undefined ? undefined : timesSquare(compute, weight.w, difference(compute, cross, gram), n, k);
   const scales = Array.from({ length: candidates }, (_, c) => () => full.map((value) => candidateScale(value, c, candidates, bits)));
   const { scale, chosen } = leastLoss(compute, weight, { bits, block: k }, scales, (e) => {
     const losses = compute.kernels.solvers.rowLosses(e, gram, n, k, compute.threads);

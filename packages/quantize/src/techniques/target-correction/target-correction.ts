@@ -17,7 +17,7 @@ export interface ReferenceStatistics {
 /** Yf'X - W X'X, the gradient of the loss at W: fp32 [n, k]. */
 export function residualProducts(compute: Compute, { w, n, k }: LayerWeight, { gram, reference }: ReferenceStatistics): Float32Array {
   const products = timesSquare(compute, w, gram, n, k);
-  return difference(reference, products, products);
+  return difference(compute, reference, products, products);
 }
 
 /** W* - W under the damping of the factor: fp32 [n, k]. */
