@@ -2,6 +2,7 @@
 import { printable } from '@tundish/diagnostics';
 import { type Range, roundHalfEven, unite } from '../calibration/encoding-rules.js';
 import { quantizeError } from '../errors.js';
+import { minMaxRange } from './min-max.js';
 
 /** Equal bins over [min, max]; every step of their arithmetic is rounded to float32, as in AIMET. */
 export interface Histogram extends Range {
@@ -64,18 +65,11 @@ export class HistogramObserver {
   }
 
   #rangeOf(data: Float32Array): Range {
-    let [min, max] = [Infinity, -Infinity];
-    // Not for-of: these loops see every activation.
-    for (let i = 0; i < data.length; i++) {
-      const value = data[i] as number;
-      // Written so that NaN is noticed.
-      if (!(Math.abs(value) < Infinity)) throw this.#notFinite(value);
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-    if (!Number.isFinite(fround(max - min))) throw this.#notFinite(max - min);
-    // A zero end loses its sign, or it would depend on the order of the pieces.
-    return { min: min + 0, max: max + 0 };
+    const range = minMaxRange(data);
+    const span = range.max - range.min;
+    // NaN and infinities leave no finite span; the first of them is named.
+    if (!Number.isFinite(fround(span))) throw this.#notFinite(data.find((value) => !Number.isFinite(value)) ?? span);
+    return range;
   }
 
   #notFinite(value: number): Error {
