@@ -78,10 +78,11 @@ void min_max(const Napi::CallbackInfo& info, const KernelTable& table) {
   const size_t count = arguments.array<float>(0).ElementLength(), threads = arguments.threads(2);
   const float* x = arguments.data<float>(0, count);
   float* out = arguments.data<float>(1, 2);
+  const auto unite = [](const Range& a, const Range& b) { return Range{std::min(a.min, b.min), std::max(a.max, b.max)}; };
   std::vector<Range> ranges(threads, table.min_max(x, 0));
-  parallel(count, kElementGrain, threads, [&](size_t index, size_t begin, size_t end) { ranges[index] = table.min_max(x + begin, end - begin); });
+  parallel(count, kElementGrain, threads, [&](size_t thread, size_t begin, size_t end) { ranges[thread] = unite(ranges[thread], table.min_max(x + begin, end - begin)); });
   Range whole = ranges[0];
-  for (const Range& part : ranges) whole = {std::min(whole.min, part.min), std::max(whole.max, part.max)};
+  for (const Range& part : ranges) whole = unite(whole, part);
   out[0] = whole.min;
   out[1] = whole.max;
 }

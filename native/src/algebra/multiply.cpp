@@ -1,45 +1,46 @@
-// Cuts products between threads: in equal ranges of the longer side, or a triangle in strips of equal area.
+// Cuts products into tiles that threads take in turn.
 #include "multiply.h"
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "../parallel.h"
 
 namespace tundish {
 namespace {
 
-// Where part `index` of a triangle begins: its rows, or columns, grow from one element to n.
-size_t triangle_cut(size_t n, size_t grain, size_t index, size_t parts) {
-  if (index == parts) return n;
-  const double share = std::sqrt(static_cast<double>(index) / static_cast<double>(parts));
-  return std::min(n, static_cast<size_t>(share * static_cast<double>(n)) / grain * grain);
-}
-
-void multiply_triangle(const Workspace& workspace, const MatrixProduct& product, size_t threads) {
-  const bool lower = product.part == Part::kLower;
-  const size_t grain = lower ? workspace.table().sgemm_rows : workspace.table().sgemm_columns;
-  parallel(threads, 1, threads, [&](size_t index, size_t begin, size_t end) {
-    for (size_t strip = begin; strip < end; strip++) {
-      const size_t from = triangle_cut(product.n, grain, strip, threads), to = triangle_cut(product.n, grain, strip + 1, threads);
-      const Tile tile = lower ? Tile{from, to, 0, to} : Tile{0, to, from, to};
-      workspace.table().sgemm(product, tile, workspace.scratch(index));
-    }
-  });
+// A large strip across the longer side for each thread, and the rest of the matrix cut the other way: a tile packs its rows
+// and its columns, so small tiles that are narrow strips would cost more.
+std::vector<Tile> tiles_of(const KernelTable& table, const MatrixProduct& product, size_t threads) {
+  const bool is_triangle = product.part != Part::kAll, by_rows = is_triangle ? product.part == Part::kLower : product.m > product.n;
+  const size_t length = by_rows ? product.m : product.n, width = by_rows ? product.n : product.m;
+  const size_t grain = by_rows ? table.sgemm_rows : table.sgemm_columns, across = by_rows ? table.sgemm_columns : table.sgemm_rows;
+  const auto cut = [](double share, size_t size, size_t multiple) {
+    return share < 1.0 ? static_cast<size_t>(share * static_cast<double>(size)) / multiple * multiple : size;
+  };
+  // Where a strip ends that has this share of the work before it; rows, or columns, of a triangle grow from one element to n.
+  const auto strip = [&](double share) { return cut(is_triangle ? std::sqrt(share) : share, length, grain); };
+  std::vector<Tile> tiles;
+  const auto add = [&](size_t from, size_t to, size_t begin, size_t end) {
+    if (from < to && begin < end) tiles.push_back(by_rows ? Tile{from, to, begin, end} : Tile{begin, end, from, to});
+  };
+  const double parts = static_cast<double>(threads), large = threads == 1 ? 1.0 : kLargeShare;
+  for (double part = 0; part < parts; part++) {
+    const size_t to = strip(large * (part + 1) / parts);
+    add(strip(large * part / parts), to, 0, is_triangle ? to : width);
+  }
+  const double small = parts * kSmallParts;
+  for (double part = 0; part < small; part++) add(strip(large), length, cut(part / small, width, across), cut((part + 1) / small, width, across));
+  return tiles;
 }
 
 }  // namespace
 
 void multiply(const Workspace& workspace, const MatrixProduct& product) {
-  const KernelTable& table = workspace.table();
   const size_t threads = workspace.threads(product.m * product.n * product.k);
-  if (product.part != Part::kAll) return multiply_triangle(workspace, product, threads);
-  // The longer side is split, so that each thread packs its own part of one matrix and all of the smaller one.
-  const bool by_rows = product.m > product.n;
-  parallel(by_rows ? product.m : product.n, by_rows ? table.sgemm_rows : table.sgemm_columns, threads, [&](size_t index, size_t begin, size_t end) {
-    const Tile tile = by_rows ? Tile{begin, end, 0, product.n} : Tile{0, product.m, begin, end};
-    table.sgemm(product, tile, workspace.scratch(index));
-  });
+  const std::vector<Tile> tiles = tiles_of(workspace.table(), product, threads);
+  take_turns(tiles.size(), threads, [&](size_t thread, size_t index) { workspace.table().sgemm(product, tiles[index], workspace.scratch(thread)); });
 }
 
 void multiply(const KernelTable& table, const MatrixProduct& product, size_t threads) { multiply(Workspace(table, threads), product); }
