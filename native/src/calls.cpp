@@ -98,20 +98,17 @@ Napi::Value all_finite(const Napi::CallbackInfo& info, const KernelTable& table)
   return Napi::Boolean::New(info.Env(), all);
 }
 
-template <typename From, typename To>
-void convert(const Napi::CallbackInfo& info, void (*kernel)(const From*, size_t, To*)) {
+void widen(const Napi::CallbackInfo& info, void (*kernel)(const uint16_t*, size_t, float*)) {
   const Arguments arguments(info);
-  const size_t count = arguments.array<From>(0).ElementLength();
-  const From* from = arguments.data<From>(0, count);
-  To* to = arguments.data<To>(1, count);
+  const size_t count = arguments.array<uint16_t>(0).ElementLength();
+  const uint16_t* from = arguments.data<uint16_t>(0, count);
+  float* to = arguments.data<float>(1, count);
   parallel(count, kElementGrain, arguments.threads(2), [&](size_t, size_t begin, size_t end) { kernel(from + begin, end - begin, to + begin); });
 }
 
-void narrow_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { convert(info, table.narrow_bf16); }
+void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_bf16); }
 
-void widen_bf16(const Napi::CallbackInfo& info, const KernelTable& table) { convert(info, table.widen_bf16); }
-
-void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { convert(info, table.widen_f16); }
+void widen_f16(const Napi::CallbackInfo& info, const KernelTable& table) { widen(info, table.widen_f16); }
 
 void subtract(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
@@ -149,7 +146,6 @@ Napi::Object bind_kernels(Napi::Env env, const KernelTable& table) {
   bind<KernelTable, quantize_on_grid16>(kernels, "quantizeOnGrid16", table);
   bind<KernelTable, min_max>(kernels, "minMax", table);
   bind<KernelTable, all_finite>(kernels, "allFinite", table);
-  bind<KernelTable, narrow_bf16>(kernels, "narrowBf16", table);
   bind<KernelTable, widen_bf16>(kernels, "widenBf16", table);
   bind<KernelTable, widen_f16>(kernels, "widenF16", table);
   bind<KernelTable, subtract>(kernels, "subtract", table);

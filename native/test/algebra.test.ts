@@ -103,7 +103,7 @@ describe('products', () => {
   const blocks = (s: number, f: (typeof FLAVOURS)[number], rows: number, count: number, block: number) => {
     const k = count * block;
     const [a, b] = [sample(s, rows * k, f), sample(s + 1, rows * k, f)];
-    for (const form of [(algebra: Algebra) => algebra, (algebra: Algebra) => algebra.bfloat16]) expectSame((all, threads) => {
+    for (const form of [(algebra: Algebra) => algebra, (algebra: Algebra) => algebra.int16]) expectSame((all, threads) => {
       const algebra = form(all);
       const [own, cross] = [new Float32Array(k * block), new Float32Array(k * block)];
       for (const [from, to] of [[0, rows >> 1], [rows >> 1, rows]] as const) {
@@ -249,7 +249,7 @@ it('works in shared memory', () => {
 it.each([reference, ...natives].map((kernels) => [kernels.identity().isa, kernels.algebra] as const))('%s refuses what does not fit', (_, algebra) => {
   const memory = new Float32Array(32);
   const [x, y, short] = [memory.subarray(0, 16), memory.subarray(16), new Float32Array(15)];
-  const products = [algebra, algebra.bfloat16].flatMap(({ multiplyInto, accumulateGram, accumulateCross, accumulateBlocks }) => [
+  const products = [algebra, algebra.int16].flatMap(({ multiplyInto, accumulateGram, accumulateCross, accumulateBlocks }) => [
     () => multiplyInto(x, y, short, { m: 4, n: 4, k: 4 }),
     () => multiplyInto(x, y, y, { m: 4, n: 4, k: 3 }),
     () => multiplyInto(x, y, y, { m: -4, n: 4, k: -4 }),

@@ -3,7 +3,7 @@ import type { Algebra, Products, RawAlgebra, RawProducts } from './algebra.js';
 import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
 
 export function checkedAlgebra(raw: RawAlgebra): Algebra {
-  return { ...products(raw), bfloat16: products(raw.bfloat16), ...squares(raw) };
+  return { ...products(raw), int16: products(raw.int16), ...squares(raw) };
 }
 
 function products(raw: RawProducts): Products {

@@ -66,11 +66,6 @@ function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'id
       return { min: out[0] as number, max: out[1] as number };
     },
     allFinite: (x, threads) => raw.allFinite(x, threadCount('allFinite', threads)),
-    narrowBf16(x, threads, out = new Uint16Array(x.length)) {
-      checkLength('narrowBf16', 'out', out.length, x.length);
-      raw.narrowBf16(x, out, threadCount('narrowBf16', threads));
-      return out;
-    },
     widenBf16(bits, threads, out = new Float32Array(bits.length)) {
       checkLength('widenBf16', 'out', out.length, bits.length);
       raw.widenBf16(bits, out, threadCount('widenBf16', threads));

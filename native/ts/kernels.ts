@@ -32,8 +32,8 @@ export interface MinMax {
   readonly max: number;
 }
 
-/** `avx512bf16`, `avx512`, `avx2` and `portable` are variants of the addon; `typescript` is the fallback. All give the same bytes. */
-export type Isa = 'avx512bf16' | 'avx512' | 'avx2' | 'portable' | 'typescript';
+/** `avx512vnni`, `avx512`, `avx2` and `portable` are variants of the addon; `typescript` is the fallback. All give the same bytes. */
+export type Isa = 'avx512vnni' | 'avx512' | 'avx2' | 'portable' | 'typescript';
 
 /** What computes; goes into the provenance of an artifact. `version` changes when any kernel's result may change. */
 export interface KernelIdentity {
@@ -76,11 +76,6 @@ export interface Kernels {
   minMax(x: Float32Array, threads?: number): MinMax;
   /** Whether neither NaN nor infinity is among the elements. */
   allFinite(x: Float32Array, threads?: number): boolean;
-  /**
-   * Bits of the bfloat16 that `algebra.bfloat16` takes each element for: half to even, 0 below 2^-56. NaN is 0x7fc0.
-   * @param out of the length of `x`, for the result; without it that is new
-   */
-  narrowBf16(x: Float32Array, threads?: number, out?: Uint16Array): Uint16Array;
   /** bfloat16 bits -> fp32, exact, NaN payloads kept. @param out of the length of `bits`, for the result; without it that is new */
   widenBf16(bits: Uint16Array, threads?: number, out?: Float32Array): Float32Array;
   /** IEEE binary16 bits -> fp32, exact, NaN payloads kept. @param out of the length of `bits`, for the result; without it that is new */
@@ -123,7 +118,6 @@ export interface RawKernels {
   /** `out` receives [min, max]. */
   minMax(x: Float32Array, out: Float32Array, threads: number): void;
   allFinite(x: Float32Array, threads: number): boolean;
-  narrowBf16(x: Float32Array, bits: Uint16Array, threads: number): void;
   widenBf16(bits: Uint16Array, out: Float32Array, threads: number): void;
   widenF16(bits: Uint16Array, out: Float32Array, threads: number): void;
   subtract(a: Float32Array, b: Float32Array, out: Float32Array, threads: number): void;

@@ -97,7 +97,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'quantize.correction': [replaced('quantize: {', 'quantize: { correction: 0.5,'), FROM_QUANTIZE],
   'quantize.refine': [replaced('quantize: {', 'quantize: { refine: { method: signround, iterations: 1 },'), FROM_QUANTIZE],
   'quantize.polish': [replaced('quantize: {', 'quantize: { polish: 1,'), FROM_QUANTIZE],
-  'quantize.products': [replaced('quantize: {', 'quantize: { polish: 1, products: bfloat16,'), FROM_QUANTIZE],
+  'quantize.products': [replaced('quantize: {', 'quantize: { polish: 1, products: int16,'), FROM_QUANTIZE],
   'quantize.source.encodings': 'has a row of its own: it stands in place of other options',
   'quantize.source.onnx': 'has a row of its own: it stands beside encodings',
   'quantize.source.names': 'has a row of its own: it stands beside encodings',

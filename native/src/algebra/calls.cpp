@@ -93,10 +93,10 @@ void bind_products(Napi::Object& products, const KernelTable& table) {
 }  // namespace
 
 Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
-  Napi::Object algebra = Napi::Object::New(env), bfloat16 = Napi::Object::New(env);
+  Napi::Object algebra = Napi::Object::New(env), int16 = Napi::Object::New(env);
   bind_products<Chain::kSum>(algebra, table);
-  bind_products<Chain::kBfloat16Sum>(bfloat16, table);
-  algebra.Set("bfloat16", bfloat16);
+  bind_products<Chain::kInt16Sum>(int16, table);
+  algebra.Set("int16", int16);
   bind<KernelTable, multiply_by_blocks>(algebra, "multiplyByBlocks", table);
   bind<KernelTable, mirror>(algebra, "mirror", table);
   bind<KernelTable, gather_elements>(algebra, "gather", table);

@@ -1,7 +1,6 @@
 // Fills a table with the kernels as compiled for the including variant.
 #pragma once
 
-#include "bfloat16.h"
 #include "elements.h"
 #include "sgemm.h"
 #include "triangles.h"
@@ -21,7 +20,6 @@ constexpr tundish::KernelTable make_table(const char* isa, const char* family) {
           min_max,
           all_finite,
           widen_bf16,
-          narrow_bf16,
           widen_f16,
           subtract,
           sgemm,

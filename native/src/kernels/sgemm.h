@@ -2,8 +2,8 @@
 // cut into slices only for the caches: a slice goes on from the stored fp32 value, so every element stays one chain.
 #pragma once
 
-#include "bfloat16_panels.h"
 #include "exact_panels.h"
+#include "int16_panels.h"
 #include "table.h"
 
 namespace {
@@ -13,12 +13,14 @@ using tundish::MatrixProduct;
 using tundish::Part;
 using tundish::Tile;
 
-// Words of a panel that a slice fills in every row or column.
+// Words of elements that a slice has in every row or column.
 constexpr size_t kDepth = 512;
 constexpr size_t kBlockRows = kTileRows * 20;
 constexpr size_t kBlockColumns = 1024;
+// Words of the longest panel in every row or column.
+constexpr size_t kPanelWords = kDepth / kPairs * kBlockWords;
 // The last panel of a is followed by what its packing may overwrite.
-constexpr size_t kScratch = kDepth * (kBlockColumns + kBlockRows) + kWidth;
+constexpr size_t kScratch = kPanelWords * (kBlockColumns + kBlockRows) + kWidth;
 
 inline bool is_descending(const MatrixProduct& product) { return product.chain == Chain::kDescendingDifference; }
 
@@ -102,7 +104,7 @@ void clear(const MatrixProduct& product, const Tile& tile) {
 template <typename Panels>
 void multiply_panels(const MatrixProduct& product, const Tile& tile, const Panels& of_a, const Panels& of_b, float* scratch) {
   constexpr size_t kSlice = kDepth * Panels::kStepsPerWord;
-  float *packed_b = scratch, *packed_a = scratch + kDepth * kBlockColumns;
+  float *packed_b = scratch, *packed_a = scratch + kPanelWords * kBlockColumns;
   for (size_t column = tile.column_begin; column < tile.column_end; column += kBlockColumns) {
     const size_t columns = smaller(kBlockColumns, tile.column_end - column);
     for (size_t step = 0; step < product.k; step += kSlice) {
@@ -120,7 +122,7 @@ void multiply_panels(const MatrixProduct& product, const Tile& tile, const Panel
 
 void sgemm(const MatrixProduct& product, const Tile& tile, float* scratch) {
   if (product.k == 0 && !product.accumulate) clear(product, tile);
-  if (product.chain == Chain::kBfloat16Sum) return multiply_panels(product, tile, Bfloat16Panels{}, Bfloat16Panels{}, scratch);
+  if (product.chain == Chain::kInt16Sum) return multiply_panels(product, tile, Int16Panels{}, Int16Panels{}, scratch);
   const ExactPanels of_a{product.chain == Chain::kSum ? 1.0f : -1.0f, is_descending(product)}, of_b{1.0f, is_descending(product)};
   multiply_panels(product, tile, of_a, of_b, scratch);
 }

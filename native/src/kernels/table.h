@@ -38,7 +38,7 @@ enum class Chain : uint8_t {
   kSum,         // fma(a, b, chain) over ascending k
   kDifference,  // fma(-a, b, chain) over ascending k
   kDescendingDifference,
-  kBfloat16Sum,  // fma(a, b, chain) with a and b rounded to bfloat16, in pairs of k; see bfloat16_panels.h
+  kInt16Sum,  // one step for 128 of k, whose products are summed as integers; see int16_panels.h
 };
 
 // out [m, n] = a [m, k] times b [k, n], row-major. Every element of out is one chain of fused multiply-adds, which starts
@@ -101,8 +101,6 @@ struct KernelTable {
   // Neither NaN nor infinity is among the elements.
   bool (*all_finite)(const float* x, size_t count);
   void (*widen_bf16)(const uint16_t* bits, size_t count, float* out);
-  // What the products of inputs rounded to bfloat16 make of each element.
-  void (*narrow_bf16)(const float* x, size_t count, uint16_t* bits);
   void (*widen_f16)(const uint16_t* bits, size_t count, float* out);
   void (*subtract)(const float* a, const float* b, size_t count, float* out);
 
@@ -127,7 +125,7 @@ extern const KernelTable portable_kernels;
 #if defined(__x86_64__)
 extern const KernelTable avx2_kernels;
 extern const KernelTable avx512_kernels;
-extern const KernelTable avx512bf16_kernels;
+extern const KernelTable avx512vnni_kernels;
 #endif
 
 }  // namespace tundish

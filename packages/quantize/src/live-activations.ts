@@ -55,12 +55,12 @@ export class LiveActivationsWriter {
 }
 
 /** @throws QUANTIZE_WEIGHTS_CUT when the file ends inside what is read */
-export function readStream(file: number, path: string, data: Float32Array | Uint16Array, position: number): void {
+export function readStream(file: number, path: string, data: Float32Array, position: number): void {
   readWhole(file, data, position, { path, what: 'a file of activations ends inside a window' });
 }
 
 /** @param position in the file; at its end without */
-export function writeWhole(file: number, data: Float32Array | Uint16Array, position?: number): void {
+export function writeWhole(file: number, data: Float32Array, position?: number): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, position === undefined ? undefined : position + done);
 }

@@ -183,7 +183,7 @@ class Walk {
   async #solve(segment: Segment, folder: string, calibration: Calibration): Promise<SolvedSegment> {
     const { weights, resolve, kernels, threads, signal } = this.request;
     const before = this.#before as { readonly name: string; readonly files: BlockFiles };
-    this.#workspace ??= new BlockWorkspace({ folder: this.request.folder, kernels, threads });
+    this.#workspace ??= new BlockWorkspace(this.request.folder);
     return solveSegment({
       segment, weights, resolve, kernels, threads, signal, folder, workspace: this.#workspace, inputs: calibration.inputs,
       quantized: await before.files.path(activationsName(before.name)),

@@ -65,7 +65,7 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
     return await solve(description, {
-      context: { kernels, products: technique.products === 'bfloat16' ? kernels.algebra.bfloat16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, workspace, signal, quantized, quantizedOut,
+      context: { kernels, products: technique.products === 'int16' ? kernels.algebra.int16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, workspace, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });

@@ -93,11 +93,11 @@ describe('statistics', () => {
     expect(furthest(gram, wanted)).toBeGreaterThan(1e-3);
   });
 
-  it('are nearer to those of all windows than what few windows alone tell, with products in bfloat16 too', () => {
+  it('are nearer to those of all windows than what few windows alone tell, with products in int16 too', () => {
     const windows = floatWindows(every(4), COUNT);
     const truth = diagonalBlocks(crossOf(of(float, learned), of(x, learned), (learned.length * tokens) / COUNT, k), k, 32);
     const alone = diagonalBlocks(crossOf(of(float, windows), of(x, windows), (windows.length * tokens) / COUNT, k), k, 32);
-    for (const products of [kernels.algebra, kernels.algebra.bfloat16]) {
+    for (const products of [kernels.algebra, kernels.algebra.int16]) {
       expect(furthest(momentsOf(32, windows, products).cross as Float32Array, truth)).toBeLessThan(0.3 * furthest(alone, truth));
     }
   });

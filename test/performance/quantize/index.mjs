@@ -1,9 +1,9 @@
 /** The figures of the quantization core: linear algebra on its own, and named recipes at the sizes of known models (2.5 and 2.3 GB of random checkpoints). */
 import { recordMachine } from '../machine.mjs';
-import { bfloat16Gram, bfloat16Product } from './bfloat16.mjs';
 import { ablation } from './ablation.mjs';
 import { cholesky } from './cholesky.mjs';
 import { gram } from './gram.mjs';
+import { int16Gram, int16Product } from './int16.mjs';
 import { recipeAt, recipeOnBundled } from './recipes.mjs';
 import { sgemm } from './sgemm.mjs';
 
@@ -15,9 +15,9 @@ export const measurements = {
   'sgemm 4096 x 4096 x 4096': sgemm(4096, 4096, 4096),
   'sgemm 8192 x 8192 x 8192': sgemm(8192, 8192, 8192),
   // Rounded inputs: a linear layer's [n, k] weight with a piece of a batch, and the Gram matrix of such a piece.
-  'bfloat16 512 x 8192 x 2048': bfloat16Product(512, 8192, 2048, true),
-  'bfloat16 2048 x 2048 x 2048': bfloat16Product(2048, 2048, 2048),
-  'bfloat16 gram 8192': bfloat16Gram(512, 8192),
+  'int16 512 x 8192 x 2048': int16Product(512, 8192, 2048, true),
+  'int16 2048 x 2048 x 2048': int16Product(2048, 2048, 2048),
+  'int16 gram 8192': int16Gram(512, 8192),
   'gram 2048': gram(2048),
   'gram 8192': gram(8192),
   'cholesky 512': cholesky(512),

@@ -1,5 +1,4 @@
 /** Memory and files that are those of one block after the other: a walk has one. */
-import type { Kernels } from '@tundish/native';
 import { FloatStack } from '../float-stack.js';
 import { ScratchStreams } from './scratch-streams.js';
 
@@ -13,8 +12,8 @@ export class BlockWorkspace {
   readonly streams: ScratchStreams;
 
   /** @param folder for files that `remove` takes away */
-  constructor({ folder, kernels, threads }: { readonly folder: string; readonly kernels: Kernels; readonly threads: number }) {
-    this.streams = new ScratchStreams({ folder, kernels, threads, stack: this.stack });
+  constructor(folder: string) {
+    this.streams = new ScratchStreams(folder, this.stack);
   }
 
   /** A block begins: nobody looks at anything of the one before. */

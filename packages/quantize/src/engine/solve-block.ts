@@ -52,13 +52,10 @@ class BlockSolver {
   /** Layers as the quantized model has them; those that are not solved yet are absent. */
   readonly #linears: Partial<Record<LinearRole, Linear>> = {};
   readonly #solved: Partial<Record<LinearRole, SolvedLayer>> = {};
-  /** How inputs of layers wait in files: products round them in any case. */
-  readonly #inputsAs: 'float32' | 'bfloat16';
   /** Indices of the windows that the float model runs on: its streams have those alone. */
   readonly #floatWindows: readonly number[];
 
   constructor(private readonly request: BlockRequest) {
-    this.#inputsAs = request.options.products;
     this.#floatWindows = floatWindows(request.options, request.windows);
   }
 
@@ -69,7 +66,7 @@ class BlockSolver {
     const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i, memory);
 
     await this.#group('qkv', (i) => attentionInput(context, entering(i), attentionGain), (i) => attentionInput(context, floatIn(i), attentionGain));
-    await this.#group('o', (i) => streams.keep('attended', i, attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope), this.#inputsAs), (i) => {
+    await this.#group('o', (i) => streams.keep('attended', i, attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
       const x = floatIn(i);
       const attended = attend(context, attentionInput(context, x, attentionGain), linears, rope);
       streams.keep('float-middle', i, afterAttention(context, x, attended, linears.o_proj));
@@ -77,7 +74,7 @@ class BlockSolver {
     });
     const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), streams.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
     await this.#group('gate_up', (i) => mlpInput(context, streams.keep('middle', i, middle(i)), mlpGain), (i) => mlpInput(context, streams.read('float-middle', i), mlpGain));
-    await this.#group('down', (i) => streams.keep('gated', i, gatedInput(context, mlpInput(context, streams.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up)), this.#inputsAs), (i) => {
+    await this.#group('down', (i) => streams.keep('gated', i, gatedInput(context, mlpInput(context, streams.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
       const x = streams.read('float-middle', i);
       const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
       const { weight, bias } = linears.down_proj;

@@ -1,0 +1,219 @@
+// Panels of block floating point: 128 consecutive steps of a row or column share a scale, and each is an integer of 13 bits
+// times it. Sums within a block are exact integers, in whatever order; a chain of fp32 takes one step a block:
+//
+//   scale = m / 4095, q = rint(x * (4095 / m)) for the largest magnitude m of the block, both quotients in fp32;
+//   chain = fma(fp32(sum of qa * qb), scale a * scale b, chain).
+//
+// A block whose m is below 2^-100 is 0. One that is not finite makes NaN of every element that takes it: its scale is NaN.
+#pragma once
+
+#include "panels.h"
+#include "register_tile.h"
+
+namespace {
+
+typedef uint32_t Words __attribute__((vector_size(TUNDISH_WIDTH * 4)));
+
+constexpr size_t kBlockSteps = 128;
+// Steps p and p + kPairs of a block lie in one word; behind its words comes the scale.
+constexpr size_t kPairs = kBlockSteps / 2;
+constexpr size_t kBlockWords = kPairs + 1;
+// The largest integer: 128 products of two of them are below 2^31.
+constexpr float kLargestInteger = 4095.0f;
+static_assert(kBlockSteps * static_cast<uint64_t>(kLargestInteger) * static_cast<uint64_t>(kLargestInteger) < uint64_t{1} << 31);
+
+struct Scaling {
+  Vector scale;
+  Vector inverse;
+};
+
+inline Words magnitude(Vector x) { return reinterpret_cast<Words>(x) & 0x7fffffff; }
+
+// Both below 2^31, where a signed comparison is one instruction on every CPU.
+inline Words larger(Words a, Words b) { return reinterpret_cast<Lanes>(a) > reinterpret_cast<Lanes>(b) ? a : b; }
+
+// Of blocks with these magnitudes, one a lane.
+inline Scaling scaling_of(Words largest) {
+  constexpr int32_t kSmallest = 0x0d800000;  // 2^-100
+  constexpr int32_t kInfinity = 0x7f800000;
+  const Lanes bits = reinterpret_cast<Lanes>(largest);
+  const Words present = reinterpret_cast<Words>(bits >= kSmallest), finite = reinterpret_cast<Words>(bits < kInfinity);
+  const Vector bound = reinterpret_cast<Vector>(largest), integer = broadcast(kLargestInteger);
+  return {reinterpret_cast<Vector>((reinterpret_cast<Words>(bound / integer) & present) | (~finite & 0x7fc00000)),
+          reinterpret_cast<Vector>(reinterpret_cast<Words>(integer / bound) & present & finite)};
+}
+
+// The word of two numbers of at most 4096: adding 1.5 * 2^23 rounds half to even and leaves the integer in the lower bits.
+inline Words pair_up(Vector first, Vector second) {
+  const Vector magic = broadcast(0x1.8p23f);
+  return (reinterpret_cast<Words>(first + magic) & 0xffff) | reinterpret_cast<Words>(second + magic) << 16;
+}
+
+#if TUNDISH_WIDTH == 8
+
+// sums += pairs at a times pairs of left and right. Beside twelve sums these are all registers there are, which the compiler
+// does not find itself.
+inline void add_products(Words (&sums)[2], const float* a, Words left, Words right) {
+  Words x, product;
+  asm("vpbroadcastd %[a], %[x]\n\t"
+      "vpmaddwd %[left], %[x], %[product]\n\t"
+      "vpmaddwd %[right], %[x], %[x]\n\t"
+      "vpaddd %[product], %[left_sum], %[left_sum]\n\t"
+      "vpaddd %[x], %[right_sum], %[right_sum]"
+      : [left_sum] "+x"(sums[0]), [right_sum] "+x"(sums[1]), [x] "=&x"(x), [product] "=&x"(product)
+      : [a] "m"(*a), [left] "x"(left), [right] "x"(right));
+}
+
+#else
+
+// sum + both products of each pair.
+inline Words add_pairs(Words sum, Words a, Words b) {
+#if defined(__AVX512VNNI__)
+  return reinterpret_cast<Words>(_mm512_dpwssd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif TUNDISH_WIDTH == 16
+  return sum + reinterpret_cast<Words>(_mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#else
+  const auto first = [](Words x) { return reinterpret_cast<Words>(reinterpret_cast<Lanes>(x << 16) >> 16); };
+  const auto second = [](Words x) { return reinterpret_cast<Words>(reinterpret_cast<Lanes>(x) >> 16); };
+  return sum + first(a) * first(b) + second(a) * second(b);
+#endif
+}
+
+inline void add_products(Words (&sums)[2], const float* a, Words left, Words right) {
+  const Words x = Words{} + bits_of_float(*a);
+  sums[0] = add_pairs(sums[0], x, left);
+  sums[1] = add_pairs(sums[1], x, right);
+}
+
+#endif
+
+inline Words load_words(const float* at) { return reinterpret_cast<Words>(load(at)); }
+
+// One step of every chain, from a block of a and one of b.
+inline void advance_block(Chains& chain, const float* __restrict a, const float* __restrict b) {
+  Words sums[kTileRows][2] = {};
+#pragma GCC unroll 2
+  for (size_t p = 0; p < kPairs; p++, a += kTileRows, b += kTileColumns) {
+    const Words left = load_words(b), right = load_words(b + kWidth);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kTileRows; i++) add_products(sums[i], a + i, left, right);
+  }
+  const Vector left = load(b), right = load(b + kWidth);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kTileRows; i++) {
+    const Vector scale = broadcast(a[i]);
+    chain[i][0] = fused(__builtin_convertvector(reinterpret_cast<Lanes>(sums[i][0]), Vector), scale * left, chain[i][0]);
+    chain[i][1] = fused(__builtin_convertvector(reinterpret_cast<Lanes>(sums[i][1]), Vector), scale * right, chain[i][1]);
+  }
+}
+
+struct Int16Panels {
+  static constexpr size_t kStepsPerWord = 2;
+
+  // Words that `steps` steps take; the last block is filled up with zeros.
+  static size_t length(size_t steps) { return (steps + kBlockSteps - 1) / kBlockSteps * kBlockWords; }
+
+  template <size_t width>
+  static void pack_rows(const float* from, size_t stride, size_t rows, size_t depth, float* panel) {
+    for (size_t k = 0; k < depth; k += kBlockSteps, from += kBlockSteps, panel += kBlockWords * width) {
+      if (depth - k >= kBlockSteps) {
+        pack_block<width>(from, stride, rows, panel);
+        continue;
+      }
+      float filled[kWidth][kBlockSteps] = {};
+      for (size_t i = 0; i < rows && i < kWidth; i++) __builtin_memcpy(filled[i], from + i * stride, (depth - k) * sizeof(float));
+      pack_block<width>(filled[0], kBlockSteps, rows, panel);
+    }
+  }
+
+  // Columns of `depth` rows -> panels, one behind the other. Every row is read as a whole, twice: see panels.h.
+  template <size_t width>
+  static void pack_columns(const float* from, size_t stride, size_t columns, size_t depth, float* panels) {
+    alignas(64) float scale[kLongestRow], inverse[kLongestRow];
+    const size_t words = length(depth);
+    for (size_t k = 0; k < depth; k += kBlockSteps, from += kBlockSteps * stride, panels += kBlockWords * width) {
+      const size_t steps = smaller(kBlockSteps, depth - k);
+      scale_columns(from, stride, columns, steps, scale, inverse);
+      const float zeros[width] = {};
+      for (size_t p = 0; p < kPairs; p++) {
+        for (size_t column = 0; column < columns; column += width) {
+          const size_t count = smaller(width, columns - column);
+          const float* at = from + p * stride + column;
+          pair_columns<width>(p < steps ? at : zeros, p + kPairs < steps ? at + kPairs * stride : zeros, inverse + column, count, panels + column * words + p * width);
+        }
+      }
+      for (size_t column = 0; column < columns; column += width) {
+        for (size_t i = 0; i < width; i++) panels[column * words + kPairs * width + i] = column + i < columns ? scale[column + i] : 0.0f;
+      }
+    }
+  }
+
+  static void resume(Chains&) {}
+
+  static void advance(Chains& chain, const float* a, const float* b, size_t words) {
+    for (; words > 0; words -= kBlockWords, a += kBlockWords * kTileRows, b += kBlockWords * kTileColumns) advance_block(chain, a, b);
+  }
+
+ private:
+  // Columns that are packed at once.
+  static constexpr size_t kLongestRow = 1024;
+
+  static Words largest_magnitude(const float* row) {
+    Words largest{};
+    for (size_t i = 0; i < kBlockSteps; i += kWidth) largest = larger(largest, magnitude(load(row + i)));
+    return largest;
+  }
+
+  // A block of each row; stores reach over their ends like those of pack_rows in panels.h.
+  template <size_t width>
+  static void pack_block(const float* from, size_t stride, size_t rows, float* panel) {
+    Vector x[kWidth];
+    for (size_t i = 0; i < kWidth; i++) x[i] = i < rows ? reinterpret_cast<Vector>(largest_magnitude(from + i * stride)) : Vector{};
+    transpose(x);
+    Words largest{};
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kWidth; i++) largest = larger(largest, reinterpret_cast<Words>(x[i]));
+    const Scaling scaling = scaling_of(largest);
+    float inverse[kWidth];
+    store(inverse, scaling.inverse);
+    for (size_t p = 0; p < kPairs; p += kWidth) {
+#pragma GCC unroll 16
+      for (size_t i = 0; i < kWidth; i++) {
+        const float* row = from + i * stride + p;
+        x[i] = i < rows ? reinterpret_cast<Vector>(pair_up(load(row) * broadcast(inverse[i]), load(row + kPairs) * broadcast(inverse[i]))) : Vector{};
+      }
+      transpose(x);
+#pragma GCC unroll 16
+      for (size_t i = 0; i < kWidth; i++) store(panel + (p + i) * width, x[i]);
+    }
+    store(panel + kPairs * width, scaling.scale);
+  }
+
+  static void scale_columns(const float* from, size_t stride, size_t columns, size_t steps, float* scale, float* inverse) {
+    alignas(64) uint32_t largest[kLongestRow] = {};
+    for (size_t step = 0; step < steps; step++) {
+      const float* row = from + step * stride;
+      for (size_t i = 0; i < columns; i++) {
+        const uint32_t bits = bits_of_float(row[i]) & 0x7fffffff;
+        largest[i] = bits > largest[i] ? bits : largest[i];
+      }
+    }
+    for (size_t i = 0; i < columns; i += kWidth) {
+      const Scaling scaling = scaling_of(load_words(reinterpret_cast<const float*>(largest + i)));
+      store(scale + i, scaling.scale);
+      store(inverse + i, scaling.inverse);
+    }
+  }
+
+  // A pair of steps of `count` columns, and zeros up to `width`.
+  template <size_t width>
+  static void pair_columns(const float* __restrict first, const float* __restrict second, const float* __restrict inverse, size_t count, float* __restrict to) {
+    for (size_t i = 0; i < width; i++) {
+      const bool there = count == width || i < count;
+      const uint32_t low = there ? bits_of_float(first[i] * inverse[i] + 0x1.8p23f) : 0, high = there ? bits_of_float(second[i] * inverse[i] + 0x1.8p23f) : 0;
+      to[i] = float_of_bits((low & 0xffff) | high << 16);
+    }
+  }
+};
+
+}  // namespace
