@@ -41,7 +41,7 @@ export interface Algebra extends Products {
   /**
    * The products of inputs in block floating point: 128 consecutive steps of a row of a, or of a column of b, are integers
    * q = rint(x * (4095 / m)) with the scale m / 4095, where m is the largest magnitude among them; half to even, quotients in
-   * fp32. About one and a half times as fast as fp32 with AVX2, twice with AVX-512 VNNI. A chain takes one step a block,
+   * fp32. At least one and a half times as fast as fp32 with AVX2. A chain takes one step a block,
    * fma(fp32(sum of qa qb), scale a * scale b, chain), whose sum is exact. A block with m < 2^-100 is 0, and one with NaN or
    * infinity makes NaN of every element that takes it. Going on after a number of steps that 128 does not divide begins a new block.
    */

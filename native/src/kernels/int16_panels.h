@@ -8,6 +8,7 @@
 #pragma once
 
 #include "panels.h"
+#include "ranges.h"
 #include "register_tile.h"
 
 namespace {
@@ -20,6 +21,8 @@ constexpr size_t kPairs = kBlockSteps / 2;
 constexpr size_t kBlockWords = kPairs + 1;
 // The largest integer: 128 products of two of them are below 2^31.
 constexpr float kLargestInteger = 4095.0f;
+// Columns that are packed at once, at most.
+constexpr size_t kLongestRow = 1024;
 static_assert(kBlockSteps * static_cast<uint64_t>(kLargestInteger) * static_cast<uint64_t>(kLargestInteger) < uint64_t{1} << 31);
 
 struct Scaling {
@@ -43,11 +46,12 @@ inline Scaling scaling_of(Words largest) {
           reinterpret_cast<Vector>(reinterpret_cast<Words>(integer / bound) & present & finite)};
 }
 
-// The word of two numbers of at most 4096: adding 1.5 * 2^23 rounds half to even and leaves the integer in the lower bits.
-inline Words pair_up(Vector first, Vector second) {
-  const Vector magic = broadcast(0x1.8p23f);
-  return (reinterpret_cast<Words>(first + magic) & 0xffff) | reinterpret_cast<Words>(second + magic) << 16;
-}
+// The word of two integers that kRoundingMagic was added to: it rounds, and leaves the integer in the lower bits.
+template <typename Bits>
+inline Bits pair_up(Bits first, Bits second) { return (first & 0xffff) | second << 16; }
+
+inline Words round_bits(Vector x) { return reinterpret_cast<Words>(x + broadcast(kRoundingMagic)); }
+inline uint32_t round_bits(float x) { return bits_of_float(x + kRoundingMagic); }
 
 #if TUNDISH_WIDTH == 8
 
@@ -155,9 +159,6 @@ struct Int16Panels {
   }
 
  private:
-  // Columns that are packed at once.
-  static constexpr size_t kLongestRow = 1024;
-
   static Words largest_magnitude(const float* row) {
     Words largest{};
     for (size_t i = 0; i < kBlockSteps; i += kWidth) largest = larger(largest, magnitude(load(row + i)));
@@ -180,7 +181,8 @@ struct Int16Panels {
 #pragma GCC unroll 16
       for (size_t i = 0; i < kWidth; i++) {
         const float* row = from + i * stride + p;
-        x[i] = i < rows ? reinterpret_cast<Vector>(pair_up(load(row) * broadcast(inverse[i]), load(row + kPairs) * broadcast(inverse[i]))) : Vector{};
+        const Vector factor = broadcast(inverse[i]);
+        x[i] = i < rows ? reinterpret_cast<Vector>(pair_up(round_bits(load(row) * factor), round_bits(load(row + kPairs) * factor))) : Vector{};
       }
       transpose(x);
 #pragma GCC unroll 16
@@ -210,8 +212,7 @@ struct Int16Panels {
   static void pair_columns(const float* __restrict first, const float* __restrict second, const float* __restrict inverse, size_t count, float* __restrict to) {
     for (size_t i = 0; i < width; i++) {
       const bool there = count == width || i < count;
-      const uint32_t low = there ? bits_of_float(first[i] * inverse[i] + 0x1.8p23f) : 0, high = there ? bits_of_float(second[i] * inverse[i] + 0x1.8p23f) : 0;
-      to[i] = float_of_bits((low & 0xffff) | high << 16);
+      to[i] = float_of_bits(there ? pair_up(round_bits(first[i] * inverse[i]), round_bits(second[i] * inverse[i])) : 0);
     }
   }
 };

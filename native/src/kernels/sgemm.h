@@ -19,6 +19,7 @@ constexpr size_t kBlockRows = kTileRows * 20;
 constexpr size_t kBlockColumns = 1024;
 // Words of the longest panel in every row or column.
 constexpr size_t kPanelWords = kDepth / kPairs * kBlockWords;
+static_assert(kDepth % kPairs == 0 && kBlockColumns <= kLongestRow && kBlockRows <= kLongestRow);
 // The last panel of a is followed by what its packing may overwrite.
 constexpr size_t kScratch = kPanelWords * (kBlockColumns + kBlockRows) + kWidth;
 
