@@ -1,30 +1,22 @@
 /** Products of block floating point: every variant gives the bytes of the TypeScript reference, which are the stated chain. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Kernels, loadKernels, variants } from '../ts/index.js';
+import { loadKernels } from '../ts/index.js';
 import { fma32 } from '../ts/typescript/fused-multiply-add.js';
 import { ensureAddon } from './built-addon.js';
+import { type BlockRule, blockOf } from './block-rule.js';
 import { bytes } from './bytes.js';
+import { expectSame } from './every-variant.js';
 import { FLAVOURS, sample } from './samples.js';
 
 ensureAddon();
 const reference = loadKernels({ allow: 'typescript' });
-const natives: readonly Kernels[] = variants().map((isa) => loadKernels({ allow: 'native', isa }));
-const THREADS = [1, 2];
+const RULE: BlockRule = { steps: 128, bound: 4095 };
 
 const seed = fc.integer({ min: 0, max: 0xffffffff });
 const flavour = fc.constantFrom(...FLAVOURS);
 const size = fc.integer({ min: 1, max: 45 });
 const runs = { numRuns: 40 };
-
-function expectSame(compute: (kernels: Kernels, threads: number) => Float32Array): Float32Array {
-  const result = compute(reference, 1);
-  const expected = bytes(result);
-  for (const native of natives) {
-    for (const threads of THREADS) expect(bytes(compute(native, threads)).equals(expected), `${native.identity().isa} with ${threads} threads`).toBe(true);
-  }
-  return result;
-}
 
 function product(s: number, f: (typeof FLAVOURS)[number], [m, n, k]: readonly [number, number, number], transposeA: boolean, transposeB: boolean, accumulate: boolean): void {
   const [a, b, start] = [sample(s, m * k, f), sample(s + 1, k * n, f), sample(s + 2, m * n + 3, f)];
@@ -33,14 +25,6 @@ function product(s: number, f: (typeof FLAVOURS)[number], [m, n, k]: readonly [n
     algebra.int16.multiplyInto(memory.subarray(1, 1 + m * n), a, b, { m, n, k, transposeA, transposeB, accumulate }, threads);
     return memory;
   });
-}
-
-/** A block of a row by the stated rule, in float64 where that is exact. */
-function blockOf(values: readonly number[]): { readonly integers: readonly number[]; readonly scale: number } {
-  const largest = Math.max(...values.map(Math.abs));
-  const inverse = Math.fround(4095 / largest);
-  const nearest = (x: number): number => Math.floor(x) + (x - Math.floor(x) > 0.5 || (x - Math.floor(x) === 0.5 && Math.floor(x) % 2 !== 0) ? 1 : 0);
-  return { integers: values.map((x) => nearest(Math.fround(x * inverse))), scale: Math.fround(largest / 4095) };
 }
 
 const column = (x: Float32Array, from: number, step: number, k: number): number[] => Array.from({ length: k }, (_, p) => x[from + p * step] as number);
@@ -68,8 +52,8 @@ describe('products of block floating point', () => {
     out.forEach((value, index) => {
       const [row, other] = [column(a, Math.floor(index / n) * k, 1, k), column(b, (index % n) * k, 1, k)];
       let chain = 0;
-      for (let start = 0; start < k; start += 128) {
-        const [x, y] = [blockOf(row.slice(start, start + 128)), blockOf(other.slice(start, start + 128))];
+      for (let start = 0; start < k; start += RULE.steps) {
+        const [x, y] = [blockOf(row.slice(start, start + RULE.steps), RULE), blockOf(other.slice(start, start + RULE.steps), RULE)];
         chain = fma32(Math.fround(x.integers.reduce((sum, q, p) => sum + q * (y.integers[p] as number), 0)), Math.fround(x.scale * y.scale), chain);
       }
       expect(value).toBe(chain);

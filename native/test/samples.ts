@@ -20,6 +20,12 @@ export function sample(seed: number, length: number, flavour: Flavour): Float32A
   return Float32Array.from({ length }, () => element(next, flavour));
 }
 
+/** Codes of the full grid of so many bits. */
+export function randomCodes(seed: number, length: number, bits = 4): Int8Array {
+  const next = generator(seed);
+  return Int8Array.from({ length }, () => ((next() >>> 8) % 2 ** bits) - 2 ** (bits - 1));
+}
+
 /** Any bit pattern but NaN and infinity. */
 export function finiteFloat(next: () => number): number {
   do bits[0] = next();

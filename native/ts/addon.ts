@@ -8,7 +8,7 @@ import type { MultiplyCodes, ProductIsa } from './code-products.js';
 import type { OnnxRuntime } from './onnx-runtime.js';
 
 /** Version of the kernels' numerics and of the calls into the addon; src/version.h carries the same text. */
-export const KERNEL_VERSION = 'tundish-kernels-9';
+export const KERNEL_VERSION = 'tundish-kernels-10';
 
 export type NativeIsa = Exclude<Isa, 'typescript'>;
 

@@ -1,6 +1,12 @@
 /** Puts argument checks in front of raw algebra, so that both implementations refuse the same calls. */
 import type { Algebra, Products, RawAlgebra, RawProducts } from './algebra.js';
+import { checkGrid } from './checked-solvers.js';
 import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
+
+/** Steps of a row that share a scale in `multiplyByCodes`, and the bits that codes may have there. */
+const [CODE_STEPS, CODE_BITS] = [32, 4];
+
+const readsGrid: Algebra['readsGrid'] = ({ block, bits }) => block % CODE_STEPS === 0 && bits <= CODE_BITS;
 
 export function checkedAlgebra(raw: RawAlgebra): Algebra {
   return { ...products(raw), int16: products(raw.int16), ...squares(raw) };
@@ -43,7 +49,7 @@ function products(raw: RawProducts): Products {
   };
 }
 
-function squares(raw: RawAlgebra): Pick<Algebra, 'multiplyByBlocks' | 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
+function squares(raw: RawAlgebra): Pick<Algebra, 'multiplyByBlocks' | 'multiplyByCodes' | 'readsGrid' | 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
   return {
     multiplyByBlocks(out, a, blocks, n, k, block, threads) {
       checkSizes('multiplyByBlocks', { n, k, block });
@@ -54,6 +60,17 @@ function squares(raw: RawAlgebra): Pick<Algebra, 'multiplyByBlocks' | 'gather' |
       for (const read of [a, blocks]) checkApart('multiplyByBlocks', out, read);
       raw.multiplyByBlocks(out, a, blocks, n, k, block, threadCount('multiplyByBlocks', threads));
     },
+    multiplyByCodes(out, x, codes, grid, { m, n, k }, threads) {
+      checkSizes('multiplyByCodes', { m, n, k });
+      checkGrid('multiplyByCodes', grid, n, k);
+      check('multiplyByCodes', readsGrid(grid), `blocks of ${grid.block} codes of ${grid.bits} bits, where at most ${CODE_BITS} bits in multiples of ${CODE_STEPS} are read`);
+      checkLength('multiplyByCodes', 'x', x.length, m * k);
+      checkLength('multiplyByCodes', 'codes', codes.length, n * k);
+      checkLength('multiplyByCodes', 'out', out.length, m * n);
+      for (const read of [x, grid.scale]) checkApart('multiplyByCodes', out, read);
+      raw.multiplyByCodes(out, x, codes, grid.scale, grid.block, m, n, k, threadCount('multiplyByCodes', threads));
+    },
+    readsGrid,
     gather(out, x, { rows, columns }, threads) {
       const k = columns.length;
       const stored = k === 0 ? 0 : x.length / k;

@@ -48,6 +48,15 @@ void multiply_by_blocks(const Napi::CallbackInfo& info, const KernelTable& table
                           .m = n, .n = block, .k = block, .lda = k, .ldb = block, .ldo = k}, k / block, {block, block * block, block}, arguments.threads(6));
 }
 
+void multiply_by_codes(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t block = arguments.size(4), m = arguments.size(5), n = arguments.size(6), k = arguments.size(7);
+  require(info, block > 0 && block % 32 == 0 && k % block == 0, "blocks are multiples of 32, and divide the columns");
+  const CodedWeight coded{arguments.data<int8_t>(2, n * k), arguments.data<float>(3, n * k / block), block};
+  multiply(table, {.a = arguments.data<float>(1, m * k), .out = arguments.data<float>(0, m * n), .m = m, .n = n, .k = k, .lda = k, .ldo = n,
+                   .chain = Chain::kInt8Sum, .coded = &coded}, arguments.threads(8));
+}
+
 void mirror(const Napi::CallbackInfo& info, const KernelTable&) {
   const Arguments arguments(info);
   const size_t k = arguments.size(1);
@@ -98,6 +107,7 @@ Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
   bind_products<Chain::kInt16Sum>(int16, table);
   algebra.Set("int16", int16);
   bind<KernelTable, multiply_by_blocks>(algebra, "multiplyByBlocks", table);
+  bind<KernelTable, multiply_by_codes>(algebra, "multiplyByCodes", table);
   bind<KernelTable, mirror>(algebra, "mirror", table);
   bind<KernelTable, gather_elements>(algebra, "gather", table);
   bind<KernelTable, cholesky>(algebra, "cholesky", table);

@@ -7,7 +7,7 @@
 namespace {
 
 struct ExactPanels {
-  static constexpr size_t kStepsPerWord = 1;
+  static constexpr size_t kSliceSteps = 512;
 
   // Of every element.
   float sign;

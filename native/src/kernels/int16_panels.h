@@ -7,13 +7,10 @@
 // A block whose m is below 2^-100 is 0. One that is not finite makes NaN of every element that takes it: its scale is NaN.
 #pragma once
 
-#include "panels.h"
-#include "ranges.h"
+#include "block_scaling.h"
 #include "register_tile.h"
 
 namespace {
-
-typedef uint32_t Words __attribute__((vector_size(TUNDISH_WIDTH * 4)));
 
 constexpr size_t kBlockSteps = 128;
 // Steps p and p + kPairs of a block lie in one word; behind its words comes the scale.
@@ -24,34 +21,6 @@ constexpr float kLargestInteger = 4095.0f;
 // Columns that are packed at once, at most.
 constexpr size_t kLongestRow = 1024;
 static_assert(kBlockSteps * static_cast<uint64_t>(kLargestInteger) * static_cast<uint64_t>(kLargestInteger) < uint64_t{1} << 31);
-
-struct Scaling {
-  Vector scale;
-  Vector inverse;
-};
-
-inline Words magnitude(Vector x) { return reinterpret_cast<Words>(x) & 0x7fffffff; }
-
-// Both below 2^31, where a signed comparison is one instruction on every CPU.
-inline Words larger(Words a, Words b) { return reinterpret_cast<Lanes>(a) > reinterpret_cast<Lanes>(b) ? a : b; }
-
-// Of blocks with these magnitudes, one a lane.
-inline Scaling scaling_of(Words largest) {
-  constexpr int32_t kSmallest = 0x0d800000;  // 2^-100
-  constexpr int32_t kInfinity = 0x7f800000;
-  const Lanes bits = reinterpret_cast<Lanes>(largest);
-  const Words present = reinterpret_cast<Words>(bits >= kSmallest), finite = reinterpret_cast<Words>(bits < kInfinity);
-  const Vector bound = reinterpret_cast<Vector>(largest), integer = broadcast(kLargestInteger);
-  return {reinterpret_cast<Vector>((reinterpret_cast<Words>(bound / integer) & present) | (~finite & 0x7fc00000)),
-          reinterpret_cast<Vector>(reinterpret_cast<Words>(integer / bound) & present & finite)};
-}
-
-// The word of two integers that kRoundingMagic was added to: it rounds, and leaves the integer in the lower bits.
-template <typename Bits>
-inline Bits pair_up(Bits first, Bits second) { return (first & 0xffff) | second << 16; }
-
-inline Words round_bits(Vector x) { return reinterpret_cast<Words>(x + broadcast(kRoundingMagic)); }
-inline uint32_t round_bits(float x) { return bits_of_float(x + kRoundingMagic); }
 
 #if TUNDISH_WIDTH == 8
 
@@ -91,8 +60,6 @@ inline void add_products(Words (&sums)[2], const float* a, Words left, Words rig
 
 #endif
 
-inline Words load_words(const float* at) { return reinterpret_cast<Words>(load(at)); }
-
 // One step of every chain, from a block of a and one of b.
 inline void advance_block(Chains& chain, const float* __restrict a, const float* __restrict b) {
   Words sums[kTileRows][2] = {};
@@ -112,7 +79,7 @@ inline void advance_block(Chains& chain, const float* __restrict a, const float*
 }
 
 struct Int16Panels {
-  static constexpr size_t kStepsPerWord = 2;
+  static constexpr size_t kSliceSteps = 1024;
 
   // Words that `steps` steps take; the last block is filled up with zeros.
   static size_t length(size_t steps) { return (steps + kBlockSteps - 1) / kBlockSteps * kBlockWords; }
@@ -159,22 +126,11 @@ struct Int16Panels {
   }
 
  private:
-  static Words largest_magnitude(const float* row) {
-    Words largest{};
-    for (size_t i = 0; i < kBlockSteps; i += kWidth) largest = larger(largest, magnitude(load(row + i)));
-    return largest;
-  }
-
   // A block of each row; stores reach over their ends like those of pack_rows in panels.h.
   template <size_t width>
   static void pack_block(const float* from, size_t stride, size_t rows, float* panel) {
+    const Scaling scaling = scaling_of(largest_of_rows(from, stride, rows, kBlockSteps), kLargestInteger);
     Vector x[kWidth];
-    for (size_t i = 0; i < kWidth; i++) x[i] = i < rows ? reinterpret_cast<Vector>(largest_magnitude(from + i * stride)) : Vector{};
-    transpose(x);
-    Words largest{};
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kWidth; i++) largest = larger(largest, reinterpret_cast<Words>(x[i]));
-    const Scaling scaling = scaling_of(largest);
     float inverse[kWidth];
     store(inverse, scaling.inverse);
     for (size_t p = 0; p < kPairs; p += kWidth) {
@@ -201,7 +157,7 @@ struct Int16Panels {
       }
     }
     for (size_t i = 0; i < columns; i += kWidth) {
-      const Scaling scaling = scaling_of(load_words(reinterpret_cast<const float*>(largest + i)));
+      const Scaling scaling = scaling_of(load_words(reinterpret_cast<const float*>(largest + i)), kLargestInteger);
       store(scale + i, scaling.scale);
       store(inverse + i, scaling.inverse);
     }

@@ -6,7 +6,7 @@
 
 namespace {
 
-inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+constexpr size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 typedef int32_t Lanes __attribute__((vector_size(TUNDISH_WIDTH * 4)));
 
@@ -22,7 +22,7 @@ inline Vector shuffle(Vector a, Vector b, Lanes from) {
 }
 
 // Exchanges the off-diagonal quarters of a square of 2 * half rows and lanes, in every such square on the way.
-template <size_t half>
+template <size_t half, size_t rows>
 inline void transpose_quarters(Vector* x) {
   Lanes upper{}, lower{};
 #pragma GCC unroll 16
@@ -32,7 +32,7 @@ inline void transpose_quarters(Vector* x) {
     lower[lane] = static_cast<int32_t>(left ? lane + half : kWidth + lane);
   }
 #pragma GCC unroll 16
-  for (size_t i = 0; i < kWidth; i++) {
+  for (size_t i = 0; i < rows; i++) {
     if ((i & half) != 0) continue;
     const Vector a = x[i], b = x[i + half];
     x[i] = shuffle(a, b, upper);
@@ -40,11 +40,13 @@ inline void transpose_quarters(Vector* x) {
   }
 }
 
+// Squares of `rows` rows and lanes, as many as lie beside each other in a vector.
+template <size_t rows = kWidth>
 inline void transpose(Vector* x) {
-  if constexpr (kWidth > 8) transpose_quarters<8>(x);
-  if constexpr (kWidth > 4) transpose_quarters<4>(x);
-  transpose_quarters<2>(x);
-  transpose_quarters<1>(x);
+  if constexpr (rows > 8) transpose_quarters<8, rows>(x);
+  if constexpr (rows > 4) transpose_quarters<4, rows>(x);
+  transpose_quarters<2, rows>(x);
+  transpose_quarters<1, rows>(x);
 }
 
 // Rows of `depth` elements -> columns [0, min(kWidth, width)) of a panel, last element first when `reversed`. The store of

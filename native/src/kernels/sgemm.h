@@ -4,6 +4,7 @@
 
 #include "exact_panels.h"
 #include "int16_panels.h"
+#include "int8_panels.h"
 #include "table.h"
 
 namespace {
@@ -13,13 +14,12 @@ using tundish::MatrixProduct;
 using tundish::Part;
 using tundish::Tile;
 
-// Words of elements that a slice has in every row or column.
-constexpr size_t kDepth = 512;
 constexpr size_t kBlockRows = kTileRows * 20;
 constexpr size_t kBlockColumns = 1024;
-// Words of the longest panel in every row or column.
-constexpr size_t kPanelWords = kDepth / kPairs * kBlockWords;
-static_assert(kDepth % kPairs == 0 && kBlockColumns <= kLongestRow && kBlockRows <= kLongestRow);
+// Words of the longest panel in every row or column: that of a slice of 1024 steps in pairs, with the scales of its blocks.
+constexpr size_t kPanelWords = Int16Panels::kSliceSteps / kBlockSteps * kBlockWords;
+static_assert(ExactPanels::kSliceSteps <= kPanelWords && Int8Panels::kSliceSteps / kInt8Steps * kInt8BlockWords <= kPanelWords);
+static_assert(kBlockColumns <= kLongestRow && kBlockRows <= kLongestRow);
 // The last panel of a is followed by what its packing may overwrite.
 constexpr size_t kScratch = kPanelWords * (kBlockColumns + kBlockRows) + kWidth;
 
@@ -47,6 +47,17 @@ void pack_b(const Panels& panels, const MatrixProduct& product, size_t column, s
     panels.template pack_rows<kTileColumns>(from, product.ldb, left, depth, to);
     panels.template pack_rows<kTileColumns>(from + left * product.ldb, product.ldb, right, depth, to + kWidth);
   }
+}
+
+// Rows become integers of 8 bits as they are packed, and columns are codes already.
+void pack_a(const Int8Panels&, const MatrixProduct& product, size_t row, size_t rows, size_t k, size_t depth, float* to) {
+  for (size_t i = 0; i < rows; i += kTileRows, to += kTileRows * Int8Panels::length(depth)) {
+    Int8Panels::pack_rows(product.a + (row + i) * product.lda + k, product.lda, smaller(kTileRows, rows - i), depth, to);
+  }
+}
+
+void pack_b(const Int8Panels&, const MatrixProduct& product, size_t column, size_t columns, size_t k, size_t depth, float* to) {
+  Int8Panels::pack_columns(*product.coded, product.k, column, columns, k, depth, to);
 }
 
 template <typename Panels>
@@ -104,7 +115,7 @@ void clear(const MatrixProduct& product, const Tile& tile) {
 
 template <typename Panels>
 void multiply_panels(const MatrixProduct& product, const Tile& tile, const Panels& of_a, const Panels& of_b, float* scratch) {
-  constexpr size_t kSlice = kDepth * Panels::kStepsPerWord;
+  constexpr size_t kSlice = Panels::kSliceSteps;
   float *packed_b = scratch, *packed_a = scratch + kPanelWords * kBlockColumns;
   for (size_t column = tile.column_begin; column < tile.column_end; column += kBlockColumns) {
     const size_t columns = smaller(kBlockColumns, tile.column_end - column);
@@ -124,6 +135,7 @@ void multiply_panels(const MatrixProduct& product, const Tile& tile, const Panel
 void sgemm(const MatrixProduct& product, const Tile& tile, float* scratch) {
   if (product.k == 0 && !product.accumulate) clear(product, tile);
   if (product.chain == Chain::kInt16Sum) return multiply_panels(product, tile, Int16Panels{}, Int16Panels{}, scratch);
+  if (product.chain == Chain::kInt8Sum) return multiply_panels(product, tile, Int8Panels{}, Int8Panels{}, scratch);
   const ExactPanels of_a{product.chain == Chain::kSum ? 1.0f : -1.0f, is_descending(product)}, of_b{1.0f, is_descending(product)};
   multiply_panels(product, tile, of_a, of_b, scratch);
 }

@@ -39,6 +39,14 @@ enum class Chain : uint8_t {
   kDifference,  // fma(-a, b, chain) over ascending k
   kDescendingDifference,
   kInt16Sum,  // one step for 128 of k, whose products are summed as integers; see int16_panels.h
+  kInt8Sum,   // one step for 32 of k, with the codes of a CodedWeight; see int8_panels.h
+};
+
+// Codes in [-8, 7] [n, k] times scales [n, k / block]; block is a multiple of 32 and divides k.
+struct CodedWeight {
+  const int8_t* codes;
+  const float* scale;
+  size_t block;
 };
 
 // out [m, n] = a [m, k] times b [k, n], row-major. Every element of out is one chain of fused multiply-adds, which starts
@@ -60,6 +68,8 @@ struct MatrixProduct {
   bool accumulate = false;
   Chain chain = Chain::kSum;
   Part part = Part::kAll;
+  // Stands for b, stored [n, k], where the chain is kInt8Sum.
+  const CodedWeight* coded = nullptr;
 };
 
 // In place, rows of b [., n] <- x with x * Lᵀ = b, or with `descending` x * L = b, where L [n, n] is the lower triangle of l:

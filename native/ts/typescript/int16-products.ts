@@ -1,24 +1,17 @@
 /** Products of block floating point in TypeScript: `Algebra.int16` of algebra.ts, element by element. */
 import { blockProducts } from './algebra.js';
+import { type BlockFloats, blockFloats } from './block-floats.js';
 import { fma32 } from './fused-multiply-add.js';
 import { transpose } from './matrices.js';
-import { clampRound } from './ranges.js';
 
-const { abs, ceil, fround, max } = Math;
+const { ceil, fround } = Math;
 const BLOCK = 128;
 const LARGEST_INTEGER = 4095;
-const SMALLEST_BLOCK = 2 ** -100;
-
-/** Rows [rows, k] as integers [rows, blocks * BLOCK], the last block filled up with zeros, times scales [rows, blocks]. */
-interface BlockFloats {
-  readonly integers: Int16Array;
-  readonly scales: Float32Array;
-}
 
 export function multiplyInto(out: Float32Array, a: Float32Array, b: Float32Array, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean): void {
   if (!accumulate) out.fill(0);
-  const rows = blockFloats(transposeA ? transpose(a, k, m) : a, m, k);
-  const columns = blockFloats(transposeB ? b : transpose(b, k, n), n, k);
+  const rows = blockFloats(transposeA ? transpose(a, k, m) : a, m, k, BLOCK, LARGEST_INTEGER);
+  const columns = blockFloats(transposeB ? b : transpose(b, k, n), n, k, BLOCK, LARGEST_INTEGER);
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) out[i * n + j] = continueChain(out[i * n + j] as number, rows, i, columns, j, ceil(k / BLOCK));
   }
@@ -40,21 +33,4 @@ function continueChain(start: number, a: BlockFloats, i: number, b: BlockFloats,
     chain = fma32(fround(sum), fround((a.scales[left] as number) * (b.scales[right] as number)), chain);
   }
   return chain;
-}
-
-function blockFloats(x: Float32Array, rows: number, k: number): BlockFloats {
-  const blocks = ceil(k / BLOCK);
-  const [integers, scales] = [new Int16Array(rows * blocks * BLOCK), new Float32Array(rows * blocks)];
-  for (let index = 0; index < rows * blocks; index++) {
-    const [row, block] = [Math.floor(index / blocks), index % blocks];
-    const values = x.subarray(row * k + block * BLOCK, row * k + Math.min(k, (block + 1) * BLOCK));
-    const largest = values.reduce((bound, value) => max(bound, abs(value)), 0);
-    if (!(largest < Infinity)) scales[index] = NaN;
-    else if (largest >= SMALLEST_BLOCK) {
-      const inverse = fround(LARGEST_INTEGER / largest);
-      scales[index] = largest / LARGEST_INTEGER;
-      values.forEach((value, p) => { integers[index * BLOCK + p] = clampRound(fround(value * inverse), -LARGEST_INTEGER, LARGEST_INTEGER); });
-    }
-  }
-  return { integers, scales };
 }

@@ -1,6 +1,7 @@
 /** A decoder block of the adapted graph, solved with the calibration tokens that reach it. */
 import { join } from 'node:path';
 import type { Kernels } from '@tundish/native';
+import type { Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
@@ -11,7 +12,7 @@ import { smoothBlock } from './engine/smooth-block.js';
 import { type BlockRequest, solveBlock } from './engine/solve-block.js';
 import type { SolvedLayer } from './engine/solve-group.js';
 import { type BlockDescription, describeBlock } from './forward/block-description.js';
-import { LINEAR_GROUPS, type LinearGroup } from './forward/block-forward.js';
+import { type BlockContext, LINEAR_GROUPS, type LinearGroup } from './forward/block-forward.js';
 import { LINEAR_ROLES, type LinearRole, linearDims } from './forward/block-weights.js';
 import { readBlock } from './forward/read-block.js';
 import { LiveActivations, LiveActivationsWriter } from './live-activations.js';
@@ -65,13 +66,19 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
   try {
     return await solve(description, {
-      context: { kernels, products: technique.products === 'int16' ? kernels.algebra.int16 : kernels.algebra, shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length }, weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, workspace, signal, quantized, quantizedOut,
+      context: { kernels, ...productsOf(technique, kernels), shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length },
+      weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, workspace, signal, quantized, quantizedOut,
       ...(reference === undefined ? {} : { reference }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });
   } finally {
     for (const stream of [quantized, reference, quantizedOut, referenceOut]) stream?.close();
   }
+}
+
+/** What tokens are multiplied with: 8 bits are for codes, where they do not show; the rest of that recipe has 13. */
+function productsOf({ products }: Technique, { algebra }: Kernels): Pick<BlockContext, 'products' | 'byCodes'> {
+  return { products: products === 'float32' ? algebra : algebra.int16, byCodes: products === 'int8' };
 }
 
 /** Solves the block, with factors of its input channels folded in beforehand where the recipe smooths. */

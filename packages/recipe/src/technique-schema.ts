@@ -37,7 +37,7 @@ const smoothing = z.discriminatedUnion('method', [
 
 const correction = z.union([z.number().min(0).max(1), z.literal('heldOut')]);
 const polish = z.int().min(0).max(100);
-const products = z.enum(['float32', 'int16']);
+const products = z.enum(['float32', 'int16', 'int8']);
 
 const tokens = z.int().min(1).max(65_536).default(512).describe('Tokens of an iteration: as many whole calibration windows as they hold, at least one.');
 

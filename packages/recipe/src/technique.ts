@@ -27,7 +27,7 @@ export interface Technique {
   /** Sweeps of coordinate descent after rounding. */
   readonly polish: number;
   /** What inputs of the products with tokens are rounded to while a technique learns from them. */
-  readonly products: 'float32' | 'int16';
+  readonly products: 'float32' | 'int16' | 'int8';
   /** What is done to the codes of a whole block at the end. */
   readonly refine: Refinement;
 }
@@ -76,9 +76,9 @@ const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'min
 export const QUANTIZE_RECIPES = {
   minmax: PLAIN,
   fast: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'none' } },
-  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatEvery: 5 }, products: 'int16' },
-  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax', floatEvery: 1 }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'int16' },
-  lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'int16' },
+  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatEvery: 5 }, products: 'int8' },
+  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax', floatEvery: 1 }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'int8' },
+  lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'int8' },
   // With R1 and a scale a channel: model-recipes.ts.
   spinquant: PLAIN,
   spinquant_adascale: { ...PLAIN, refine: { method: 'adascale', iterations: 512, tokens: 512 } },

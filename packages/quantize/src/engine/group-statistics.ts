@@ -1,5 +1,4 @@
 /** What is kept of the inputs of a group of linear layers: second moments to learn from, and a sketch of tokens to judge by. */
-import type { Products } from '@tundish/native';
 import { takeFloats } from '../float-stack.js';
 import type { WindowRange } from '../live-activations.js';
 import type { Compute } from '../techniques/weight-matrix.js';
@@ -46,7 +45,7 @@ export class GroupStatistics {
   #tokens = 0;
 
   /** @param block columns of the diagonal blocks that are kept; k for the whole matrix */
-  constructor(private readonly compute: Compute & { readonly products?: Products }, private readonly k: number, private readonly block: number, private readonly reference: ReferenceKind, private readonly windows: number) {
+  constructor(private readonly compute: Compute, private readonly k: number, private readonly block: number, private readonly reference: ReferenceKind, private readonly windows: number) {
     const few = reference.kind === 'inputs' && reference.windows !== undefined;
     this.#gram = takeFloats(compute.stack, k * block).fill(0);
     this.#cross = reference.kind === 'none' || few ? undefined : takeFloats(compute.stack, k * (reference.kind === 'inputs' ? block : reference.outputs)).fill(0);

@@ -11,7 +11,7 @@ export class LayerSensitivity {
   /** @param rounded the layers as the quantized model has them */
   constructor(context: BlockContext, private readonly weights: BlockWeights, private readonly rounded: Readonly<Record<LinearRole, Linear>>, private readonly rope: RopeTables) {
     // In float32 whatever the rest is multiplied in: what one layer changes may be less than rounded inputs show.
-    this.#context = { ...context, products: context.kernels.algebra };
+    this.#context = { ...context, products: context.kernels.algebra, byCodes: false };
   }
 
   /** Runs the block as it was and once for each rounded layer. @param x stream that enters [tokens, hidden] */

@@ -3,7 +3,6 @@
  * Tf tokens of those windows alone. Inputs of both models differ by little, so a mean over few tokens tells what a control
  * variate leaves to tell; Xf'X of the few against X'X of all would drown it in how the few differ from all.
  */
-import type { Products } from '@tundish/native';
 import { releasing, takeFloats } from '../float-stack.js';
 import { type Compute, difference } from '../techniques/weight-matrix.js';
 
@@ -12,7 +11,7 @@ export class MeanDifference {
   #tokens = 0;
 
   /** @param block columns of the diagonal blocks that are kept; k for the whole matrix */
-  constructor(private readonly compute: Compute & { readonly products?: Products }, private readonly k: number, private readonly block: number) {
+  constructor(private readonly compute: Compute, private readonly k: number, private readonly block: number) {
     this.#sums = takeFloats(compute.stack, k * block).fill(0);
   }
 

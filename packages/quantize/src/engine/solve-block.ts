@@ -124,8 +124,7 @@ class BlockSolver {
       statistics.add(i, input(i), kind.kind === 'none' ? undefined : beside);
     });
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));
-    const { kernels, threads } = context;
-    const solved = await solveGroup({ compute: { kernels, threads, stack: workspace.stack }, options, layers, moments: statistics.finish(), signal });
+    const solved = await solveGroup({ compute: { ...context, stack: workspace.stack }, options, layers, moments: statistics.finish(), signal });
     workspace.statistics.release(0);
     solved.forEach((layer, index) => {
       const role = roles[index] as LinearRole;
@@ -169,6 +168,6 @@ class BlockSolver {
 }
 
 /** The layer as the quantized model has it. */
-function linearOf(compute: Compute, layer: SolvedLayer, float: Linear): Linear {
-  return { ...float, weight: dequantize(compute, layer.codes, layer.scales.grid) };
+function linearOf(compute: Compute, { codes, scales: { grid } }: SolvedLayer, float: Linear): Linear {
+  return { ...float, weight: dequantize(compute, codes, grid), coded: { codes, grid } };
 }

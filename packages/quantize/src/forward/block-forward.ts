@@ -9,6 +9,8 @@ export interface BlockContext {
   readonly kernels: Kernels;
   /** Multiplies with the weights; default: `kernels.algebra`, in fp32. */
   readonly products?: Products;
+  /** Multiplies with the codes of layers that have them, where `readsGrid`: their inputs are rounded to 8 bits. */
+  readonly byCodes?: boolean;
   readonly shape: BlockShape;
   readonly threads: number;
   /** Tokens of a window where several stand one behind another; absent where all tokens are one window. */
@@ -127,11 +129,13 @@ export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Fl
 }
 
 /** x · weightᵀ (+ bias): [tokens, out]. @param x [tokens, in] */
-export function applyLinear({ kernels, products = kernels.algebra, shape, threads, memory }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias }: Linear): Float32Array {
+export function applyLinear({ kernels, products = kernels.algebra, byCodes = false, shape, threads, memory }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias, coded }: Linear): Float32Array {
   const dims = linearDims(role, shape);
   const m = x.length / dims.in;
   const y = takeFloats(memory, m * dims.out);
-  products.multiplyInto(y, x, weight, { m, n: dims.out, k: dims.in, transposeB: true }, threads);
+  const sizes = { m, n: dims.out, k: dims.in };
+  if (byCodes && coded !== undefined && kernels.algebra.readsGrid(coded.grid)) kernels.algebra.multiplyByCodes(y, x, coded.codes, coded.grid, sizes, threads);
+  else products.multiplyInto(y, x, weight, { ...sizes, transposeB: true }, threads);
   if (bias !== undefined) kernels.decoder.add(y, bias, threads);
   return y;
 }

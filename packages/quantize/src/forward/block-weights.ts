@@ -1,4 +1,5 @@
 /** What a decoder block is made of: its sizes, its linear layers and its gains, in fp32. */
+import type { ScaleGrid } from '@tundish/native';
 
 /** The linear layers of a block, by the names of Hugging Face Llama. */
 export const LINEAR_ROLES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
@@ -23,6 +24,8 @@ export interface BlockShape {
 export interface Linear {
   /** [out, in]. */
   readonly weight: Float32Array;
+  /** Of a quantized layer, what its weight stands for: int8 [out, in] on a grid. */
+  readonly coded?: { readonly codes: Int8Array; readonly grid: ScaleGrid };
   /** [out]. */
   readonly bias?: Float32Array;
 }

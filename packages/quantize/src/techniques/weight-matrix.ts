@@ -1,5 +1,5 @@
 /** Elementwise passes over weights that several techniques need. */
-import type { Kernels, ScaleGrid } from '@tundish/native';
+import type { Kernels, Products, ScaleGrid } from '@tundish/native';
 import { type FloatStack, takeFloats } from '../float-stack.js';
 
 /** A linear layer's weight fp32 [n, k], row-major: n outputs, k inputs. */
@@ -13,6 +13,8 @@ export interface LayerWeight {
 export interface Compute {
   readonly kernels: Kernels;
   readonly threads: number;
+  /** Multiplies tokens with each other and with weights; default: `kernels.algebra`, in fp32. */
+  readonly products?: Products;
   /** Where large results lie that somebody releases; absent: they are new. */
   readonly stack?: FloatStack;
 }
@@ -48,10 +50,10 @@ export function timesSquare(compute: Compute, a: Float32Array, b: Float32Array, 
 }
 
 /** What a weight fp32 [n, k] makes of inputs [rows, k]: fp32 [rows, n]. */
-export function outputsOf(compute: Compute, { w, n, k }: LayerWeight, inputs: Float32Array): Float32Array {
+export function outputsOf({ kernels, products = kernels.algebra, threads, stack }: Compute, { w, n, k }: LayerWeight, inputs: Float32Array): Float32Array {
   const rows = inputs.length / k;
-  const outputs = takeFloats(compute.stack, rows * n);
-  compute.kernels.algebra.multiplyInto(outputs, inputs, w, { m: rows, n, k, transposeB: true }, compute.threads);
+  const outputs = takeFloats(stack, rows * n);
+  products.multiplyInto(outputs, inputs, w, { m: rows, n, k, transposeB: true }, threads);
   return outputs;
 }
 
