@@ -25,11 +25,6 @@ export interface Products {
   accumulateGram(gram: Float32Array, x: Float32Array, rows: number, k: number, threads?: number): void;
   /** cross [n, k] += aᵀ b for a [rows, n] and b [rows, k]; the chain of an element goes on over ascending rows. */
   accumulateCross(cross: Float32Array, a: Float32Array, b: Float32Array, rows: number, n: number, k: number, threads?: number): void;
-  /**
-   * blocks [k / block, block, block] += aᵀ b of each `block` columns, for a and b [rows, k] (one array or two); the chain of an
-   * element goes on over ascending rows.
-   */
-  accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number, threads?: number): void;
 }
 
 /**
@@ -58,6 +53,11 @@ export interface Algebra extends Products {
   /** Whether `multiplyByCodes` takes codes on this grid: at most 4 bits, in blocks that are multiples of 32. */
   readsGrid(grid: Pick<ScaleGrid, 'block' | 'bits'>): boolean;
 
+  /**
+   * blocks [k / block, block, block] += aᵀ b of each `block` columns, for a and b [rows, k] (one array or two); the chain of an
+   * element goes on over ascending rows.
+   */
+  accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number, threads?: number): void;
   /** out [n, k] = a [n, k] times the matrix with blocks [k / block, block, block] on its diagonal; the chain of an element runs over its block alone. */
   multiplyByBlocks(out: Float32Array, a: Float32Array, blocks: Float32Array, n: number, k: number, block: number, threads?: number): void;
 
@@ -89,12 +89,12 @@ export interface SolveOptions {
 export interface RawProducts {
   multiplyInto(out: Float32Array, a: Float32Array, b: Float32Array, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean, threads: number): void;
   accumulateGram(gram: Float32Array, x: Float32Array, rows: number, k: number, threads: number): void;
-  accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number, threads: number): void;
 }
 
 /** Entry points for arrays of the right size; both implementations have exactly these. */
 export interface RawAlgebra extends RawProducts {
   readonly int16: RawProducts;
+  accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number, threads: number): void;
   multiplyByBlocks(out: Float32Array, a: Float32Array, blocks: Float32Array, n: number, k: number, block: number, threads: number): void;
   multiplyByCodes(out: Float32Array, x: Float32Array, codes: Int8Array, scale: Float32Array, block: number, m: number, n: number, k: number, threads: number): void;
   gather(out: Float32Array, x: Float32Array, rows: Uint32Array | null, columns: Uint32Array, count: number, k: number, threads: number): void;

@@ -37,6 +37,11 @@ function products(raw: RawProducts): Products {
       for (const read of [a, b]) checkApart('accumulateCross', cross, read);
       raw.multiplyInto(cross, a, b, n, k, rows, true, false, true, threadCount('accumulateCross', threads));
     },
+  };
+}
+
+function squares(raw: RawAlgebra): Pick<Algebra, 'accumulateBlocks' | 'multiplyByBlocks' | 'multiplyByCodes' | 'readsGrid' | 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
+  return {
     accumulateBlocks(blocks, a, b, rows, k, block, threads) {
       checkSizes('accumulateBlocks', { rows, k, block });
       check('accumulateBlocks', block > 0 && k % block === 0, `block ${block} must divide k = ${k}`);
@@ -46,11 +51,6 @@ function products(raw: RawProducts): Products {
       for (const read of [a, b]) checkApart('accumulateBlocks', blocks, read);
       raw.accumulateBlocks(blocks, a, b, rows, k, block, threadCount('accumulateBlocks', threads));
     },
-  };
-}
-
-function squares(raw: RawAlgebra): Pick<Algebra, 'multiplyByBlocks' | 'multiplyByCodes' | 'readsGrid' | 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
-  return {
     multiplyByBlocks(out, a, blocks, n, k, block, threads) {
       checkSizes('multiplyByBlocks', { n, k, block });
       check('multiplyByBlocks', block > 0 && k % block === 0, `block ${block} must divide k = ${k}`);

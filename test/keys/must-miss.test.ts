@@ -179,11 +179,11 @@ describe('recipe options', () => {
     model.remove();
     return found;
   });
-  row('must miss', 'option quantize.scales: floatEvery, the windows of the float model', async () => {
+  row('must miss', 'option quantize.scales: floatWindows, those of the float model', async () => {
     const model = base.copy();
     model.edit('recipe.yaml', replaced('quantize: {', 'quantize: { scales: { search: seqmse, inputs: float },'));
     expect(await model.build('quantize')).toEqual(['quantize']);
-    model.edit('recipe.yaml', replaced('inputs: float', 'inputs: float, floatEvery: 2'));
+    model.edit('recipe.yaml', replaced('inputs: float', 'inputs: float, floatWindows: 1'));
     const found = expectRan(await model.build('quantize'), ['quantize']);
     model.remove();
     return found;

@@ -33,12 +33,11 @@ void accumulate_gram(const Napi::CallbackInfo& info, const KernelTable& table) {
                    .transpose_a = true, .accumulate = true, .chain = chain, .part = Part::kUpper}, arguments.threads(4));
 }
 
-template <Chain chain>
 void accumulate_blocks(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t rows = arguments.size(3), k = arguments.size(4), block = arguments.size(5);
   multiply_blocks(table, {.a = arguments.data<float>(1, rows * k), .b = arguments.data<float>(2, rows * k), .out = arguments.data<float>(0, k * block),
-                          .m = block, .n = block, .k = rows, .lda = k, .ldb = k, .ldo = block, .transpose_a = true, .accumulate = true, .chain = chain}, k / block, {block, block, block * block}, arguments.threads(6));
+                          .m = block, .n = block, .k = rows, .lda = k, .ldb = k, .ldo = block, .transpose_a = true, .accumulate = true}, k / block, {block, block, block * block}, arguments.threads(6));
 }
 
 void multiply_by_blocks(const Napi::CallbackInfo& info, const KernelTable& table) {
@@ -96,7 +95,6 @@ template <Chain chain>
 void bind_products(Napi::Object& products, const KernelTable& table) {
   bind<KernelTable, multiply_into<chain>>(products, "multiplyInto", table);
   bind<KernelTable, accumulate_gram<chain>>(products, "accumulateGram", table);
-  bind<KernelTable, accumulate_blocks<chain>>(products, "accumulateBlocks", table);
 }
 
 }  // namespace
@@ -106,6 +104,7 @@ Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
   bind_products<Chain::kSum>(algebra, table);
   bind_products<Chain::kInt16Sum>(int16, table);
   algebra.Set("int16", int16);
+  bind<KernelTable, accumulate_blocks>(algebra, "accumulateBlocks", table);
   bind<KernelTable, multiply_by_blocks>(algebra, "multiplyByBlocks", table);
   bind<KernelTable, multiply_by_codes>(algebra, "multiplyByCodes", table);
   bind<KernelTable, mirror>(algebra, "mirror", table);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "../parallel.h"
@@ -45,15 +46,52 @@ void multiply(const Workspace& workspace, const MatrixProduct& product) {
 
 void multiply(const KernelTable& table, const MatrixProduct& product, size_t threads) { multiply(Workspace(table, threads), product); }
 
+namespace {
+
+// Rows of a transposed operand that are copied together: whole slices of every chain.
+constexpr size_t kStripRows = 1024;
+
+// Columns of `rows` rows beside each other: packing reads them several times, and rows far apart share too few lines of the
+// cache and entries of its page table to be come back to.
+void copy_columns(const float* from, size_t stride, size_t rows, size_t columns, float* to) {
+  for (size_t row = 0; row < rows; row++) std::copy_n(from + row * stride, columns, to + row * columns);
+}
+
+// Elements from both operands that copies of a strip take.
+size_t strip_elements(const MatrixProduct& product) { return product.transpose_a && !product.transpose_b ? kStripRows * (product.m + product.n) : 0; }
+
+// A product whose operands are stored by rows of the sum, a strip of them at a time.
+void multiply_strips(const KernelTable& table, const MatrixProduct& product, float* copies, float* scratch) {
+  const bool is_gram = product.a == product.b && product.m == product.n;
+  for (size_t row = 0; row < product.k; row += kStripRows) {
+    const size_t rows = std::min(kStripRows, product.k - row);
+    MatrixProduct strip = product;
+    strip.k = rows;
+    strip.a = copies;
+    strip.lda = product.m;
+    copy_columns(product.a + row * product.lda, product.lda, rows, product.m, copies);
+    strip.b = is_gram ? copies : copies + kStripRows * product.m;
+    strip.ldb = product.n;
+    if (!is_gram) copy_columns(product.b + row * product.ldb, product.ldb, rows, product.n, copies + kStripRows * product.m);
+    strip.accumulate = product.accumulate || row > 0;
+    table.sgemm(strip, {0, product.m, 0, product.n}, scratch);
+  }
+}
+
+}  // namespace
+
 void multiply_blocks(const KernelTable& table, const MatrixProduct& first, size_t blocks, const BlockSteps& steps, size_t threads) {
   const Workspace workspace(table, threads);
-  parallel(blocks, 1, workspace.threads(blocks * first.m * first.n * first.k), [&](size_t index, size_t begin, size_t end) {
+  const size_t used = workspace.threads(blocks * first.m * first.n * first.k), copied = strip_elements(first);
+  const std::unique_ptr<float[]> copies(new float[used * copied]);
+  parallel(blocks, 1, used, [&](size_t index, size_t begin, size_t end) {
     for (size_t block = begin; block < end; block++) {
       MatrixProduct product = first;
       product.a += block * steps.a;
       product.b += block * steps.b;
       product.out += block * steps.out;
-      table.sgemm(product, {0, product.m, 0, product.n}, workspace.scratch(index));
+      if (copied == 0) table.sgemm(product, {0, product.m, 0, product.n}, workspace.scratch(index));
+      else multiply_strips(table, product, copies.get() + index * copied, workspace.scratch(index));
     }
   });
 }

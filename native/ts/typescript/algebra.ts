@@ -1,5 +1,4 @@
 /** Linear algebra in TypeScript, element by element in the order of operations that algebra.ts states. */
-import type { RawProducts } from '../algebra.js';
 import { fma32 } from './fused-multiply-add.js';
 import { continueProduct, transpose } from './matrices.js';
 
@@ -37,17 +36,12 @@ export function mirror(gram: Float32Array, k: number): void {
   }
 }
 
-/** `accumulateBlocks` by the product of one block after the other. */
-export function blockProducts(multiply: RawProducts['multiplyInto']): RawProducts['accumulateBlocks'] {
-  return (blocks, a, b, rows, k, block, threads) => {
-    for (let start = 0; start < k; start += block) {
-      const columnsOf = (x: Float32Array): Float32Array => Float32Array.from({ length: rows * block }, (_, i) => x[Math.floor(i / block) * k + start + (i % block)] as number);
-      multiply(blocks.subarray(start * block, (start + block) * block), columnsOf(a), columnsOf(b), block, block, rows, true, false, true, threads);
-    }
-  };
+export function accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number): void {
+  for (let start = 0; start < k; start += block) {
+    const columnsOf = (x: Float32Array): Float32Array => Float32Array.from({ length: rows * block }, (_, i) => x[Math.floor(i / block) * k + start + (i % block)] as number);
+    multiplyInto(blocks.subarray(start * block, (start + block) * block), columnsOf(a), columnsOf(b), block, block, rows, true, false, true);
+  }
 }
-
-export const accumulateBlocks = blockProducts(multiplyInto);
 
 export function cholesky(a: Float32Array, k: number): number {
   for (let i = 0; i < k; i++) {

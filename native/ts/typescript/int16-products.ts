@@ -1,5 +1,4 @@
 /** Products of block floating point in TypeScript: `Algebra.int16` of algebra.ts, element by element. */
-import { blockProducts } from './algebra.js';
 import { type BlockFloats, blockFloats } from './block-floats.js';
 import { fma32 } from './fused-multiply-add.js';
 import { transpose } from './matrices.js';
@@ -21,8 +20,6 @@ export function multiplyInto(out: Float32Array, a: Float32Array, b: Float32Array
 export function accumulateGram(gram: Float32Array, x: Float32Array, rows: number, k: number): void {
   multiplyInto(gram, x, x, k, k, rows, true, false, true);
 }
-
-export const accumulateBlocks = blockProducts(multiplyInto);
 
 function continueChain(start: number, a: BlockFloats, i: number, b: BlockFloats, j: number, blocks: number): number {
   let chain = start;

@@ -37,7 +37,7 @@ export interface BlockInputsRequest {
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
   const { segment, calibration, activations, reference, ranges, given } = request;
   return {
-    options: { ...weightOptions(segment, request.weights, given !== undefined), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) && floatEvery(request.weights.technique) }) }) },
+    options: { ...weightOptions(segment, request.weights, given !== undefined), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) && floatEvery(request.weights.technique, calibration.windows.length) }) }) },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),

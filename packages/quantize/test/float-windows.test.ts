@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { type Products, loadKernels } from '@tundish/native';
-import { QUANTIZE_RECIPES, type Technique } from '@tundish/recipe/technique';
+import { type FloatWindows, QUANTIZE_RECIPES, type Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import { hostReference } from '@tundish/toolchain-host';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -20,26 +20,27 @@ import { crossOf, floats, goldenTensors, layerProblem } from './golden-tensors.j
 
 const kernels = loadKernels();
 
-function every(floatEvery: number, change: Partial<Technique> = {}): Technique {
-  return { ...QUANTIZE_RECIPES.lpbq_seqmse, scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'compressed', floatEvery }, ...change };
+function on(floatWindows: FloatWindows, change: Partial<Technique> = {}): Technique {
+  return { ...QUANTIZE_RECIPES.lpbq_seqmse, scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'compressed', floatWindows }, ...change };
 }
 
 describe('windows of the float model', () => {
-  it('are every E-th, and none that is held out', () => {
-    expect(floatWindows(every(1), 9)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(floatWindows(every(2), 9)).toEqual([0, 2, 4, 6, 8]);
-    expect(floatWindows(every(8), 24)).toEqual([0, 8, 16]);
+  it('lie at equal distances, and none is held out', () => {
+    expect(floatWindows(on('all'), 9)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(floatWindows(on(4), 9)).toEqual([0, 2, 4, 6, 8]);
+    expect(floatWindows(on(3), 24)).toEqual([0, 8, 16]);
     // Of every third, the 16th is held out.
-    expect(floatWindows(every(3), 20)).toEqual([0, 3, 6, 9, 12, 18]);
-    for (const few of [2, 4, 8]) expect(floatWindows(every(few), 64)).toHaveLength(64 / few);
-    for (const count of [1, 2, 7]) expect(floatWindows(every(8), count)).toEqual([0]);
+    expect(floatWindows(on(6), 20)).toEqual([0, 3, 6, 9, 12, 18]);
+    for (const few of [8, 16, 32]) expect(floatWindows(on(few), 64)).toHaveLength(few);
+    for (const count of [1, 2, 7]) expect(floatWindows(on(1), count)).toEqual([0]);
+    expect(floatWindows(on(5), 4)).toEqual([0, 1, 2, 3]);
   });
 
   it('are all where another link reads the float model', () => {
     const all = [0, 1, 2, 3];
-    expect(floatWindows(every(2, { rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 } }), 4)).toEqual(all);
-    expect(floatWindows(every(2, { correction: 'heldOut' }), 4)).toEqual(all);
-    expect(floatWindows(every(2, { refine: { method: 'signround', iterations: 1, tokens: 8 } }), 4)).toEqual(all);
+    expect(floatWindows(on(2, { rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 } }), 4)).toEqual(all);
+    expect(floatWindows(on(2, { correction: 'heldOut' }), 4)).toEqual(all);
+    expect(floatWindows(on(2, { refine: { method: 'signround', iterations: 1, tokens: 8 } }), 4)).toEqual(all);
     expect(floatWindows(QUANTIZE_RECIPES.lpbq_gptaq, 4)).toEqual(all);
   });
 
@@ -82,8 +83,8 @@ describe('statistics', () => {
 
   const furthest = (a: Float32Array, b: Float32Array): number => Math.sqrt(a.reduce((sum, value, i) => sum + (value - (b[i] as number)) ** 2, 0) / b.reduce((sum, value) => sum + value ** 2, 0));
 
-  it.each([[2, 32], [4, 32], [8, 16], [2, k], [8, k]])('of every %d-th window, blocks of %d: those of float64', (few, block) => {
-    const windows = floatWindows(every(few), COUNT);
+  it.each([[8, 32], [4, 32], [2, 16], [8, k], [2, k]])('of %d windows, blocks of %d: those of float64', (few, block) => {
+    const windows = floatWindows(on(few), COUNT);
     const { cross, gram, tokens: count, judged } = momentsOf(block, windows);
     expect(count).toBe((learned.length * tokens) / COUNT);
     expect(judged).toBeUndefined();
@@ -94,7 +95,7 @@ describe('statistics', () => {
   });
 
   it('are nearer to those of all windows than what few windows alone tell, with products in int16 too', () => {
-    const windows = floatWindows(every(4), COUNT);
+    const windows = floatWindows(on(4), COUNT);
     const truth = diagonalBlocks(crossOf(of(float, learned), of(x, learned), (learned.length * tokens) / COUNT, k), k, 32);
     const alone = diagonalBlocks(crossOf(of(float, windows), of(x, windows), (windows.length * tokens) / COUNT, k), k, 32);
     for (const products of [kernels.algebra, kernels.algebra.int16]) {
@@ -164,35 +165,35 @@ describe('a walk', () => {
   }
 
   it('gives equal bytes on 1 and 2 threads and in TypeScript, and others than with all windows', async () => {
-    const few = await walk(every(2));
-    expect(await walk(every(2), { threads: 1 })).toBe(few);
-    expect(await walk(every(2), { kernels: loadKernels({ allow: 'typescript' }) })).toBe(few);
-    expect(await walk(every(1))).not.toBe(few);
-    expect(await walk(every(WINDOWS))).not.toBe(few);
+    const few = await walk(on(5));
+    expect(await walk(on(5), { threads: 1 })).toBe(few);
+    expect(await walk(on(5), { kernels: loadKernels({ allow: 'typescript' }) })).toBe(few);
+    expect(await walk(on('all'))).not.toBe(few);
+    expect(await walk(on(1))).not.toBe(few);
   });
 
-  it('goes on from what is cached and gives the same bytes; with another E no stream of the float model is taken for one of this', async () => {
+  it('goes on from what is cached and gives the same bytes; with another number no stream of the float model is taken for one of this', async () => {
     const kept = new Kept();
-    const fresh = await walk(every(4));
-    expect(await walk(every(4), { blocks: kept })).toBe(fresh);
+    const fresh = await walk(on(2));
+    expect(await walk(on(2), { blocks: kept })).toBe(fresh);
     kept.forget('block-1');
-    expect(await walk(every(4), { blocks: kept })).toBe(fresh);
+    expect(await walk(on(2), { blocks: kept })).toBe(fresh);
     expect(kept.made).toEqual(['embedding', 'block-0', 'block-1', 'lm_head', 'block-1']);
-    expect(await walk(every(2), { blocks: kept })).toBe(await walk(every(2)));
+    expect(await walk(on(5), { blocks: kept })).toBe(await walk(on(5)));
     expect(kept.made.slice(5)).toEqual(['embedding', 'block-0', 'block-1', 'lm_head']);
   });
 
   it('keeps the float model\'s stream of those windows alone', async () => {
     const kept = new Kept();
-    await walk(every(4), { blocks: kept });
-    const bytes = 3 * LENGTH * adapted.adaptation.dims.hidden * Float32Array.BYTES_PER_ELEMENT;
+    await walk(on(2), { blocks: kept });
+    const bytes = 2 * LENGTH * adapted.adaptation.dims.hidden * Float32Array.BYTES_PER_ELEMENT;
     for (const block of ['embedding', 'block-0', 'block-1']) expect(statSync(join(kept.folderOf(block), referenceName(block))).size).toBe(bytes);
   });
 
   it.each([['per_channel', { scheme: 'per_channel', bits: 4 }], ['per_block', { scheme: 'per_block', bits: 4, blockSize: 16 }]] as const)('works for %s, behind smoothing and before sweeps', async (_, scheme) => {
-    const start = (floatEvery: number): Technique => ({ ...every(floatEvery), scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'minMax', floatEvery } });
-    expect(await walk(start(2), {}, scheme)).not.toBe(await walk(start(1), {}, scheme));
-    const chain: Technique = { ...start(2), smoothing: { method: 'awq', points: 3 }, polish: 1 };
+    const start = (floatWindows: FloatWindows): Technique => ({ ...on(floatWindows), scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'minMax', floatWindows } });
+    expect(await walk(start(5), {}, scheme)).not.toBe(await walk(start('all'), {}, scheme));
+    const chain: Technique = { ...start(5), smoothing: { method: 'awq', points: 3 }, polish: 1 };
     expect(await walk(chain, { threads: 1 }, scheme)).toBe(await walk(chain, {}, scheme));
   });
 });

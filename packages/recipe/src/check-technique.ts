@@ -15,18 +15,18 @@ export function checkTechnique({ quantize }: Recipe, document: YamlDocument, pat
   if (quantize.products !== undefined && !needsInputs(technique)) {
     throw refuse(['quantize', 'products'], 'quantize.products has no meaning with these techniques', 'none of them learns from calibration tokens', 'remove products, or take a recipe that learns from text, for example lpbq_gptaq');
   }
-  checkFloatEvery(technique, quantize.scales !== undefined, refuse);
+  checkFloatWindows(technique, quantize.scales !== undefined, refuse);
 }
 
 /** @param written whether the recipe itself says how scales are found; the named chain does otherwise */
-function checkFloatEvery(technique: Technique, written: boolean, refuse: Refuse): void {
+function checkFloatWindows(technique: Technique, written: boolean, refuse: Refuse): void {
   const { scales } = technique;
-  if (scales.search !== 'seqmse' || scales.floatEvery === 1) return;
-  const own: KeyPath = ['quantize', 'scales', 'floatEvery'];
-  if (scales.inputs === 'quantized') throw refuse(own, 'quantize.scales.floatEvery has no meaning with inputs: quantized', 'the float model does not run then', 'remove floatEvery, or write inputs: float');
+  if (scales.search !== 'seqmse' || scales.floatWindows === 'all') return;
+  const own: KeyPath = ['quantize', 'scales', 'floatWindows'];
+  if (scales.inputs === 'quantized') throw refuse(own, 'quantize.scales.floatWindows has no meaning with inputs: quantized', 'the float model does not run then', 'remove floatWindows, or write inputs: float');
   if (!needsReferenceEverywhere(technique)) return;
   const [link, choice] = blockingLink(technique);
-  throw refuse(written ? own : ['quantize', link], `quantize.scales.floatEvery: ${scales.floatEvery} does not go with ${choice}`, `that link reads what the float model has in every window${written ? '' : ', and scales that are not written are those of the named recipe'}`, `write scales: { search: seqmse, candidates: ${scales.candidates}, inputs: float, start: ${scales.start} }`);
+  throw refuse(written ? own : ['quantize', link], `quantize.scales.floatWindows: ${scales.floatWindows} does not go with ${choice}`, `that link reads what the float model has in every window${written ? '' : ', and scales that are not written are those of the named recipe'}`, `write scales: { search: seqmse, candidates: ${scales.candidates}, inputs: float, start: ${scales.start} }`);
 }
 
 /** The link that reads the float model everywhere, and how a recipe writes it. */

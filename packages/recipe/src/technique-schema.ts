@@ -17,7 +17,7 @@ const scaleSearch = z.discriminatedUnion('search', [
     candidates: z.int().min(1).max(256).default(20).describe('Parts of the range that are tried.'),
     inputs: z.enum(['quantized', 'float']).default('quantized').describe("Whose inputs the target output has: AIMET's `symqt` or `asym`."),
     start: z.enum(['minMax', 'compressed']).default('minMax').describe("The full range: that of the weight, or of its LPBQ scales, as AIMET's recipe for ONNX begins."),
-    floatEvery: z.int().min(1).max(1024).default(1).describe('With `inputs: float`: the float model runs on every so-many-th window of the calibration text.'),
+    floatWindows: z.union([z.int().min(1).max(1024), z.literal('all')]).default('all').describe('With `inputs: float`: on how many windows of the calibration text the float model runs, about, at equal distances; `all` of them without.'),
   }).describe('SeqMSE of AIMET.'),
 ]);
 

@@ -1,9 +1,12 @@
 /** How weights get their codes: the choices of a recipe, with every default decided. */
 
+/** How many windows of the calibration text the float model runs on, about. */
+export type FloatWindows = number | 'all';
+
 export type ScaleSearch =
   | { readonly search: 'minmax' }
   | { readonly search: 'grid'; readonly factors: number; readonly weighting: 'blocks' | 'diagonal' | 'none' }
-  | { readonly search: 'seqmse'; readonly candidates: number; readonly inputs: 'quantized' | 'float'; readonly start: 'minMax' | 'compressed'; readonly floatEvery: number };
+  | { readonly search: 'seqmse'; readonly candidates: number; readonly inputs: 'quantized' | 'float'; readonly start: 'minMax' | 'compressed'; readonly floatWindows: FloatWindows };
 
 export type Rounding =
   | { readonly method: 'nearest' }
@@ -58,10 +61,11 @@ export function needsReferenceEverywhere({ rounding, correction, refine }: Techn
   return rounding.method === 'gptaq' || correction !== 0 || refine.method !== 'none';
 }
 
-/** The float model, where it runs, does so on every so-many-th window. */
-export function floatEvery(technique: Technique): number {
+/** The float model, where it runs on `windows` windows, does so on every so-many-th. */
+export function floatEvery(technique: Technique, windows: number): number {
   const { scales } = technique;
-  return scales.search === 'seqmse' && scales.inputs === 'float' && !needsReferenceEverywhere(technique) ? scales.floatEvery : 1;
+  const few = scales.search === 'seqmse' && scales.inputs === 'float' && !needsReferenceEverywhere(technique) ? scales.floatWindows : 'all';
+  return few === 'all' ? 1 : Math.max(1, Math.floor(windows / few));
 }
 
 /** Whether it needs the Gram matrix of all inputs of a layer, not only of those of each block. */
@@ -76,8 +80,8 @@ const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'min
 export const QUANTIZE_RECIPES = {
   minmax: PLAIN,
   fast: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'none' } },
-  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatEvery: 5 }, products: 'int8' },
-  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax', floatEvery: 1 }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'int8' },
+  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatWindows: 6 }, products: 'int8' },
+  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax', floatWindows: 'all' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'int8' },
   lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'int8' },
   // With R1 and a scale a channel: model-recipes.ts.
   spinquant: PLAIN,

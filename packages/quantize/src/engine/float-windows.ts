@@ -5,7 +5,7 @@ import { isHeldOut } from './held-out.js';
 
 /** Indices of those of `count` windows, rising; none that is held out where they are not all, for nothing is judged by them then. */
 export function floatWindows(technique: Technique, count: number): readonly number[] {
-  const every = floatEvery(technique);
+  const every = floatEvery(technique, count);
   const all = Array.from({ length: count }, (_, index) => index);
   return every === 1 ? all : all.filter((index) => index % every === 0 && !isHeldOut(index, count));
 }

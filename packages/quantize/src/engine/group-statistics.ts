@@ -98,9 +98,9 @@ export class GroupStatistics {
     const tokens = x.length / k;
     this.#tokens += tokens;
     if (block === k) products.accumulateGram(this.#gram, x, tokens, k, threads);
-    else products.accumulateBlocks(this.#gram, x, x, tokens, k, block, threads);
+    else kernels.algebra.accumulateBlocks(this.#gram, x, x, tokens, k, block, threads);
     if (this.#cross === undefined || reference === undefined) return;
-    if (this.reference.kind === 'inputs' && block !== k) products.accumulateBlocks(this.#cross, reference, x, tokens, k, block, threads);
+    if (this.reference.kind === 'inputs' && block !== k) kernels.algebra.accumulateBlocks(this.#cross, reference, x, tokens, k, block, threads);
     else products.accumulateCross(this.#cross, reference, x, tokens, reference.length / tokens, k, threads);
   }
 }

@@ -22,7 +22,7 @@ export class MeanDifference {
     releasing(stack, () => {
       const beyond = difference(this.compute, float, x);
       if (block === k) products.accumulateCross(this.#sums, beyond, x, tokens, k, k, threads);
-      else products.accumulateBlocks(this.#sums, beyond, x, tokens, k, block, threads);
+      else kernels.algebra.accumulateBlocks(this.#sums, beyond, x, tokens, k, block, threads);
     });
     this.#tokens += tokens;
   }

@@ -126,7 +126,7 @@ function quantizeNeeds(options: LockStages['quantize']['options'], { config, blo
   // What leaves the embedding and each block is kept for the block behind it.
   const stream = windows * windowLength * hiddenSize * FLOAT32;
   const observing = observingNeeds(options, config, 2 * Math.max(...segments));
-  const solving = solvingNeeds('source' in options ? QUANTIZE_RECIPES.minmax : options.technique, Math.max(...blocks), config);
+  const solving = solvingNeeds('source' in options ? QUANTIZE_RECIPES.minmax : options.technique, windows, Math.max(...blocks), config);
   const kept = stream * (blocks.length + 1) * solving.streams;
   // Layers that are raised by data are measured in a pass of their own, whose blocks are kept too.
   const passes = 'mixedPrecision' in options && options.mixedPrecision !== undefined ? 2 : 1;
@@ -143,7 +143,7 @@ function observingNeeds({ activations, calibration, ...options }: Exclude<LockSt
 }
 
 /** Gram matrices of the widest inputs with their factor, a block in float32 twice; streams that lie on disk while a block is solved. */
-function solvingNeeds(technique: Technique, block: number, { hiddenSize, intermediateSize }: ModelShapes['config']): { readonly memory: number; readonly streams: number; readonly scratch: number } {
+function solvingNeeds(technique: Technique, windows: number, block: number, { hiddenSize, intermediateSize }: ModelShapes['config']): { readonly memory: number; readonly streams: number; readonly scratch: number } {
   if (!needsInputs(technique)) return { memory: 0, streams: 1, scratch: 0 };
   const matrices = technique.rounding.method === 'gptaq' ? 8 : 4;
   const widest = Math.max(hiddenSize, intermediateSize);
@@ -152,7 +152,7 @@ function solvingNeeds(technique: Technique, block: number, { hiddenSize, interme
   // A refinement holds values, their gradient and the best of a block, with its parameters.
   const learned = { none: 0, signround: 5, adascale: 6 }[technique.refine.method];
   // Of the float model, the windows that it runs on.
-  const beside = needsReference(technique) ? 1 / floatEvery(technique) : 0;
+  const beside = needsReference(technique) ? 1 / floatEvery(technique, windows) : 0;
   return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), streams: 1 + beside, scratch: 2 + beside + widest / hiddenSize };
 }
 
