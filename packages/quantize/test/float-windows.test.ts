@@ -183,6 +183,15 @@ describe('a walk', () => {
     expect(kept.made.slice(5)).toEqual(['embedding', 'block-0', 'block-1', 'lm_head']);
   });
 
+  it('multiplies as the recipe says, with equal bytes on 1 and 2 threads and in TypeScript', async () => {
+    const scheme: WeightScheme = { scheme: 'lpbq', bits: 4, blockSize: 32 };
+    const by = (products: Technique['products'], change: Partial<QuantizeRequest> = {}): Promise<string> => walk(on(5, { products }), change, scheme);
+    const codes = await by('int8');
+    expect(new Set([codes, await by('int16'), await by('float32')]).size).toBe(3);
+    expect(await by('int8', { threads: 1 })).toBe(codes);
+    expect(await by('int8', { kernels: loadKernels({ allow: 'typescript' }) })).toBe(codes);
+  });
+
   it('keeps the float model\'s stream of those windows alone', async () => {
     const kept = new Kept();
     await walk(on(2), { blocks: kept });

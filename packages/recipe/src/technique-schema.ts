@@ -60,6 +60,6 @@ export const techniqueOptions = {
   rounding: rounding.optional().describe('How codes are rounded on them: to nearest, or with error feedback (GPTQ, GPTAQ).'),
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),
   polish: polish.optional().describe('Sweeps of coordinate descent after rounding.'),
-  products: products.optional().describe('What inputs of matrix products with calibration tokens are rounded to: `int16` stands for 13-bit integers with a scale for 128 of them, takes two thirds of the time of `float32` or less with AVX2, and gives the same bytes on all processors.'),
+  products: products.optional().describe('What inputs of matrix products with calibration tokens are rounded to: `int16` to 13-bit integers with a scale for 128 of them, in two thirds of the time of `float32` or less with AVX2; `int8` the same, but inputs of layers that have 4-bit codes already to 8-bit integers with a scale for 32, which meet the codes themselves, in half the time or less. All give the same bytes on all processors.'),
   refine: refinement.optional().describe('Learning of whole blocks by gradients afterwards: AdaScale (from min-max on, scales too), or SignRound (codes alone, from those of the chain).'),
 };

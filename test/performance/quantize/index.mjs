@@ -3,8 +3,8 @@ import { recordMachine } from '../machine.mjs';
 import { ablation } from './ablation.mjs';
 import { cholesky } from './cholesky.mjs';
 import { gram } from './gram.mjs';
-import { int16Gram, int16Product } from './int16.mjs';
 import { recipeAt, recipeOnBundled } from './recipes.mjs';
+import { codeProduct, int16Gram, int16Product } from './rounded-products.mjs';
 import { sgemm } from './sgemm.mjs';
 
 export const measurements = {
@@ -18,6 +18,7 @@ export const measurements = {
   'int16 512 x 8192 x 2048': int16Product(512, 8192, 2048, true),
   'int16 2048 x 2048 x 2048': int16Product(2048, 2048, 2048),
   'int16 gram 8192': int16Gram(512, 8192),
+  'codes 4096 x 8192 x 2048': codeProduct(4096, 8192, 2048),
   'gram 2048': gram(2048),
   'gram 8192': gram(8192),
   'cholesky 512': cholesky(512),
