@@ -115,14 +115,66 @@ describe('ends of the range of rows', () => {
   });
 });
 
-describe('grids that can be read', () => {
+describe('rows that are rounded beforehand', () => {
+  const rounded = (x: Float32Array): { readonly codes: Int8Array; readonly scale: Float32Array } => {
+    const blocks = x.length / RULE.steps;
+    const both = expectSame(({ algebra }, threads) => {
+      const [codes, scale] = [new Int8Array(x.length), new Float32Array(blocks)];
+      algebra.roundBlocks(x, codes, scale, threads);
+      return Float32Array.from([...codes, ...scale]);
+    });
+    return { codes: Int8Array.from(both.subarray(0, x.length)), scale: both.subarray(x.length) };
+  };
+
+  it('are the same in every variant, whatever is left of vectors', () => {
+    fc.assert(fc.property(fc.integer({ min: 0, max: 0xffffffff }), fc.constantFrom(...FLAVOURS), fc.integer({ min: 0, max: 40 }), (s, flavour, blocks) => { rounded(sample(s, blocks * RULE.steps, flavour)); }), { numRuns: 40 });
+    rounded(sample(3, 1000 * RULE.steps, 'special'));
+  });
+
+  it('follow the stated rule; a block that is not finite has codes 0 and the scale NaN', () => {
+    const x = sample(5, 6 * RULE.steps, 'weights');
+    x[40] = Infinity;
+    x.fill(0, 64, 96);
+    const { codes, scale } = rounded(x);
+    for (const block of [0, 3, 4, 5]) {
+      const wanted = blockOf([...x.subarray(block * RULE.steps, (block + 1) * RULE.steps)], RULE);
+      expect([...codes.subarray(block * RULE.steps, (block + 1) * RULE.steps)]).toEqual(wanted.integers.map((q) => q + 0));
+      expect(scale[block]).toBe(wanted.scale);
+    }
+    expect([...codes.subarray(32, 96)].every((code) => code === 0)).toBe(true);
+    expect([scale[1], scale[2]]).toEqual([NaN, 0]);
+  });
+
+  it('round to the same codes again, and give the same products but for the last bit of their scales', () => {
+    const shape: Shape = [20, 9, 128];
+    const [m, n, k] = shape;
+    const x = sample(6, m * k, 'weights');
+    const { codes, scale } = rounded(x);
+    const again = x.map((_, i) => (codes[i] as number) * (scale[Math.floor(i / RULE.steps)] as number));
+    expect(rounded(again).codes).toEqual(codes);
+    const [weight, grid] = [randomCodes(7, n * k), gridOf(8, shape, 32)];
+    const [direct, late] = [product(x, weight, grid, shape), product(again, weight, grid, shape)];
+    const largest = Math.max(...direct.map(Math.abs));
+    direct.forEach((value, i) => { expect(Math.abs(value - (late[i] as number))).toBeLessThanOrEqual(2 ** -21 * largest); });
+  });
+});
+
+describe('what fits', () => {
   const { algebra } = loadKernels();
 
-  it('have at most four bits, in blocks of 32 or a multiple', () => {
+  it('is a grid of at most four bits, in blocks of 32 or a multiple', () => {
     expect(([[32, 4], [64, 2], [576, 4], [16, 4], [48, 4], [32, 8]] as const).map(([block, bits]) => algebra.readsGrid({ block, bits }))).toEqual([true, true, true, false, false, false]);
   });
 
-  it('are the only ones that are taken, with arrays of their sizes', () => {
+  it('refuses to round what is no whole number of blocks, or into arrays of other sizes', () => {
+    const memory = new Float32Array(64);
+    for (const [x, codes, scale] of [[33, 33, 1], [64, 32, 2], [64, 64, 1]] as const) {
+      expect(() => { algebra.roundBlocks(new Float32Array(x), new Int8Array(codes), new Float32Array(scale)); }).toThrow(expect.objectContaining({ code: 'KERNEL_ARGUMENT' }) as Error);
+    }
+    expect(() => { algebra.roundBlocks(memory, new Int8Array(memory.buffer, 0, 64), new Float32Array(2)); }).toThrow('overlap');
+  });
+
+  it('is no other grid, nor are arrays of other sizes', () => {
     const call = (k: number, block: number, bits: number, length = 2 * k, out = new Float32Array(4)): void => {
       algebra.multiplyByCodes(out, new Float32Array(2 * k), new Int8Array(length), { scale: new Float32Array((2 * k) / block), block, bits }, { m: 2, n: 2, k });
     };

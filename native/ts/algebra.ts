@@ -1,6 +1,9 @@
 /** The contract of the linear algebra in place: what a caller sees, and the raw entry points that C++ and TypeScript both implement. */
 import type { ScaleGrid } from './solvers.js';
 
+/** Consecutive elements of a row that share a scale in `multiplyByCodes` and `roundBlocks`. */
+export const ROUNDED_BLOCK = 32;
+
 export interface ProductShape {
   readonly m: number;
   readonly n: number;
@@ -50,6 +53,13 @@ export interface Algebra extends Products {
    * as fp32 with AVX2. Only for grids that `readsGrid`; a code that is not in [-8, 7] gives a wrong sum.
    */
   multiplyByCodes(out: Float32Array, x: Float32Array, codes: Int8Array, grid: ScaleGrid, shape: Pick<ProductShape, 'm' | 'n' | 'k'>, threads?: number): void;
+  /**
+   * Codes and scales of x in the block floating point of `multiplyByCodes`: element = code * scale of its 32. A block that is
+   * not finite gets codes 0 and the scale NaN. Elements that are made of them round to the same codes again.
+   *
+   * @param x its length is a multiple of 32 @param codes int8, as many @param scale one for 32 of them
+   */
+  roundBlocks(x: Float32Array, codes: Int8Array, scale: Float32Array, threads?: number): void;
   /** Whether `multiplyByCodes` takes codes on this grid: at most 4 bits, in blocks that are multiples of 32. */
   readsGrid(grid: Pick<ScaleGrid, 'block' | 'bits'>): boolean;
 
@@ -97,6 +107,7 @@ export interface RawAlgebra extends RawProducts {
   accumulateBlocks(blocks: Float32Array, a: Float32Array, b: Float32Array, rows: number, k: number, block: number, threads: number): void;
   multiplyByBlocks(out: Float32Array, a: Float32Array, blocks: Float32Array, n: number, k: number, block: number, threads: number): void;
   multiplyByCodes(out: Float32Array, x: Float32Array, codes: Int8Array, scale: Float32Array, block: number, m: number, n: number, k: number, threads: number): void;
+  roundBlocks(codes: Int8Array, scale: Float32Array, x: Float32Array, blocks: number, threads: number): void;
   gather(out: Float32Array, x: Float32Array, rows: Uint32Array | null, columns: Uint32Array, count: number, k: number, threads: number): void;
   mirror(gram: Float32Array, k: number): void;
   cholesky(a: Float32Array, k: number, threads: number): number;

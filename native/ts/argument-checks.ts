@@ -25,7 +25,7 @@ export function check(kernel: string, holds: boolean, why: string): void {
 }
 
 /** An array that is written while another one is read must not share memory with it. */
-export function checkApart(kernel: string, written: Float32Array, read: Float32Array): void {
+export function checkApart(kernel: string, written: ArrayBufferView, read: ArrayBufferView): void {
   const shared = written.buffer === read.buffer && written.byteOffset < read.byteOffset + read.byteLength && read.byteOffset < written.byteOffset + written.byteLength;
   check(kernel, !shared, 'an array that is written overlaps one that is read');
 }

@@ -1,12 +1,12 @@
 /** Puts argument checks in front of raw algebra, so that both implementations refuse the same calls. */
-import type { Algebra, Products, RawAlgebra, RawProducts } from './algebra.js';
+import { type Algebra, type Products, ROUNDED_BLOCK, type RawAlgebra, type RawProducts } from './algebra.js';
 import { checkGrid } from './checked-solvers.js';
 import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
 
-/** Steps of a row that share a scale in `multiplyByCodes`, and the bits that codes may have there. */
-const [CODE_STEPS, CODE_BITS] = [32, 4];
+/** Bits that codes may have in `multiplyByCodes`. */
+const CODE_BITS = 4;
 
-const readsGrid: Algebra['readsGrid'] = ({ block, bits }) => block % CODE_STEPS === 0 && bits <= CODE_BITS;
+const readsGrid: Algebra['readsGrid'] = ({ block, bits }) => block % ROUNDED_BLOCK === 0 && bits <= CODE_BITS;
 
 export function checkedAlgebra(raw: RawAlgebra): Algebra {
   return { ...products(raw), int16: products(raw.int16), ...squares(raw) };
@@ -40,7 +40,7 @@ function products(raw: RawProducts): Products {
   };
 }
 
-function squares(raw: RawAlgebra): Pick<Algebra, 'accumulateBlocks' | 'multiplyByBlocks' | 'multiplyByCodes' | 'readsGrid' | 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
+function squares(raw: RawAlgebra): Pick<Algebra, 'accumulateBlocks' | 'multiplyByBlocks' | 'multiplyByCodes' | 'roundBlocks' | 'readsGrid' | 'gather' | 'mirror' | 'cholesky' | 'solveLower'> {
   return {
     accumulateBlocks(blocks, a, b, rows, k, block, threads) {
       checkSizes('accumulateBlocks', { rows, k, block });
@@ -63,12 +63,19 @@ function squares(raw: RawAlgebra): Pick<Algebra, 'accumulateBlocks' | 'multiplyB
     multiplyByCodes(out, x, codes, grid, { m, n, k }, threads) {
       checkSizes('multiplyByCodes', { m, n, k });
       checkGrid('multiplyByCodes', grid, n, k);
-      check('multiplyByCodes', readsGrid(grid), `blocks of ${grid.block} codes of ${grid.bits} bits, where at most ${CODE_BITS} bits in multiples of ${CODE_STEPS} are read`);
+      check('multiplyByCodes', readsGrid(grid), `blocks of ${grid.block} codes of ${grid.bits} bits, where at most ${CODE_BITS} bits in multiples of ${ROUNDED_BLOCK} are read`);
       checkLength('multiplyByCodes', 'x', x.length, m * k);
       checkLength('multiplyByCodes', 'codes', codes.length, n * k);
       checkLength('multiplyByCodes', 'out', out.length, m * n);
       for (const read of [x, grid.scale]) checkApart('multiplyByCodes', out, read);
       raw.multiplyByCodes(out, x, codes, grid.scale, grid.block, m, n, k, threadCount('multiplyByCodes', threads));
+    },
+    roundBlocks(x, codes, scale, threads) {
+      check('roundBlocks', x.length % ROUNDED_BLOCK === 0, `x has ${x.length} elements, which is no multiple of ${ROUNDED_BLOCK}`);
+      checkLength('roundBlocks', 'codes', codes.length, x.length);
+      checkLength('roundBlocks', 'scale', scale.length, x.length / ROUNDED_BLOCK);
+      for (const written of [codes, scale]) checkApart('roundBlocks', written, x);
+      raw.roundBlocks(codes, scale, x, scale.length, threadCount('roundBlocks', threads));
     },
     readsGrid,
     gather(out, x, { rows, columns }, threads) {

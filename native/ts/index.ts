@@ -4,6 +4,7 @@ export type { NativeIsa } from './addon.js';
 export type { AttentionShape, DecoderKernels } from './decoder-kernels.js';
 export type { Isa, KernelIdentity, Kernels, LpbqWeight, MinMax, PerChannelWeight, SgemmOptions, UnsignedGrid } from './kernels.js';
 export type { Algebra, ProductShape, Products, SolveOptions } from './algebra.js';
+export { ROUNDED_BLOCK } from './algebra.js';
 export type { BlockGram, CandidateScales, CandidateSearch, Descent, FeedbackRounding, LpbqScales, LpbqSearch, ScaleGrid, Solvers, WeightMatrix } from './solvers.js';
 export type { AdaScaleLayer, AdamRates, Reconstruction, SignRoundLayer } from './reconstruction.js';
 export { loadKernels, variants } from './load.js';

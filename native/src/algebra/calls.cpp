@@ -7,6 +7,7 @@
 #include "../bound_call.h"
 #include "cholesky.h"
 #include "gather.h"
+#include "../parallel.h"
 #include "multiply.h"
 #include "solve.h"
 #include "triangle.h"
@@ -50,10 +51,19 @@ void multiply_by_blocks(const Napi::CallbackInfo& info, const KernelTable& table
 void multiply_by_codes(const Napi::CallbackInfo& info, const KernelTable& table) {
   const Arguments arguments(info);
   const size_t block = arguments.size(4), m = arguments.size(5), n = arguments.size(6), k = arguments.size(7);
-  require(info, block > 0 && block % 32 == 0 && k % block == 0, "blocks are multiples of 32, and divide the columns");
+  require(info, block > 0 && block % kCodedSteps == 0 && k % block == 0, "blocks are multiples of 32, and divide the columns");
   const CodedWeight coded{arguments.data<int8_t>(2, n * k), arguments.data<float>(3, n * k / block), block};
   multiply(table, {.a = arguments.data<float>(1, m * k), .out = arguments.data<float>(0, m * n), .m = m, .n = n, .k = k, .lda = k, .ldo = n,
                    .chain = Chain::kInt8Sum, .coded = &coded}, arguments.threads(8));
+}
+
+void round_blocks(const Napi::CallbackInfo& info, const KernelTable& table) {
+  const Arguments arguments(info);
+  const size_t blocks = arguments.size(3);
+  const float* x = arguments.data<float>(2, blocks * kCodedSteps);
+  int8_t* codes = arguments.data<int8_t>(0, blocks * kCodedSteps);
+  float* scale = arguments.data<float>(1, blocks);
+  parallel(blocks, 64, arguments.threads(4), [&](size_t, size_t begin, size_t end) { table.round_blocks(x, codes, scale, begin, end); });
 }
 
 void mirror(const Napi::CallbackInfo& info, const KernelTable&) {
@@ -107,6 +117,7 @@ Napi::Object bind_algebra(Napi::Env env, const KernelTable& table) {
   bind<KernelTable, accumulate_blocks>(algebra, "accumulateBlocks", table);
   bind<KernelTable, multiply_by_blocks>(algebra, "multiplyByBlocks", table);
   bind<KernelTable, multiply_by_codes>(algebra, "multiplyByCodes", table);
+  bind<KernelTable, round_blocks>(algebra, "roundBlocks", table);
   bind<KernelTable, mirror>(algebra, "mirror", table);
   bind<KernelTable, gather_elements>(algebra, "gather", table);
   bind<KernelTable, cholesky>(algebra, "cholesky", table);

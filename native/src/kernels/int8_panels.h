@@ -16,9 +16,10 @@
 
 namespace {
 
-constexpr size_t kInt8Steps = 32;
+using tundish::kCodedSteps;
+
 // Four steps lie in a word. Behind a block's words come where sums of a column begin, and the scale.
-constexpr size_t kInt8Words = kInt8Steps / 4;
+constexpr size_t kInt8Words = kCodedSteps / 4;
 constexpr size_t kStartWord = kInt8Words;
 constexpr size_t kScaleWord = kInt8Words + 1;
 constexpr size_t kInt8BlockWords = kInt8Words + 2;
@@ -84,6 +85,28 @@ inline void add_quads(Words (&sums)[2], const float* a, Words left, Words right)
 
 #endif
 
+// Integers of a block of x, plus `offset`.
+inline void round_block(const float* x, float inverse, uint32_t offset, uint8_t* to) {
+  for (size_t p = 0; p < kCodedSteps; p++) to[p] = static_cast<uint8_t>(round_bits(x[p] * inverse) + offset);
+}
+
+// Blocks [begin, end) of x as integers and scales; those of a block that is not finite are 0, and its scale is NaN.
+void round_blocks(const float* x, int8_t* codes, float* scale, size_t begin, size_t end) {
+  for (size_t block = begin; block < end; block += kWidth) {
+    const size_t count = smaller(kWidth, end - block);
+    const Scaling scaling = scaling_of(largest_of_rows(x + block * kCodedSteps, kCodedSteps, count, kCodedSteps), kLargestInt8);
+    float scales[kWidth], inverse[kWidth];
+    store(scales, scaling.scale);
+    store(inverse, scaling.inverse);
+    for (size_t i = 0; i < count; i++) {
+      uint8_t* to = reinterpret_cast<uint8_t*>(codes) + (block + i) * kCodedSteps;
+      if (inverse[i] > 0.0f) round_block(x + (block + i) * kCodedSteps, inverse[i], 0, to);
+      else __builtin_memset(to, 0, kCodedSteps);
+      scale[block + i] = scales[i];
+    }
+  }
+}
+
 // One step of every chain, from a block of rows and one of columns.
 inline void advance_int8(Chains& chain, const float* __restrict a, const float* __restrict b) {
   Words sums[kTileRows][2];
@@ -113,7 +136,7 @@ struct Int8Panels {
   static constexpr size_t kSliceSteps = 1024;
 
   // Words that `steps` steps take, which are whole blocks.
-  static size_t length(size_t steps) { return steps / kInt8Steps * kInt8BlockWords; }
+  static size_t length(size_t steps) { return steps / kCodedSteps * kInt8BlockWords; }
 
   static void resume(Chains&) {}
 
@@ -124,13 +147,13 @@ struct Int8Panels {
   // Rows of `depth` elements -> one panel; stores reach over their ends like those of pack_rows in panels.h.
   static void pack_rows(const float* from, size_t stride, size_t rows, size_t depth, float* panel) {
     static_assert(kTileRows <= kWidth);
-    uint8_t bytes[kWidth * kInt8Steps] = {};
-    for (size_t k = 0; k < depth; k += kInt8Steps, from += kInt8Steps, panel += kInt8BlockWords * kTileRows) {
-      const Scaling scaling = scaling_of(largest_of_rows(from, stride, rows, kInt8Steps), kLargestInt8);
+    uint8_t bytes[kWidth * kCodedSteps] = {};
+    for (size_t k = 0; k < depth; k += kCodedSteps, from += kCodedSteps, panel += kInt8BlockWords * kTileRows) {
+      const Scaling scaling = scaling_of(largest_of_rows(from, stride, rows, kCodedSteps), kLargestInt8);
       float inverse[kWidth];
       store(inverse, scaling.inverse);
-      for (size_t i = 0; i < rows; i++) round_row(from + i * stride, inverse[i], bytes + i * kInt8Steps);
-      spread(bytes, kInt8Steps, panel, kTileRows);
+      for (size_t i = 0; i < rows; i++) round_block(from + i * stride, inverse[i], kInt8Offset, bytes + i * kCodedSteps);
+      spread(bytes, kCodedSteps, panel, kTileRows);
       store(panel + kStartWord * kTileRows, Vector{});
       store(panel + kScaleWord * kTileRows, scaling.scale);
     }
@@ -140,7 +163,7 @@ struct Int8Panels {
   static void pack_columns(const tundish::CodedWeight& weight, size_t row, size_t column, size_t columns, size_t k, size_t depth, float* panel) {
     for (size_t end = column + columns; column < end; column += kTileColumns) {
       const size_t count = smaller(kTileColumns, end - column);
-      for (size_t step = k; step < k + depth; step += kInt8Steps, panel += kInt8BlockWords * kTileColumns) {
+      for (size_t step = k; step < k + depth; step += kCodedSteps, panel += kInt8BlockWords * kTileColumns) {
         const int8_t* codes = weight.codes + column * row + step;
         if (count == kTileColumns) pack_codes(codes, row, panel);
         else pack_few(codes, row, count, panel);
@@ -152,10 +175,6 @@ struct Int8Panels {
   }
 
  private:
-  static void round_row(const float* from, float inverse, uint8_t* to) {
-    for (size_t p = 0; p < kInt8Steps; p++) to[p] = static_cast<uint8_t>(round_bits(from[p] * inverse) + kInt8Offset);
-  }
-
   // A block of bytes of each of kWidth rows -> their words, lane i of a vector that of row i.
   static void spread(const void* bytes, size_t stride, float* to, size_t width) {
     constexpr size_t kSquare = smaller(kWidth, kInt8Words);
@@ -187,9 +206,9 @@ struct Int8Panels {
   }
 
   static void pack_few(const int8_t* codes, size_t stride, size_t columns, float* panel) {
-    int8_t copy[kTileColumns * kInt8Steps] = {};
-    for (size_t i = 0; i < columns; i++) __builtin_memcpy(copy + i * kInt8Steps, codes + i * stride, kInt8Steps);
-    pack_codes(copy, kInt8Steps, panel);
+    int8_t copy[kTileColumns * kCodedSteps] = {};
+    for (size_t i = 0; i < columns; i++) __builtin_memcpy(copy + i * kCodedSteps, codes + i * stride, kCodedSteps);
+    pack_codes(copy, kCodedSteps, panel);
   }
 };
 

@@ -22,6 +22,7 @@ constexpr tundish::KernelTable make_table(const char* isa, const char* family) {
           widen_bf16,
           widen_f16,
           subtract,
+          round_blocks,
           sgemm,
           kScratch,
           solve_triangle,

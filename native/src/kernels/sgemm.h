@@ -18,7 +18,7 @@ constexpr size_t kBlockRows = kTileRows * 20;
 constexpr size_t kBlockColumns = 1024;
 // Words of the longest panel in every row or column: that of a slice of 1024 steps in pairs, with the scales of its blocks.
 constexpr size_t kPanelWords = Int16Panels::kSliceSteps / kBlockSteps * kBlockWords;
-static_assert(ExactPanels::kSliceSteps <= kPanelWords && Int8Panels::kSliceSteps / kInt8Steps * kInt8BlockWords <= kPanelWords);
+static_assert(ExactPanels::kSliceSteps <= kPanelWords && Int8Panels::kSliceSteps / kCodedSteps * kInt8BlockWords <= kPanelWords);
 static_assert(kBlockColumns <= kLongestRow && kBlockRows <= kLongestRow);
 // The last panel of a is followed by what its packing may overwrite.
 constexpr size_t kScratch = kPanelWords * (kBlockColumns + kBlockRows) + kWidth;

@@ -39,10 +39,13 @@ enum class Chain : uint8_t {
   kDifference,  // fma(-a, b, chain) over ascending k
   kDescendingDifference,
   kInt16Sum,  // one step for 128 of k, whose products are summed as integers; see int16_panels.h
-  kInt8Sum,   // one step for 32 of k, with the codes of a CodedWeight; see int8_panels.h
+  kInt8Sum,   // one step for kCodedSteps of k, with the codes of a CodedWeight; see int8_panels.h
 };
 
-// Codes in [-8, 7] [n, k] times scales [n, k / block]; block is a multiple of 32 and divides k.
+// Steps of a row that share a scale where rows meet codes.
+constexpr size_t kCodedSteps = 32;
+
+// Codes in [-8, 7] [n, k] times scales [n, k / block]; block is a multiple of kCodedSteps and divides k.
 struct CodedWeight {
   const int8_t* codes;
   const float* scale;
@@ -114,6 +117,8 @@ struct KernelTable {
   void (*widen_f16)(const uint16_t* bits, size_t count, float* out);
   void (*subtract)(const float* a, const float* b, size_t count, float* out);
 
+  // Blocks [begin, end) of kCodedSteps elements as integers and scales; see int8_panels.h.
+  void (*round_blocks)(const float* x, int8_t* codes, float* scale, size_t begin, size_t end);
   // One tile of a product. `scratch` holds sgemm_scratch floats, 64-byte aligned, and belongs to one thread.
   void (*sgemm)(const MatrixProduct& product, const Tile& tile, float* scratch);
   size_t sgemm_scratch;

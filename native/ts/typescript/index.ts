@@ -6,7 +6,7 @@ import { add, rmsNorm, rotate, siluMultiply } from './decoder/elements.js';
 import { causalSoftmaxBackward, siluMultiplyBackward } from './decoder/gradients.js';
 import { allFinite, minMax, subtract, widenBf16, widenF16 } from './elements.js';
 import * as int16 from './int16-products.js';
-import { multiplyByCodes } from './int8-products.js';
+import { multiplyByCodes, roundBlocks } from './int8-products.js';
 import { fwht, sgemm } from './matrices.js';
 import { adaScaleGrid, adaScaleStep, adaScaleValues } from './reconstruction/ada-scale.js';
 import { signRoundStep, signRoundValues } from './reconstruction/sign-round.js';
@@ -28,7 +28,7 @@ export const typescriptKernels: RawKernels = {
   subtract,
   sgemm,
   fwht,
-  algebra: { multiplyInto, accumulateGram, accumulateBlocks, int16, multiplyByBlocks, multiplyByCodes, gather, mirror, cholesky, solveLower },
+  algebra: { multiplyInto, accumulateGram, accumulateBlocks, int16, multiplyByBlocks, multiplyByCodes, roundBlocks, gather, mirror, cholesky, solveLower },
   decoder: { rmsNorm, rotate, causalAttention, siluMultiply, add, siluMultiplyBackward, causalSoftmaxBackward },
   solvers: { roundToGrid, valuesOnGrid, roundWithFeedback, descend, rowLosses, searchLpbq, searchCandidates },
   reconstruction: { adaScaleGrid, adaScaleValues, adaScaleStep, signRoundValues, signRoundStep },

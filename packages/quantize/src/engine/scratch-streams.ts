@@ -4,7 +4,9 @@
  */
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROUNDED_BLOCK } from '@tundish/native';
 import type { FloatStack } from '../float-stack.js';
+import type { Compute } from '../techniques/weight-matrix.js';
 import { type WindowRange, readStream, writeWhole } from '../live-activations.js';
 
 interface Stream {
@@ -35,6 +37,26 @@ export class ScratchStreams {
     return data;
   }
 
+  /**
+   * As `keep`, with what waits rounded as `multiplyByCodes` rounds its input: a quarter of the bytes, and the same codes meet
+   * those of the layer in the end.
+   *
+   * @param batch whose windows are whole blocks of 32
+   */
+  keepRounded({ kernels, threads }: Compute, name: string, range: WindowRange, batch: Float32Array): Float32Array {
+    const [codes, scale] = [this.stack.take(batch.length / Float32Array.BYTES_PER_ELEMENT), this.stack.take(batch.length / ROUNDED_BLOCK)];
+    kernels.algebra.roundBlocks(batch, bytesOf(codes), scale, threads);
+    this.keep(`${name}-codes`, range, codes);
+    this.keep(`${name}-scales`, range, scale);
+    return batch;
+  }
+
+  /** What `keepRounded` kept. @throws QUANTIZE_WEIGHTS_CUT */
+  readRounded({ kernels, threads }: Compute, name: string, range: WindowRange): Float32Array {
+    const [codes, scale] = [bytesOf(this.read(`${name}-codes`, range)), this.read(`${name}-scales`, range)];
+    return kernels.solvers.valuesOnGrid(codes, { scale, block: ROUNDED_BLOCK, bits: 8 }, threads, this.stack.take(codes.length));
+  }
+
   remove(): void {
     for (const { file, path } of this.#streams.values()) {
       closeSync(file);
@@ -49,4 +71,8 @@ export class ScratchStreams {
     this.#streams.set(name, stream);
     return stream;
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Int8Array {
+  return new Int8Array(buffer, byteOffset, byteLength);
 }

@@ -10,7 +10,7 @@ import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, app
 import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, type LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 import { type Compute, dequantize } from '../techniques/weight-matrix.js';
-import { commonBlock } from '../weight-scheme.js';
+import { blockOf, commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
 import type { BlockWorkspace } from './block-workspace.js';
 import { floatRange, floatWindows } from './float-windows.js';
@@ -66,15 +66,15 @@ class BlockSolver {
     const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i, memory);
 
     await this.#group('qkv', (i) => attentionInput(context, entering(i), attentionGain), (i) => attentionInput(context, floatIn(i), attentionGain));
-    await this.#group('o', (i) => streams.keep('attended', i, attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
+    await this.#group('o', (i) => this.#keep('o_proj', i, attend(context, attentionInput(context, entering(i), attentionGain), this.#ready(LINEAR_GROUPS.qkv), rope)), (i) => {
       const x = floatIn(i);
       const attended = attend(context, attentionInput(context, x, attentionGain), linears, rope);
       streams.keep('float-middle', i, afterAttention(context, x, attended, linears.o_proj));
       return attended;
     });
-    const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), streams.read('attended', i), this.#ready(LINEAR_GROUPS.o).o_proj);
+    const middle = (i: WindowRange): Float32Array => afterAttention(context, entering(i), this.#kept('o_proj', i), this.#ready(LINEAR_GROUPS.o).o_proj);
     await this.#group('gate_up', (i) => mlpInput(context, streams.keep('middle', i, middle(i)), mlpGain), (i) => mlpInput(context, streams.read('float-middle', i), mlpGain));
-    await this.#group('down', (i) => streams.keep('gated', i, gatedInput(context, mlpInput(context, streams.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
+    await this.#group('down', (i) => this.#keep('down_proj', i, gatedInput(context, mlpInput(context, streams.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
       const x = streams.read('float-middle', i);
       const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
       const { weight, bias } = linears.down_proj;
@@ -88,7 +88,7 @@ class BlockSolver {
     const solution = this.#solved as BlockSolution;
     const refined = await this.#refine(solution);
     const { down_proj } = this.#ready(LINEAR_GROUPS.down);
-    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, streams.read('middle', i), streams.read('gated', i), down_proj)));
+    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, streams.read('middle', i), this.#kept('down_proj', i), down_proj)));
     else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, entering(i), rope)));
     return this.request.sensitivity ? this.#measured(refined ?? solution) : (refined ?? solution);
   }
@@ -149,6 +149,24 @@ class BlockSolver {
   get #ofBlock(): Compute {
     const { context: { kernels, threads }, workspace: { block } } = this.request;
     return { kernels, threads, stack: block };
+  }
+
+  /** Puts the input of a layer by until it is solved. */
+  #keep(role: LinearRole, range: WindowRange, input: Float32Array): Float32Array {
+    const { context, workspace: { streams } } = this.request;
+    return this.#rounds(role) ? streams.keepRounded(context, role, range, input) : streams.keep(role, range, input);
+  }
+
+  #kept(role: LinearRole, range: WindowRange): Float32Array {
+    const { context, workspace: { streams } } = this.request;
+    return this.#rounds(role) ? streams.readRounded(context, role, range) : streams.read(role, range);
+  }
+
+  /** Whether the layer will multiply codes, and round this input. */
+  #rounds(role: LinearRole): boolean {
+    const { context: { kernels, shape, byCodes = false }, names, schemes } = this.request;
+    const [scheme, name] = [schemes[role], names[role]];
+    return byCodes && kernels.algebra.readsGrid({ bits: scheme.bits, block: blockOf(name, scheme, linearDims(role, shape).in) });
   }
 
   #ready<Role extends LinearRole>(roles: readonly Role[]): Readonly<Record<Role, Linear>> {

@@ -142,7 +142,7 @@ function observingNeeds({ activations, calibration, ...options }: Exclude<LockSt
   return values + ('kvCache' in options && options.kvCache.bits === 'auto' ? session : 0);
 }
 
-/** Gram matrices of the widest inputs with their factor, a block in float32 twice; streams that lie on disk while a block is solved. */
+/** Gram matrices of the widest inputs with their factor, a block in float32 twice; streams that lie on disk while a block is solved, at most: some wait in 8 bits. */
 function solvingNeeds(technique: Technique, windows: number, block: number, { hiddenSize, intermediateSize }: ModelShapes['config']): { readonly memory: number; readonly streams: number; readonly scratch: number } {
   if (!needsInputs(technique)) return { memory: 0, streams: 1, scratch: 0 };
   const matrices = technique.rounding.method === 'gptaq' ? 8 : 4;
