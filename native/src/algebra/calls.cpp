@@ -5,9 +5,9 @@
 
 #include "../arguments.h"
 #include "../bound_call.h"
+#include "../parallel.h"
 #include "cholesky.h"
 #include "gather.h"
-#include "../parallel.h"
 #include "multiply.h"
 #include "solve.h"
 #include "triangle.h"

@@ -6,8 +6,8 @@ import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROUNDED_BLOCK } from '@tundish/native';
 import type { FloatStack } from '../float-stack.js';
-import type { Compute } from '../techniques/weight-matrix.js';
 import { type WindowRange, readStream, writeWhole } from '../live-activations.js';
+import type { Compute } from '../techniques/weight-matrix.js';
 
 interface Stream {
   readonly file: number;
