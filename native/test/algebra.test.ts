@@ -4,34 +4,21 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { builtAddonPath } from '../ts/addon.js';
 import type { RawAlgebra } from '../ts/algebra.js';
-import { type Algebra, type Kernels, loadKernels, variants } from '../ts/index.js';
+import { type Algebra, loadKernels } from '../ts/index.js';
 import { ensureAddon } from './built-addon.js';
-import { type Result, bytes } from './bytes.js';
+import type { Result } from './bytes.js';
+import { inEveryVariant, natives, reference } from './every-variant.js';
 import { FLAVOURS, sample } from './samples.js';
 
 ensureAddon();
-const reference = loadKernels({ allow: 'typescript' });
-const natives: readonly Kernels[] = variants().map((isa) => loadKernels({ allow: 'native', isa }));
 const fast = loadKernels({ allow: 'native' }).algebra;
-const THREADS = [1, 2, 3];
 
 const seed = fc.integer({ min: 0, max: 0xffffffff });
 const flavour = fc.constantFrom(...FLAVOURS);
 const size = fc.integer({ min: 1, max: 45 });
 const runs = { numRuns: 40 };
 
-/** Holds every variant and thread count against one computation of the reference, which it gives back. */
-function expectSame<T extends readonly Result[]>(compute: (algebra: Algebra, threads: number) => T): T {
-  const results = compute(reference.algebra, 1);
-  const expected = results.map(bytes);
-  for (const native of natives) {
-    for (const threads of THREADS) {
-      const actual = compute(native.algebra, threads).map(bytes);
-      expected.forEach((want, i) => { expect(actual[i]?.equals(want), `result ${i} of ${native.identity().isa} with ${threads} threads`).toBe(true); });
-    }
-  }
-  return results;
-}
+const expectSame = <T extends readonly Result[]>(compute: (algebra: Algebra, threads: number) => T): T => inEveryVariant(({ algebra }, threads) => compute(algebra, threads));
 
 function largestDifference(x: Float32Array, y: Float32Array): number {
   return x.reduce((largest, value, i) => Math.max(largest, Math.abs(value - (y[i] as number))), 0);

@@ -1,16 +1,14 @@
 /** Products of block floating point: every variant gives the bytes of the TypeScript reference, which are the stated chain. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loadKernels } from '../ts/index.js';
 import { fma32 } from '../ts/typescript/fused-multiply-add.js';
 import { ensureAddon } from './built-addon.js';
 import { type BlockRule, blockOf } from './block-rule.js';
 import { bytes } from './bytes.js';
-import { expectSame } from './every-variant.js';
+import { expectSame, reference } from './every-variant.js';
 import { FLAVOURS, sample } from './samples.js';
 
 ensureAddon();
-const reference = loadKernels({ allow: 'typescript' });
 const RULE: BlockRule = { steps: 128, bound: 4095 };
 
 const seed = fc.integer({ min: 0, max: 0xffffffff });

@@ -1,7 +1,7 @@
 /** Puts argument checks in front of raw algebra, so that both implementations refuse the same calls. */
 import { type Algebra, type Products, ROUNDED_BLOCK, type RawAlgebra, type RawProducts } from './algebra.js';
-import { checkGrid } from './checked-solvers.js';
 import { check, checkApart, checkLength, checkSizes, threadCount } from './argument-checks.js';
+import { checkGrid } from './checked-solvers.js';
 
 /** Bits that codes may have in `multiplyByCodes`. */
 const CODE_BITS = 4;

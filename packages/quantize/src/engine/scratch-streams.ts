@@ -45,7 +45,7 @@ export class ScratchStreams {
    */
   keepRounded({ kernels, threads }: Compute, name: string, range: WindowRange, batch: Float32Array): Float32Array {
     const [codes, scale] = [this.stack.take(batch.length / Float32Array.BYTES_PER_ELEMENT), this.stack.take(batch.length / ROUNDED_BLOCK)];
-    kernels.algebra.roundBlocks(batch, bytesOf(codes), scale, threads);
+    kernels.algebra.roundBlocks(batch, int8Of(codes), scale, threads);
     this.keep(`${name}-codes`, range, codes);
     this.keep(`${name}-scales`, range, scale);
     return batch;
@@ -53,7 +53,7 @@ export class ScratchStreams {
 
   /** What `keepRounded` kept. @throws QUANTIZE_WEIGHTS_CUT */
   readRounded({ kernels, threads }: Compute, name: string, range: WindowRange): Float32Array {
-    const [codes, scale] = [bytesOf(this.read(`${name}-codes`, range)), this.read(`${name}-scales`, range)];
+    const [codes, scale] = [int8Of(this.read(`${name}-codes`, range)), this.read(`${name}-scales`, range)];
     return kernels.solvers.valuesOnGrid(codes, { scale, block: ROUNDED_BLOCK, bits: 8 }, threads, this.stack.take(codes.length));
   }
 
@@ -73,6 +73,6 @@ export class ScratchStreams {
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Int8Array {
+function int8Of({ buffer, byteOffset, byteLength }: Float32Array): Int8Array {
   return new Int8Array(buffer, byteOffset, byteLength);
 }

@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Technique, needsReferenceInputs, needsReferenceMoments, needsWholeGram } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, applyLinear, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput } from '../forward/block-forward.js';
+import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, applyLinear, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput, multipliesCodes } from '../forward/block-forward.js';
 import { type BlockWeights, LINEAR_ROLES, type Linear, type LinearRole, type RopeTables, linearDims } from '../forward/block-weights.js';
 import { LiveActivations, type LiveActivationsWriter, type WindowRange } from '../live-activations.js';
 import { type Compute, dequantize } from '../techniques/weight-matrix.js';
@@ -164,9 +164,9 @@ class BlockSolver {
 
   /** Whether the layer will multiply codes, and round this input. */
   #rounds(role: LinearRole): boolean {
-    const { context: { kernels, shape, byCodes = false }, names, schemes } = this.request;
-    const [scheme, name] = [schemes[role], names[role]];
-    return byCodes && kernels.algebra.readsGrid({ bits: scheme.bits, block: blockOf(name, scheme, linearDims(role, shape).in) });
+    const { context, names, schemes } = this.request;
+    const scheme = schemes[role];
+    return multipliesCodes(context, { bits: scheme.bits, block: blockOf(names[role], scheme, linearDims(role, context.shape).in) });
   }
 
   #ready<Role extends LinearRole>(roles: readonly Role[]): Readonly<Record<Role, Linear>> {

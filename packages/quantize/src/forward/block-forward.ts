@@ -1,6 +1,6 @@
 /** The forward pass of a pre-norm decoder block in steps over windows of tokens, so that a caller can quantize between them. */
 import { hadamardMatrix } from '@tundish/graph';
-import type { Kernels, Products } from '@tundish/native';
+import type { Kernels, Products, ScaleGrid } from '@tundish/native';
 import { type FloatStack, releasing, takeFloats } from '../float-stack.js';
 import { type BlockShape, type BlockWeights, type Linear, type LinearRole, type RopeTables, linearDims } from './block-weights.js';
 
@@ -128,13 +128,19 @@ export function forwardBlock(context: BlockContext, weights: BlockWeights, x: Fl
   return blockOutput(context, middle, gated, linears.down_proj);
 }
 
+/** Whether layers on such a grid multiply their codes, and round their inputs for it. */
+export function multipliesCodes({ kernels, byCodes = false }: BlockContext, grid: Pick<ScaleGrid, 'block' | 'bits'>): boolean {
+  return byCodes && kernels.algebra.readsGrid(grid);
+}
+
 /** x · weightᵀ (+ bias): [tokens, out]. @param x [tokens, in] */
-export function applyLinear({ kernels, products = kernels.algebra, byCodes = false, shape, threads, memory }: BlockContext, x: Float32Array, role: LinearRole, { weight, bias, coded }: Linear): Float32Array {
+export function applyLinear(context: BlockContext, x: Float32Array, role: LinearRole, { weight, bias, coded }: Linear): Float32Array {
+  const { kernels, products = kernels.algebra, shape, threads, memory } = context;
   const dims = linearDims(role, shape);
   const m = x.length / dims.in;
   const y = takeFloats(memory, m * dims.out);
   const sizes = { m, n: dims.out, k: dims.in };
-  if (byCodes && coded !== undefined && kernels.algebra.readsGrid(coded.grid)) kernels.algebra.multiplyByCodes(y, x, coded.codes, coded.grid, sizes, threads);
+  if (coded !== undefined && multipliesCodes(context, coded.grid)) kernels.algebra.multiplyByCodes(y, x, coded.codes, coded.grid, sizes, threads);
   else products.multiplyInto(y, x, weight, { ...sizes, transposeB: true }, threads);
   if (bias !== undefined) kernels.decoder.add(y, bias, threads);
   return y;
