@@ -153,11 +153,12 @@ class Walk {
 
   #inputs(segment: Segment): BlockInputs {
     const { weights, resolve, calibration, given, activations, ranges = DEFAULT_RANGES, signal } = this.request;
-    const before = calibration === undefined ? undefined : this.#before;
+    // What enters the head is looked at where activations are measured.
+    const before = calibration === undefined || (segment.output === 'logits' && !activations) ? undefined : this.#before;
     return blockInputs({
       segment, weights, resolve, signal,
       ...(activations ? { ranges } : {}),
-      ...(calibration === undefined ? {} : { calibration: calibration.inputs }),
+      ...(calibration === undefined || (segment.output === 'logits' && !activations) ? {} : { calibration: calibration.inputs }),
       ...(given === undefined ? {} : { given: given.digests }),
       ...(before === undefined ? {} : { activations: before.files.sha256(activationsName(before.name)) }),
       ...(before === undefined || segment.output === 'logits' || !needsReference(weights.technique) ? {} : { reference: before.files.sha256(referenceName(before.name)) }),
@@ -171,12 +172,21 @@ class Walk {
     // What measures activations, and the head, need as much.
     if (activations || !isBlock) this.#workspace?.clear();
     const { weights, fixed } = await this.#quantizeWeights(segment, join(folder, weightsName(segment.name)), solved);
-    const streams = calibration === undefined || segment.output === 'logits' ? [] : [activationsName(segment.name), ...(needsReference(technique) ? [referenceName(segment.name)] : [])];
+    const streams = calibration === undefined ? [] : this.#streams(segment);
     const isObserved = calibration !== undefined && (activations || (solved === undefined && streams.length > 0));
     const seen = isObserved ? await this.#observe(segment, weights, folder, calibration, solved === undefined) : NOTHING_SEEN;
     if (calibration !== undefined && segment.input === undefined && needsReference(technique)) await this.#observe(segment, undefined, folder, calibration, true);
     await writeBlockRecord(join(folder, recordName(segment.name)), { weights, fixed, ...(activations ? seen : NOTHING_SEEN), layers: [...(solved?.layers.values() ?? [])].map(({ report }) => report) });
     return [weightsName(segment.name), recordName(segment.name), ...streams];
+  }
+
+  /** Names of the streams that a segment leaves: those that the next one reads, or its own refinement. */
+  #streams({ name, output, entersHead }: Segment): readonly string[] {
+    const { activations, weights: { technique } } = this.request;
+    if (output === 'logits') return [];
+    const quantized = activations || !entersHead;
+    const reference = needsReference(technique) && (!entersHead || technique.refine.method !== 'none');
+    return [...(quantized ? [activationsName(name)] : []), ...(reference ? [referenceName(name)] : [])];
   }
 
   /** Codes of the projections, from the inputs that the calibration text gives them, and what was folded into other parameters. */
@@ -185,7 +195,7 @@ class Walk {
     const before = this.#before as { readonly name: string; readonly files: BlockFiles };
     this.#workspace ??= new BlockWorkspace(this.request.folder);
     return solveSegment({
-      segment, weights, resolve, kernels, threads, signal, folder, workspace: this.#workspace, inputs: calibration.inputs,
+      segment, weights, resolve, kernels, threads, signal, folder, streams: this.#streams(segment), workspace: this.#workspace, inputs: calibration.inputs,
       quantized: await before.files.path(activationsName(before.name)),
       ...(needsReference(weights.technique) ? { reference: await before.files.path(referenceName(before.name)) } : {}),
       onBytes: (bytes) => { this.#bytesRead += bytes; },

@@ -14,6 +14,8 @@ export interface Segment {
   readonly input: string | undefined;
   /** Value that leaves. */
   readonly output: string;
+  /** The head reads what leaves. */
+  readonly entersHead: boolean;
 }
 
 /** The segment at `index` of `boundaries.length + 1`: only one is in memory at a time. */
@@ -24,7 +26,7 @@ export function segmentAt(model: Model, plan: SegmentPlan, index: number): Segme
   const output = index === last ? 'logits' : (boundaries[index] as string);
   const name = index === 0 ? 'embedding' : index === last ? 'lm_head' : `block-${index - 1}`;
   const inputs = model.graph.inputs.map((value) => value.name);
-  return { name, input, output, model: extractGraph(model, input === undefined ? inputs : [...inputs, input], [output]) };
+  return { name, input, output, entersHead: index === last - 1, model: extractGraph(model, input === undefined ? inputs : [...inputs, input], [output]) };
 }
 
 export function segmentCount(plan: SegmentPlan): number {

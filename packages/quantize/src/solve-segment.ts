@@ -30,8 +30,9 @@ export interface SolveSegmentRequest {
   /** File of the residual stream that enters, of the quantized model; of the float model where a technique needs it. */
   readonly quantized: string;
   readonly reference?: string;
-  /** Receives the streams that leave, under the names of the segment. */
+  /** Receives the streams that leave: those with these names. */
   readonly folder: string;
+  readonly streams: readonly string[];
   readonly workspace: BlockWorkspace;
   readonly threads: number;
   readonly signal: AbortSignal;
@@ -49,7 +50,7 @@ export interface SolvedSegment {
  * @throws QUANTIZE_UNKNOWN_BLOCK, QUANTIZE_BLOCK_SIZE, QUANTIZE_NOT_FINITE
  */
 export async function solveSegment(request: SolveSegmentRequest): Promise<SolvedSegment> {
-  const { segment, weights: { technique, schemes: chosen, mixedPrecision }, resolve, kernels, inputs, folder, workspace, threads, signal } = request;
+  const { segment, weights: { technique, schemes: chosen, mixedPrecision }, resolve, kernels, inputs, folder, streams, workspace, threads, signal } = request;
   const description = describeBlock(segment);
   const names = Object.fromEntries(LINEAR_ROLES.map((role) => [role, description.linears[role].weight.name])) as Record<LinearRole, string>;
   const schemes = Object.fromEntries(LINEAR_ROLES.map((role) => [role, schemeOf(chosen, names[role])])) as Record<LinearRole, WeightScheme>;
@@ -62,13 +63,13 @@ export async function solveSegment(request: SolveSegmentRequest): Promise<Solved
   const windows = inputs.windows.length;
   const quantized = new LiveActivations(request.quantized, windows);
   const reference = request.reference === undefined ? undefined : new LiveActivations(request.reference, floatWindows(technique, windows).length);
-  const quantizedOut = new LiveActivationsWriter(join(folder, activationsName(segment.name)));
-  const referenceOut = reference === undefined ? undefined : new LiveActivationsWriter(join(folder, referenceName(segment.name)));
+  const [quantizedOut, referenceOut] = [activationsName, referenceName].map((name) => (streams.includes(name(segment.name)) ? new LiveActivationsWriter(join(folder, name(segment.name))) : undefined));
   try {
     return await solve(description, {
       context: { kernels, ...productsOf(technique, kernels), shape: description.shape, threads, windowLength: (inputs.windows[0] as Int32Array).length },
-      weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, workspace, signal, quantized, quantizedOut,
+      weights, names, rope: inputs, options: technique, schemes, sensitivity: mixedPrecision !== undefined, windows, workspace, signal, quantized,
       ...(reference === undefined ? {} : { reference }),
+      ...(quantizedOut === undefined ? {} : { quantizedOut }),
       ...(referenceOut === undefined ? {} : { referenceOut }),
     });
   } finally {

@@ -35,18 +35,32 @@ export async function sha256File(path: string, signal?: AbortSignal): Promise<st
   }
 }
 
-/** As `sha256File`, from the start of an open file; each chunk is also given to `each` before it is overwritten. */
+/**
+ * As `sha256File`, from the start of an open file; each chunk is also given to `each`, until the one after the next is read. A
+ * chunk is read while the one before it is digested.
+ */
 export async function sha256Handle(file: FileHandle, signal?: AbortSignal, each?: (chunk: Uint8Array) => Promise<void> | void): Promise<string> {
   const hash = createHash('sha256');
-  const buffer = readBuffer(CHUNK_BYTES);
+  let [buffer, other] = [readBuffer(CHUNK_BYTES), readBuffer(CHUNK_BYTES)];
   let position = 0;
-  for (;;) {
-    signal?.throwIfAborted();
+  const read = async (): Promise<Uint8Array> => {
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-    if (bytesRead === 0) return hash.digest('hex');
-    const chunk = buffer.subarray(0, bytesRead);
-    hash.update(chunk);
-    if (each !== undefined) await each(chunk);
-    position += bytesRead;
+    return buffer.subarray(0, bytesRead);
+  };
+  let reading = read();
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const chunk = await reading;
+      if (chunk.length === 0) return hash.digest('hex');
+      position += chunk.length;
+      [buffer, other] = [other, buffer];
+      reading = read();
+      hash.update(chunk);
+      if (each !== undefined) await each(chunk);
+    }
+  } finally {
+    // The file is not to be closed under it.
+    await reading.catch(() => undefined);
   }
 }

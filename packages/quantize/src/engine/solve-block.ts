@@ -34,7 +34,8 @@ export interface BlockRequest {
   /** Residual stream that enters: of the quantized model, and of the float model where it is needed, with the windows that it runs on alone. */
   readonly quantized: LiveActivations;
   readonly reference?: LiveActivations;
-  readonly quantizedOut: LiveActivationsWriter;
+  /** What leaves; absent where nobody reads it. */
+  readonly quantizedOut?: LiveActivationsWriter;
   readonly referenceOut?: LiveActivationsWriter;
   /** Of the walk that solves this block among others. */
   readonly workspace: BlockWorkspace;
@@ -60,7 +61,7 @@ class BlockSolver {
   }
 
   async solve(): Promise<BlockSolution> {
-    const { weights: { linears, attentionGain, mlpGain }, rope, quantizedOut, options, workspace: { streams, stack: memory } } = this.request;
+    const { weights: { linears, attentionGain, mlpGain }, rope, referenceOut, options, workspace: { streams, stack: memory } } = this.request;
     const context = { ...this.request.context, memory };
     const entering = (i: WindowRange): Float32Array => this.request.quantized.windows(i, memory);
     const floatIn = (i: WindowRange): Float32Array => (this.request.reference as LiveActivations).windows(i, memory);
@@ -77,20 +78,32 @@ class BlockSolver {
     await this.#group('down', (i) => this.#keep('down_proj', i, gatedInput(context, mlpInput(context, streams.read('middle', i), mlpGain), this.#ready(LINEAR_GROUPS.gate_up))), (i) => {
       const x = streams.read('float-middle', i);
       const gated = gatedInput(context, mlpInput(context, x, mlpGain), linears);
+      if (referenceOut === undefined && needsReferenceInputs(options)) return gated;
       const { weight, bias } = linears.down_proj;
       const down = applyLinear(context, gated, 'down_proj', { weight });
-      const y = memory.take(down.length);
-      y.set(down);
-      for (const part of [bias, x]) if (part !== undefined) context.kernels.decoder.add(y, part, context.threads);
-      this.request.referenceOut?.append(y);
+      if (referenceOut !== undefined) {
+        const y = memory.take(down.length);
+        y.set(down);
+        for (const part of [bias, x]) if (part !== undefined) context.kernels.decoder.add(y, part, context.threads);
+        referenceOut.append(y);
+      }
       return needsReferenceInputs(options) ? gated : down;
     });
     const solution = this.#solved as BlockSolution;
     const refined = await this.#refine(solution);
-    const { down_proj } = this.#ready(LINEAR_GROUPS.down);
-    if (refined === undefined) await this.#windows((i) => quantizedOut.append(blockOutput(context, streams.read('middle', i), this.#kept('down_proj', i), down_proj)));
-    else await this.#windows((i) => quantizedOut.append(forwardBlock(context, { ...this.request.weights, linears: this.#ready(LINEAR_ROLES) }, entering(i), rope)));
+    await this.#leave(refined !== undefined);
     return this.request.sensitivity ? this.#measured(refined ?? solution) : (refined ?? solution);
+  }
+
+  /** The stream that leaves, where somebody reads it. @param refined whether layers have changed since their inputs were put by */
+  async #leave(refined: boolean): Promise<void> {
+    const { context: given, weights, rope, quantized, quantizedOut, workspace: { streams, stack: memory } } = this.request;
+    if (quantizedOut === undefined) return;
+    const context = { ...given, memory };
+    const linears = this.#ready(LINEAR_ROLES);
+    await this.#windows((i) => quantizedOut.append(refined
+      ? forwardBlock(context, { ...weights, linears }, quantized.windows(i, memory), rope)
+      : blockOutput(context, streams.read('middle', i), this.#kept('down_proj', i), linears.down_proj)));
   }
 
   /** What learning makes of the layers together; undefined where the recipe has no such link. */
