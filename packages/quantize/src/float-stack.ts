@@ -7,33 +7,50 @@ import { readBuffer } from '@tundish/store';
 /** Elements of a cache line: arrays begin at its multiples. */
 const GRAIN = 16;
 
+/**
+ * Elements of a piece of memory, 1 GiB: as good as always the only one. What nobody has touched yet is an address and no
+ * memory, so a stack grows without taking what it holds a second time.
+ */
+const PIECE = 1 << 28;
+
+/** Where the next array begins. */
+interface Mark {
+  readonly piece: number;
+  readonly at: number;
+}
+
+const BOTTOM: Mark = { piece: 0, at: 0 };
+
 export class FloatStack {
-  #memory = memoryOf(0);
-  #top = 0;
-  #highest = 0;
+  readonly #pieces: Float32Array[] = [];
+  #top = BOTTOM;
+
+  /** @param piece elements that memory grows by; by more for an array that is longer */
+  constructor(private readonly piece = PIECE) {}
 
   /** fp32 of this length, holding whatever it held: until a mark from before is released. */
   take(length: number): Float32Array {
-    const from = this.#top;
-    this.#top += Math.ceil(length / GRAIN) * GRAIN;
-    this.#highest = Math.max(this.#highest, this.#top);
-    return this.#top <= this.#memory.length ? this.#memory.subarray(from, from + length) : new Float32Array(length);
+    const size = Math.ceil(length / GRAIN) * GRAIN;
+    let { piece, at } = this.#top;
+    while (piece < this.#pieces.length && at + size > (this.#pieces[piece] as Float32Array).length) [piece, at] = [piece + 1, 0];
+    const memory = (this.#pieces[piece] ??= memoryOf(Math.max(size, this.piece)));
+    this.#top = { piece, at: at + size };
+    return memory.subarray(at, at + length);
   }
 
-  /** Where the next array begins. */
-  get mark(): number {
+  get mark(): Mark {
     return this.#top;
   }
 
-  /** Nobody looks any more at what was taken since the mark. An empty stack grows to what it needed so far. */
-  release(mark: number): void {
+  /** Nobody looks any more at what was taken since the mark; without one, at anything. */
+  release(mark = BOTTOM): void {
     this.#top = mark;
-    if (mark === 0 && this.#highest > this.#memory.length) this.#memory = memoryOf(this.#highest);
   }
 
   /** Gives its memory back; it begins anew. */
   clear(): void {
-    [this.#memory, this.#top, this.#highest] = [memoryOf(0), 0, 0];
+    this.#pieces.length = 0;
+    this.#top = BOTTOM;
   }
 }
 
@@ -56,7 +73,7 @@ export function takeBytes(stack: FloatStack | undefined, length: number): Uint8A
 
 /** Calls `work` and releases all that it took: its result is none of that. */
 export function releasing<Result>(stack: FloatStack | undefined, work: () => Result): Result {
-  const mark = stack?.mark ?? 0;
+  const mark = stack?.mark;
   try {
     return work();
   } finally {

@@ -141,7 +141,7 @@ export interface RowPart extends RowRange {
 /** The parts of a walk over all rows; each is good until the next one is asked for. */
 export function* rowParts({ rows, columns, stack, read }: WeightSource): Generator<RowPart> {
   for (const { from, to } of rowChunks(rows, columns)) {
-    const mark = stack?.mark ?? 0;
+    const mark = stack?.mark;
     try {
       yield { from, to, values: read(from, to) };
     } finally {

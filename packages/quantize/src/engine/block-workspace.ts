@@ -18,7 +18,7 @@ export class BlockWorkspace {
 
   /** A block begins: nobody looks at anything of the one before. */
   begin(): void {
-    for (const stack of this.#stacks) stack.release(0);
+    for (const stack of this.#stacks) stack.release();
   }
 
   /** Gives memory back that something else needs before the next block. */

@@ -138,7 +138,7 @@ class BlockSolver {
     });
     const layers = roles.map((role) => ({ name: names[role], weight: { w: weights.linears[role].weight, n: linearDims(role, context.shape).out, k: dims.in }, scheme: schemes[role] }));
     const solved = await solveGroup({ compute: { ...context, stack: workspace.stack }, options, layers, moments: statistics.finish(), signal });
-    workspace.statistics.release(0);
+    workspace.statistics.release();
     solved.forEach((layer, index) => {
       const role = roles[index] as LinearRole;
       this.#solved[role] = layer;
@@ -193,7 +193,7 @@ class BlockSolver {
       await setImmediate();
       signal.throwIfAborted();
       work(batch);
-      workspace.stack.release(0);
+      workspace.stack.release();
     }
   }
 }

@@ -64,7 +64,7 @@ export interface GroupRequest {
 /** In the order of the layers. Held-out tokens decide and are never learned from. */
 export async function solveGroup(request: GroupRequest): Promise<SolvedLayer[]> {
   const { compute: { stack }, options, layers, signal } = request;
-  const mark = stack?.mark ?? 0;
+  const mark = stack?.mark;
   const factor = needsFactor(options) ? factorOf(request) : undefined;
   const solved: SolvedLayer[] = [];
   for (const layer of layers) {
