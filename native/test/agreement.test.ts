@@ -4,12 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { loadKernels, variants } from '../ts/index.js';
 import type { Kernels } from '../ts/index.js';
 import { ensureAddon } from './built-addon.js';
-import { THREADS, expectSame } from './same-bytes.js';
+import { THREADS, expectSame, reference } from './same-bytes.js';
 import { FLAVOURS, sample } from './samples.js';
 import type { Flavour } from './samples.js';
 
 ensureAddon();
-const reference = loadKernels({ allow: 'typescript' });
 
 const seed = fc.integer({ min: 0, max: 0xffffffff });
 const flavour = fc.constantFrom(...FLAVOURS);
@@ -19,6 +18,9 @@ it('the addon runs at least its portable variant here', () => {
   expect(variants()).toContain('portable');
 });
 
+/** What memory holds that codes are put into. */
+const DIRT = 0x5a;
+
 describe.each(variants())('%s', (isa) => {
   const native = loadKernels({ allow: 'native', isa });
 
@@ -27,8 +29,9 @@ describe.each(variants())('%s', (isa) => {
   it('quantizes and expands LPBQ', () => {
     fc.assert(fc.property(seed, flavour, lpbqShape, (s, f, { n, blocks, block }) => {
       const w = sample(s, n * blocks * block, f);
-      expectSame(native, (kernels, threads) => {
+      expectSame([native], (kernels, threads) => {
         const q = kernels.quantizeLpbq(w, n, blocks * block, block, threads);
+        expect(kernels.quantizeLpbq(w, n, blocks * block, block, threads, q.codes.slice().fill(DIRT))).toEqual(q);
         return [q.codes, q.blockScale, q.channelScale, kernels.dequantizeLpbq(q, n, blocks * block, block, threads)];
       });
     }), { numRuns: 150 });
@@ -37,8 +40,9 @@ describe.each(variants())('%s', (isa) => {
   it('quantizes and expands per channel', () => {
     fc.assert(fc.property(seed, flavour, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 150 }), fc.constantFrom(4 as const, 8 as const), (s, f, n, k, bits) => {
       const w = sample(s, n * k, f);
-      expectSame(native, (kernels, threads) => {
+      expectSame([native], (kernels, threads) => {
         const q = kernels.quantizePerChannel(w, n, k, bits, threads);
+        expect(kernels.quantizePerChannel(w, n, k, bits, threads, q.codes.slice().fill(DIRT))).toEqual(q);
         return [q.codes, q.scale, kernels.dequantizePerChannel(q, n, k, threads)];
       });
     }), { numRuns: 150 });
@@ -51,14 +55,18 @@ describe.each(variants())('%s', (isa) => {
     fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 200 }), scale, fc.integer({ min: 0, max: 65535 }), fc.constantFrom(8 as const, 16 as const), (s, f, length, step, zero, bits) => {
       const w = sample(s, length, f);
       const grid = { scale: step, zeroPoint: zero % 2 ** bits };
-      expectSame(native, (kernels, threads) => [kernels.quantizeOnGrid(w, grid, bits, threads)]);
+      expectSame([native], (kernels, threads) => {
+        const codes = kernels.quantizeOnGrid(w, grid, bits, threads);
+        expect(kernels.quantizeOnGrid(w, grid, bits, threads, codes.slice().fill(DIRT))).toEqual(codes);
+        return [codes];
+      });
     }), { numRuns: 300 });
   });
 
   it('finds ranges', () => {
     fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 200 }), (s, f, length) => {
       const x = sample(s, length, f);
-      expectSame(native, (kernels, threads) => Object.values(kernels.minMax(x, threads)));
+      expectSame([native], (kernels, threads) => Object.values(kernels.minMax(x, threads)));
     }));
     expect(native.minMax(new Float32Array([NaN, -0, -0]))).toEqual({ min: 0, max: 0 });
     expect(native.minMax(new Float32Array([NaN]))).toEqual({ min: Infinity, max: -Infinity });
@@ -77,7 +85,7 @@ describe.each(variants())('%s', (isa) => {
   it('subtracts, also in the place of either operand', () => {
     fc.assert(fc.property(seed, flavour, fc.integer({ min: 0, max: 200 }), (s, f, length) => {
       const [a, b] = [sample(s, length, f), sample(s + 1, length, f)];
-      expectSame(native, (kernels, threads) => {
+      expectSame([native], (kernels, threads) => {
         const [left, right] = [a.slice(), b.slice()];
         return [kernels.subtract(a, b, threads), kernels.subtract(left, b, threads, left), kernels.subtract(a, right, threads, right)];
       });
@@ -97,7 +105,7 @@ describe.each(variants())('%s', (isa) => {
     fc.assert(fc.property(seed, flavour, size, size, fc.integer({ min: 0, max: 40 }), fc.boolean(), (s, f, m, n, k, transposeB) => {
       const a = sample(s, m * k, f);
       const b = sample(s + 1, k * n, f);
-      expectSame(native, (kernels, threads) => [kernels.sgemm(a, b, m, n, k, { transposeB, threads })]);
+      expectSame([native], (kernels, threads) => [kernels.sgemm(a, b, m, n, k, { transposeB, threads })]);
     }), { numRuns: 60 });
   });
 
@@ -105,14 +113,14 @@ describe.each(variants())('%s', (isa) => {
     for (const [m, n, k] of [[1, 70, 600], [13, 1100, 257], [260, 33, 300]] as const) {
       const a = sample(m, m * k, 'weights');
       const b = sample(n, k * n, 'wide');
-      for (const transposeB of [false, true]) expectSame(native, (kernels, threads) => [kernels.sgemm(a, b, m, n, k, { transposeB, threads })]);
+      for (const transposeB of [false, true]) expectSame([native], (kernels, threads) => [kernels.sgemm(a, b, m, n, k, { transposeB, threads })]);
     }
   });
 
   it('transforms by Walsh-Hadamard', () => {
     fc.assert(fc.property(seed, flavour, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 9 }), (s, f, rows, log) => {
       const x = sample(s, rows * 2 ** log, f);
-      expectSame(native, (kernels, threads) => {
+      expectSame([native], (kernels, threads) => {
         const copy = x.slice();
         kernels.fwht(copy, rows, 2 ** log, threads);
         return [copy];
@@ -136,7 +144,7 @@ describe.each(variants())('%s', (isa) => {
     fc.assert(fc.property(seed, finiteFlavour, (s, f) => {
       const [n, k] = [301, 768];
       const w = sample(s, n * k, f);
-      expectSame(native, (kernels, threads) => {
+      expectSame([native], (kernels, threads) => {
         const lpbq = kernels.quantizeLpbq(w, n, k, 32, threads);
         const channel = kernels.quantizePerChannel(w, n, k, 8, threads);
         const table = kernels.quantizeOnGrid(w, { scale: 2 ** -10, zeroPoint: 2048 }, 16, threads);

@@ -7,7 +7,8 @@ import type { RawAlgebra } from '../ts/algebra.js';
 import { type Algebra, loadKernels } from '../ts/index.js';
 import { ensureAddon } from './built-addon.js';
 import type { Result } from './bytes.js';
-import { inEveryVariant, natives, reference } from './every-variant.js';
+import { inEveryVariant, natives } from './every-variant.js';
+import { reference } from './same-bytes.js';
 import { FLAVOURS, sample } from './samples.js';
 
 ensureAddon();

@@ -5,7 +5,8 @@ import { fma32 } from '../ts/typescript/fused-multiply-add.js';
 import { ensureAddon } from './built-addon.js';
 import { type BlockRule, blockOf } from './block-rule.js';
 import { bytes } from './bytes.js';
-import { expectSame, reference } from './every-variant.js';
+import { oneInEveryVariant } from './every-variant.js';
+import { reference } from './same-bytes.js';
 import { FLAVOURS, sample } from './samples.js';
 
 ensureAddon();
@@ -18,7 +19,7 @@ const runs = { numRuns: 40 };
 
 function product(s: number, f: (typeof FLAVOURS)[number], [m, n, k]: readonly [number, number, number], transposeA: boolean, transposeB: boolean, accumulate: boolean): void {
   const [a, b, start] = [sample(s, m * k, f), sample(s + 1, k * n, f), sample(s + 2, m * n + 3, f)];
-  expectSame(({ algebra }, threads) => {
+  oneInEveryVariant(({ algebra }, threads) => {
     const memory = start.slice();
     algebra.int16.multiplyInto(memory.subarray(1, 1 + m * n), a, b, { m, n, k, transposeA, transposeB, accumulate }, threads);
     return memory;
@@ -42,7 +43,7 @@ describe('products of block floating point', () => {
   it('are the chains of sums of integers', () => {
     const [m, n, k] = [3, 5, 300];
     const [a, b] = [sample(7, m * k, 'weights'), sample(8, n * k, 'weights')];
-    const out = expectSame(({ algebra }, threads) => {
+    const out = oneInEveryVariant(({ algebra }, threads) => {
       const result = new Float32Array(m * n);
       algebra.int16.multiplyInto(result, a, b, { m, n, k, transposeB: true }, threads);
       return result;
@@ -61,7 +62,7 @@ describe('products of block floating point', () => {
   it('are those of float64 but for the rounding of inputs and sums', () => {
     const [m, n, k] = [30, 40, 300];
     const [a, b] = [sample(9, m * k, 'weights'), sample(10, k * n, 'weights')];
-    const out = expectSame(({ algebra }, threads) => {
+    const out = oneInEveryVariant(({ algebra }, threads) => {
       const result = new Float32Array(m * n);
       algebra.int16.multiplyInto(result, a, b, { m, n, k }, threads);
       return result;
@@ -83,7 +84,7 @@ describe('products of block floating point', () => {
   it('hold the largest sums that there are', () => {
     const k = 256;
     const x = new Float32Array(k).fill(3);
-    const out = expectSame(({ algebra }, threads) => {
+    const out = oneInEveryVariant(({ algebra }, threads) => {
       const result = new Float32Array(2);
       algebra.int16.multiplyInto(result, Float32Array.from([...x, ...x.map((value) => -value)]), x, { m: 2, n: 1, k }, threads);
       return result;
@@ -94,7 +95,7 @@ describe('products of block floating point', () => {
 });
 
 describe('ends of the range', () => {
-  const times = (a: readonly number[], b: readonly number[], start?: number): number => (expectSame(({ algebra }, threads) => {
+  const times = (a: readonly number[], b: readonly number[], start?: number): number => (oneInEveryVariant(({ algebra }, threads) => {
     const out = new Float32Array([start ?? NaN]);
     algebra.int16.multiplyInto(out, new Float32Array(a), new Float32Array(b), { m: 1, n: 1, k: a.length, accumulate: start !== undefined }, threads);
     return out;
@@ -120,7 +121,7 @@ describe('ends of the range', () => {
     a[4 * k + 3] = NaN;
     b[13 * k + 139] = Infinity;
     for (const transposed of [false, true]) {
-      const out = expectSame(({ algebra }, threads) => {
+      const out = oneInEveryVariant(({ algebra }, threads) => {
         const result = new Float32Array(m * n);
         const stored = (x: Float32Array, rows: number): Float32Array => Float32Array.from({ length: x.length }, (_, i) => x[transposed ? (i % rows) * k + Math.floor(i / rows) : i] as number);
         algebra.int16.multiplyInto(result, stored(a, m), stored(b, n), { m, n, k, transposeA: transposed, transposeB: !transposed }, threads);
@@ -148,7 +149,7 @@ describe('Gram matrices of block floating point', () => {
   const grams = (s: number, f: (typeof FLAVOURS)[number], count: number, n: number, k: number) => {
     const [a, b] = [sample(s, count * n, f), sample(s + 1, count * k, f)];
     const cut = Math.floor(count / 256) * 128;
-    const accumulate = (parts: readonly (readonly [number, number])[]) => expectSame(({ algebra }, threads) => {
+    const accumulate = (parts: readonly (readonly [number, number])[]) => oneInEveryVariant(({ algebra }, threads) => {
       const out = new Float32Array(k * k + n * k);
       for (const [from, to] of parts) {
         algebra.int16.accumulateGram(out.subarray(0, k * k), b.subarray(from * k, to * k), to - from, k, threads);

@@ -5,7 +5,7 @@ import { type ScaleGrid, loadKernels } from '../ts/index.js';
 import { fma32 } from '../ts/typescript/fused-multiply-add.js';
 import { ensureAddon } from './built-addon.js';
 import { type BlockRule, blockOf } from './block-rule.js';
-import { expectSame } from './every-variant.js';
+import { oneInEveryVariant } from './every-variant.js';
 import { FLAVOURS, randomCodes, sample } from './samples.js';
 
 ensureAddon();
@@ -16,7 +16,7 @@ type Shape = readonly [m: number, n: number, k: number];
 const gridOf = (s: number, [, n, k]: Shape, block: number, bits = 4): ScaleGrid => ({ scale: sample(s, (n * k) / block, 'weights').map(Math.abs), block, bits });
 
 function product(x: Float32Array, codes: Int8Array, grid: ScaleGrid, [m, n, k]: Shape): Float32Array {
-  return expectSame(({ algebra }, threads) => {
+  return oneInEveryVariant(({ algebra }, threads) => {
     // What lies around the result stays.
     const memory = new Float32Array(m * n + 3).fill(7);
     algebra.multiplyByCodes(memory.subarray(1, 1 + m * n), x, codes, grid, { m, n, k }, threads);
@@ -118,7 +118,7 @@ describe('ends of the range of rows', () => {
 describe('rows that are rounded beforehand', () => {
   const rounded = (x: Float32Array): { readonly codes: Int8Array; readonly scale: Float32Array } => {
     const blocks = x.length / RULE.steps;
-    const both = expectSame(({ algebra }, threads) => {
+    const both = oneInEveryVariant(({ algebra }, threads) => {
       const [codes, scale] = [new Int8Array(x.length), new Float32Array(blocks)];
       algebra.roundBlocks(x, codes, scale, threads);
       return Float32Array.from([...codes, ...scale]);

@@ -66,6 +66,8 @@ describe('arguments', () => {
       () => kernels.quantizeLpbq(w, 2, 32, 0),
       () => kernels.quantizeLpbq(w, 2, 32, 1),
       () => kernels.quantizeLpbq(w, 3, 32, 32),
+      () => kernels.quantizeLpbq(w, 2, 32, 32, 1, new Uint8Array(64)),
+      () => kernels.quantizePerChannel(w, 2, 32, 8, 1, new Int8Array(32)),
       () => kernels.quantizePerChannel(w, 2, 31, 8),
       () => kernels.sgemm(w, w, 8, 8, 7),
       () => kernels.sgemm(w, w, -8, 8, -8),
@@ -79,6 +81,8 @@ describe('arguments', () => {
       () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: 256 }, 8),
       () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: -1 }, 16),
       () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: 0.5 }, 16),
+      () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: 0 }, 8, 1, new Uint8Array(63)),
+      () => kernels.quantizeOnGrid(w, { scale: 1, zeroPoint: 0 }, 8, 1, new Uint16Array(64)),
     ];
     expect(refused.map(codeOf)).toEqual(refused.map(() => 'KERNEL_ARGUMENT'));
   });

@@ -46,7 +46,7 @@ describe.each(variants())('%s', (isa) => {
     fc.assert(fc.property(shapes, (shape) => {
       const layer = layerOf(shape, (seed, length) => sample(seed, length, 'weights').map((x) => x * 4));
       const gradient = sample(shape.seed + 9, layer.w.length, 'ties');
-      expectSame(native, ({ reconstruction }, threads) => {
+      expectSame([native], ({ reconstruction }, threads) => {
         const own = { ...copyOf(layer), threads };
         const [folded, values] = [new Float32Array(layer.w.length), new Float32Array(layer.w.length)];
         for (let step = 1; step <= 3; step++) reconstruction.adaScaleStep(own, reconstruction.adaScaleGrid(own), gradient, { range: 0.3, weight: 0.2, step });
@@ -63,7 +63,7 @@ describe.each(variants())('%s', (isa) => {
       const k = blocks * block;
       const [w, gradient] = [sample(seed, n * k, 'ties'), sample(seed + 1, n * k, 'ties')];
       const scale = sample(seed + 2, n * blocks, 'weights').map((x) => Math.abs(x) + 0.25);
-      expectSame(native, ({ reconstruction }, threads) => {
+      expectSame([native], ({ reconstruction }, threads) => {
         const layer = { w, n, k, grid: { scale, block, bits }, v: sample(seed + 3, n * k, 'weights').map((x) => x / 2), threads };
         const out = new Float32Array(n * k);
         for (const rate of [0.125, 0.01]) reconstruction.signRoundStep(layer, gradient, rate);

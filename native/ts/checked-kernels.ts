@@ -15,10 +15,12 @@ type WeightKernels = Pick<Kernels, 'quantizeLpbq' | 'dequantizeLpbq' | 'quantize
 
 function weightKernels(raw: RawKernels): WeightKernels {
   return {
-    quantizeLpbq(w, n, k, blockSize, threads) {
+    quantizeLpbq(w, n, k, blockSize, threads, room) {
       checkLpbqShape('quantizeLpbq', n, k, blockSize);
       checkLength('quantizeLpbq', 'w', w.length, n * k);
-      const weight: LpbqWeight = { codes: new Uint8Array((n * k) / 2), blockScale: new Uint8Array((n * k) / blockSize), channelScale: new Float32Array(n) };
+      const codes = room ?? new Uint8Array((n * k) / 2);
+      checkLength('quantizeLpbq', 'codes', codes.length, (n * k) / 2);
+      const weight: LpbqWeight = { codes, blockScale: new Uint8Array((n * k) / blockSize), channelScale: new Float32Array(n) };
       raw.quantizeLpbq(w, n, k, blockSize, weight.codes, weight.blockScale, weight.channelScale, threadCount('quantizeLpbq', threads));
       return weight;
     },
@@ -31,11 +33,13 @@ function weightKernels(raw: RawKernels): WeightKernels {
       raw.dequantizeLpbq(weight.codes, weight.blockScale, weight.channelScale, n, k, blockSize, out, threadCount('dequantizeLpbq', threads));
       return out;
     },
-    quantizePerChannel(w, n, k, bits, threads) {
+    quantizePerChannel(w, n, k, bits, threads, room) {
       checkSizes('quantizePerChannel', { n, k });
       checkLength('quantizePerChannel', 'w', w.length, n * k);
       check('quantizePerChannel', [4, 8].includes(bits), `bits is ${bits}, known are 4 and 8`);
-      const weight = { codes: new Int8Array(n * k), scale: new Float32Array(n) };
+      const codes = room ?? new Int8Array(n * k);
+      checkLength('quantizePerChannel', 'codes', codes.length, n * k);
+      const weight = { codes, scale: new Float32Array(n) };
       raw.quantizePerChannel(w, n, k, bits, weight.codes, weight.scale, threadCount('quantizePerChannel', threads));
       return weight;
     },
@@ -52,10 +56,11 @@ function weightKernels(raw: RawKernels): WeightKernels {
 
 function tensorKernels(raw: RawKernels): Omit<Kernels, keyof WeightKernels | 'identity' | 'reason' | 'algebra' | 'decoder' | 'solvers' | 'reconstruction'> {
   return {
-    quantizeOnGrid(w, grid, bits, threads) {
+    quantizeOnGrid(w, grid, bits, threads, codes = bits === 8 ? new Uint8Array(w.length) : new Uint16Array(w.length)) {
       checkGrid('quantizeOnGrid', grid, bits);
       const count = threadCount('quantizeOnGrid', threads);
-      const codes = bits === 8 ? new Uint8Array(w.length) : new Uint16Array(w.length);
+      checkLength('quantizeOnGrid', 'codes', codes.length, w.length);
+      check('quantizeOnGrid', codes.BYTES_PER_ELEMENT === bits / 8, `codes are elements of ${codes.BYTES_PER_ELEMENT} bytes, bits is ${bits}`);
       if (codes instanceof Uint8Array) raw.quantizeOnGrid8(w, grid.scale, grid.zeroPoint, codes, count);
       else raw.quantizeOnGrid16(w, grid.scale, grid.zeroPoint, codes, count);
       return codes;

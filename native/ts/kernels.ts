@@ -57,20 +57,21 @@ export interface Kernels {
    * Min-max LPBQ, numerics of AIMET 2.42: see typescript/ranges.ts for the rule.
    * @param w fp32 [n, k]; blockSize is even and divides k
    */
-  quantizeLpbq(w: Float32Array, n: number, k: number, blockSize: number, threads?: number): LpbqWeight;
+  quantizeLpbq(w: Float32Array, n: number, k: number, blockSize: number, threads?: number, codes?: Uint8Array): LpbqWeight;
   /** @returns fp32 [n, k], fp32(code * fp32(blockScale * channelScale)) */
   dequantizeLpbq(weight: LpbqWeight, n: number, k: number, blockSize: number, threads?: number): Float32Array;
 
-  /** Min-max symmetric, full grid -2^(bits-1)..2^(bits-1)-1, one scale a row, numerics of AIMET 2.42. @param w fp32 [n, k] */
-  quantizePerChannel(w: Float32Array, n: number, k: number, bits: 4 | 8, threads?: number): PerChannelWeight;
+  /** Min-max symmetric, full grid -2^(bits-1)..2^(bits-1)-1, one scale a row, numerics of AIMET 2.42. @param w fp32 [n, k] @param codes for those of the result; without it they are new */
+  quantizePerChannel(w: Float32Array, n: number, k: number, bits: 4 | 8, threads?: number, codes?: Int8Array): PerChannelWeight;
   /** @returns fp32 [n, k] */
   dequantizePerChannel(weight: PerChannelWeight, n: number, k: number, threads?: number): Float32Array;
 
   /**
    * Codes of ONNX QuantizeLinear, clamp(rint(fp32(w / scale)) + zeroPoint, 0, 2^bits - 1), half to even.
+   * @param codes for the result; without it that is new
    * @returns one code an element, Uint8Array for 8 bits and Uint16Array for 16
    */
-  quantizeOnGrid(w: Float32Array, grid: UnsignedGrid, bits: 8 | 16, threads?: number): Uint8Array | Uint16Array;
+  quantizeOnGrid(w: Float32Array, grid: UnsignedGrid, bits: 8 | 16, threads?: number, codes?: Uint8Array | Uint16Array): Uint8Array | Uint16Array;
 
   /** NaN is ignored and -0 counts as +0; without any number the result is { min: Infinity, max: -Infinity }. */
   minMax(x: Float32Array, threads?: number): MinMax;

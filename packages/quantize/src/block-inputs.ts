@@ -26,6 +26,8 @@ export interface BlockInputsRequest {
   readonly ranges?: RangeOptions;
   /** sha256 of the files that scales and weights were given in, which stand in place of a technique. */
   readonly given?: Readonly<Record<string, string>>;
+  /** Names of the streams that it leaves: the last block of a model need not leave those that it leaves in a longer one. */
+  readonly streams: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -35,9 +37,13 @@ export interface BlockInputsRequest {
  * @throws QUANTIZE_WEIGHTS_CUT, QUANTIZE_UNKNOWN_PARAMETER, the reason of the signal
  */
 export function blockInputs(request: BlockInputsRequest): BlockInputs {
-  const { segment, calibration, activations, reference, ranges, given } = request;
+  const { segment, calibration, activations, reference, ranges, given, streams } = request;
   return {
-    options: { ...weightOptions(segment, request.weights, given !== undefined), ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) && floatEvery(request.weights.technique, calibration.windows.length) }) }) },
+    options: {
+      ...weightOptions(segment, request.weights, given !== undefined),
+      streams,
+      ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) && floatEvery(request.weights.technique, calibration.windows.length) }) }),
+    },
     digests: {
       graph: graphDigest(segment),
       ...weightDigests(request),

@@ -71,6 +71,11 @@ export function takeBytes(stack: FloatStack | undefined, length: number): Uint8A
   return new Uint8Array(buffer, byteOffset, length);
 }
 
+/** The bytes of `view` as codes. */
+export function int8Of({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array): Int8Array {
+  return new Int8Array(buffer, byteOffset, byteLength);
+}
+
 /** Calls `work` and releases all that it took: its result is none of that. */
 export function releasing<Result>(stack: FloatStack | undefined, work: () => Result): Result {
   const mark = stack?.mark;

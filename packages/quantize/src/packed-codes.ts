@@ -1,8 +1,7 @@
 /** Codes of 4 bits as they lie in files. */
 
-/** Two codes -8..7 a byte, the first in the low nibble, as code + 8. */
-export function packNibbles(codes: Int8Array): Uint8Array {
-  const packed = new Uint8Array(codes.length / 2);
+/** Two codes -8..7 a byte, the first in the low nibble, as code + 8. @param packed of half their number, from an even address; without it that is new */
+export function packNibbles(codes: Int8Array, packed: Uint8Array = new Uint8Array(codes.length / 2)): Uint8Array {
   const inWords = codes.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0 ? packWords(codes, packed) : 0;
   for (let i = inWords; i < packed.length; i++) packed[i] = ((codes[2 * i] as number) + 8) | (((codes[2 * i + 1] as number) + 8) << 4);
   return packed;

@@ -153,15 +153,17 @@ class Walk {
 
   #inputs(segment: Segment): BlockInputs {
     const { weights, resolve, calibration, given, activations, ranges = DEFAULT_RANGES, signal } = this.request;
-    // What enters the head is looked at where activations are measured.
-    const before = calibration === undefined || (segment.output === 'logits' && !activations) ? undefined : this.#before;
+    const isHead = segment.output === 'logits';
+    // The head is quantized from its weights alone: tokens enter it where activations are measured.
+    const read = isHead && !activations ? undefined : calibration;
+    const before = read === undefined ? undefined : this.#before;
     return blockInputs({
-      segment, weights, resolve, signal,
+      segment, weights, resolve, signal, streams: this.#streams(segment),
       ...(activations ? { ranges } : {}),
-      ...(calibration === undefined || (segment.output === 'logits' && !activations) ? {} : { calibration: calibration.inputs }),
+      ...(read === undefined ? {} : { calibration: read.inputs }),
       ...(given === undefined ? {} : { given: given.digests }),
       ...(before === undefined ? {} : { activations: before.files.sha256(activationsName(before.name)) }),
-      ...(before === undefined || segment.output === 'logits' || !needsReference(weights.technique) ? {} : { reference: before.files.sha256(referenceName(before.name)) }),
+      ...(before === undefined || isHead || !needsReference(weights.technique) ? {} : { reference: before.files.sha256(referenceName(before.name)) }),
     });
   }
 
@@ -172,7 +174,7 @@ class Walk {
     // What measures activations, and the head, need as much.
     if (activations || !isBlock) this.#workspace?.clear();
     const { weights, fixed } = await this.#quantizeWeights(segment, join(folder, weightsName(segment.name)), solved);
-    const streams = calibration === undefined ? [] : this.#streams(segment);
+    const streams = this.#streams(segment);
     const isObserved = calibration !== undefined && (activations || (solved === undefined && streams.length > 0));
     const seen = isObserved ? await this.#observe(segment, weights, folder, calibration, solved === undefined) : NOTHING_SEEN;
     if (calibration !== undefined && segment.input === undefined && needsReference(technique)) await this.#observe(segment, undefined, folder, calibration, true);
@@ -182,8 +184,8 @@ class Walk {
 
   /** Names of the streams that a segment leaves: those that the next one reads, or its own refinement. */
   #streams({ name, output, entersHead }: Segment): readonly string[] {
-    const { activations, weights: { technique } } = this.request;
-    if (output === 'logits') return [];
+    const { calibration, activations, weights: { technique } } = this.request;
+    if (calibration === undefined || output === 'logits') return [];
     const quantized = activations || !entersHead;
     const reference = needsReference(technique) && (!entersHead || technique.refine.method !== 'none');
     return [...(quantized ? [activationsName(name)] : []), ...(reference ? [referenceName(name)] : [])];

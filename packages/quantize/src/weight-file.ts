@@ -1,6 +1,7 @@
 /** One file of quantized tensors: appended in order, aligned, named by a logical location. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { type DataType, type ExternalTensor, byteLength } from '@tundish/graph';
+import { readBuffer } from '@tundish/store';
 
 /** Start of every tensor: one cache line, and a multiple of every element size. */
 const ALIGNMENT = 64;
@@ -8,6 +9,8 @@ const ALIGNMENT = 64;
 /** Collects tensors of one decoder block (or of the embedding, or the head) into one file. */
 export class WeightFile {
   #offset = 0;
+  /** What is written while the other is filled. */
+  #rooms: [Uint8Array, Uint8Array] = [new Uint8Array(), new Uint8Array()];
   /** The write that goes on. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -34,6 +37,18 @@ export class WeightFile {
     const length = byteLength(dtype, dims);
     this.#offset = offset + length;
     return { kind: 'external', dtype, dims, location: this.location, offset, length };
+  }
+
+  /**
+   * Memory for what the next `writeAt` writes, holding whatever it held: that of the write before the last. One at a time.
+   *
+   * @param length bytes; the first has the address of an element of any width
+   */
+  room(length: number): Uint8Array {
+    const [before, last] = this.#rooms;
+    const room = before.length < length ? readBuffer(length) : before;
+    this.#rooms = [last, room];
+    return room.subarray(0, length);
   }
 
   /**

@@ -1,6 +1,6 @@
 /** The float model on few windows: which, what their statistics are against sums in float64, and walks that run it so. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { type Products, loadKernels } from '@tundish/native';
@@ -145,9 +145,10 @@ class Kept implements BlockCache {
 
 describe('a walk', () => {
   const [WINDOWS, LENGTH] = [10, 24];
+  const CHECKPOINT = 'test/fixtures/golden/llama-bias-fp32';
   let adapted: AdaptedCheckpoint;
   beforeAll(async () => {
-    adapted = await adapt(repositoryPath('test/fixtures/golden/llama-bias-fp32'), LENGTH, LENGTH + 1);
+    adapted = await adapt(repositoryPath(CHECKPOINT), LENGTH, LENGTH + 1);
   });
 
   async function walk(technique: Technique, change: Partial<QuantizeRequest> = {}, scheme: WeightScheme = { scheme: 'lpbq', bits: 4, blockSize: 16 }): Promise<string> {
@@ -200,6 +201,18 @@ describe('a walk', () => {
     for (const block of ['embedding', 'block-0']) expect(statSync(join(kept.folderOf(block), referenceName(block))).size).toBe(bytes);
     // What leaves the last block is read by nobody.
     for (const name of [referenceName, activationsName]) expect(existsSync(join(kept.folderOf('block-1'), name('block-1')))).toBe(false);
+  });
+
+  it('makes the last block of a shorter model anew where the next one reads what it leaves', async () => {
+    const folder = temporaryFolder();
+    cpSync(repositoryPath(CHECKPOINT), folder, { recursive: true });
+    const config = join(folder, 'config.json');
+    writeFileSync(config, JSON.stringify({ ...(JSON.parse(readFileSync(config, 'utf8')) as object), num_hidden_layers: 1 }));
+    const { model, plan, resolve, calibration } = await adapt(folder, LENGTH, LENGTH + 1);
+    const kept = new Kept();
+    await walk(on(5), { blocks: kept, model, plan, resolve, calibration: { model, inputs: calibration(WINDOWS, LENGTH), executor: hostReference() } });
+    expect(await walk(on(5), { blocks: kept })).toBe(await walk(on(5)));
+    expect(kept.made).toEqual(['embedding', 'block-0', 'lm_head', 'block-0', 'block-1', 'lm_head']);
   });
 
   it.each([['per_channel', { scheme: 'per_channel', bits: 4 }], ['per_block', { scheme: 'per_block', bits: 4, blockSize: 16 }]] as const)('works for %s, behind smoothing and before sweeps', async (_, scheme) => {

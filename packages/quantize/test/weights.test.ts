@@ -227,6 +227,16 @@ test('parts of a walk share memory, which is free again after it, also when it e
   close();
 });
 
+test('what is written from the memory of a file is whole, however many writes follow each other', async () => {
+  const lengths = [5, 4096, 1, 100_000, 70_000, 100_001];
+  const { result, bytes } = await written(async (file) => {
+    const tensors: ExternalTensor[] = [];
+    for (const [i, length] of lengths.entries()) tensors.push(await file.append(DataType.UINT8, [length], file.room(length).fill(i + 1)));
+    return tensors;
+  });
+  result.forEach((tensor, i) => expect(Buffer.compare(bytes(tensor), Buffer.alloc(lengths[i] as number, i + 1))).toBe(0));
+});
+
 test('a write that fails is thrown by the next call or by close', async () => {
   const file = await WeightFile.create('full.weights', join(temporaryFolder(), 'full.weights'));
   const [first, second] = [file.reserve(DataType.UINT8, [8]), file.reserve(DataType.UINT8, [8])];

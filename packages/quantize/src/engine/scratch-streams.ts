@@ -5,7 +5,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROUNDED_BLOCK } from '@tundish/native';
-import type { FloatStack } from '../float-stack.js';
+import { type FloatStack, int8Of } from '../float-stack.js';
 import { type WindowRange, readStream, writeWhole } from '../live-activations.js';
 import type { Compute } from '../techniques/weight-matrix.js';
 
@@ -71,8 +71,4 @@ export class ScratchStreams {
     this.#streams.set(name, stream);
     return stream;
   }
-}
-
-function int8Of({ buffer, byteOffset, byteLength }: Float32Array): Int8Array {
-  return new Int8Array(buffer, byteOffset, byteLength);
 }

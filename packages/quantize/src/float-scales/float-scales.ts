@@ -1,6 +1,7 @@
 /** Symmetric codes of 4 or 8 bits under float32 scales, one for each channel or for each block of it. */
 import { DataType, type ExternalTensor, bytesOf } from '@tundish/graph';
 import type { Kernels, ScaleGrid } from '@tundish/native';
+import { int8Of } from '../float-stack.js';
 import { packNibbles } from '../packed-codes.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import { searchRangeGrid } from '../techniques/range-grid/range-grid.js';
@@ -32,8 +33,8 @@ export async function quantizeFloatScales(kernels: Kernels, source: WeightSource
   const codes = file.reserve(codeType(bits), [rows, columns]);
   const scale = new Float32Array((rows * columns) / block);
   for (const { from, to, values } of rowParts(source)) {
-    const part = quantizedRows(kernels, values, to - from, columns, options);
-    await file.writeAt(codes.offset + (from * columns * bits) / 8, stored(part.codes, bits));
+    const part = quantizedRows(kernels, values, to - from, columns, options, file);
+    await file.writeAt(codes.offset + (from * columns * bits) / 8, stored(part.codes, bits, file));
     scale.set(part.scale, (from * columns) / block);
   }
   return floatScaleWeight(codes, { scale, block, bits }, file, zeroPoints);
@@ -42,12 +43,12 @@ export async function quantizeFloatScales(kernels: Kernels, source: WeightSource
 /** Appends a weight [rows, columns] that was solved beforehand. @param codes int8 */
 export async function writeFloatScales(grid: ScaleGrid, codes: Int8Array, rows: number, file: WeightFile, zeroPoints: ZeroPointRange): Promise<QuantizedWeight> {
   const bits = grid.bits === 4 ? 4 : 8;
-  return floatScaleWeight(await file.append(codeType(bits), [rows, codes.length / rows], stored(codes, bits)), grid, file, zeroPoints);
+  return floatScaleWeight(await file.append(codeType(bits), [rows, codes.length / rows], stored(codes, bits, file)), grid, file, zeroPoints);
 }
 
 /** Blocks are the channels of a matrix with more and shorter rows. */
-function quantizedRows(kernels: Kernels, w: Float32Array, n: number, k: number, { bits, block, factors }: FloatScaleOptions): { readonly codes: Int8Array; readonly scale: Float32Array } {
-  if (factors === 0) return kernels.quantizePerChannel(w, (n * k) / block, block, bits);
+function quantizedRows(kernels: Kernels, w: Float32Array, n: number, k: number, { bits, block, factors }: FloatScaleOptions, file: WeightFile): { readonly codes: Int8Array; readonly scale: Float32Array } {
+  if (factors === 0) return kernels.quantizePerChannel(w, (n * k) / block, block, bits, undefined, bits === 8 ? int8Of(file.room(w.length)) : undefined);
   const grid = searchRangeGrid({ kernels, threads: 2 }, { w, n, k }, { bits, block, factors, weighting: 'diagonal' });
   return { codes: kernels.solvers.roundToGrid({ w, n, k }, grid), scale: grid.scale };
 }
@@ -65,6 +66,6 @@ function codeType(bits: 4 | 8): DataType {
   return bits === 4 ? DataType.UINT4 : DataType.INT8;
 }
 
-function stored(codes: Int8Array, bits: 4 | 8): Uint8Array {
-  return bits === 4 ? packNibbles(codes) : bytesOf(codes);
+function stored(codes: Int8Array, bits: 4 | 8, file: WeightFile): Uint8Array {
+  return bits === 4 ? packNibbles(codes, file.room(codes.length / 2)) : bytesOf(codes);
 }

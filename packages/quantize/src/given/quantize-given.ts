@@ -3,6 +3,7 @@ import { DataType, bytesOf } from '@tundish/graph';
 import type { Kernels, ScaleGrid } from '@tundish/native';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { writeLpbq } from '../lpbq/lpbq.js';
+import { writeOnGrid } from '../per-tensor/per-tensor.js';
 import type { QuantizedWeight } from '../quantized-weight.js';
 import type { WeightFile } from '../weight-file.js';
 import { type WeightSource, rowParts } from '../weight-source.js';
@@ -38,15 +39,8 @@ export async function quantizeGiven({ kernels, source, grid, dims, file, zeroPoi
         encoding: { kind: 'per-channel', dtype: 'int8', axis: 0, scale: grid.scale },
       };
     }
-    case 'per-tensor': {
-      const { encoding } = grid;
-      const bits = encoding.dtype === 'uint8' ? 8 : 16;
-      const codes = file.reserve(bits === 8 ? DataType.UINT8 : DataType.UINT16, dims);
-      for (const { from, values } of rowParts(source)) {
-        await file.writeAt(codes.offset + from * columns * (bits / 8), bytesOf(kernels.quantizeOnGrid(values, encoding, bits)));
-      }
-      return { kind: 'per-tensor', codes, encoding };
-    }
+    case 'per-tensor':
+      return writeOnGrid(kernels, source, grid.encoding, grid.encoding.dtype === 'uint8' ? 8 : 16, dims, file);
   }
 }
 

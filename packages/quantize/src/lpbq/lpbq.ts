@@ -35,7 +35,7 @@ export async function quantizeLpbq(
   const blockScale = new Uint8Array(rows * blocks);
   const channelScale = new Float32Array(rows);
   for (const { from, to, values } of rowParts(source)) {
-    const part = factors === 0 ? kernels.quantizeLpbq(values, to - from, columns, blockSize) : searchedPart(kernels, values, to - from, columns, options);
+    const part = factors === 0 ? kernels.quantizeLpbq(values, to - from, columns, blockSize, undefined, file.room(values.length / 2)) : searchedPart(kernels, values, to - from, columns, options);
     await file.writeAt(codes.offset + (from * columns) / 2, part.codes);
     blockScale.set(part.blockScale, from * blocks);
     channelScale.set(part.channelScale, from);
@@ -53,7 +53,7 @@ function searchedPart(kernels: Kernels, w: Float32Array, n: number, k: number, {
 export async function writeLpbq({ channelScale, blockScale }: LpbqScales, codes: Int8Array, file: WeightFile, zeroPoints: ZeroPointRange): Promise<QuantizedWeight> {
   const rows = channelScale.length;
   const [columns, blocks] = [codes.length / rows, blockScale.length / rows];
-  const tensor = await file.append(DataType.UINT4, [rows, columns], packNibbles(codes));
+  const tensor = await file.append(DataType.UINT4, [rows, columns], packNibbles(codes, file.room(codes.length / 2)));
   return lpbqWeight(tensor, { channelScale, blockScale }, columns / blocks, file, zeroPoints);
 }
 
