@@ -95,6 +95,20 @@ describe.each(natives)('%s', (_, native) => {
       expect(native.rowLosses(w, gram, n, k)).toEqual(reference.rowLosses(w, gram, n, k));
     }), { numRuns: 12 });
   });
+
+  it('descends over more rows and columns than it holds at once as the reference does', () => {
+    const [n, k, block] = [270, 200, 8];
+    const w = sample(3, n * k, 'weights');
+    const grid = gridOf(reference, w, n, k, block);
+    const gram = gramOf(4, k, 2 * k);
+    const [codes, ...others] = [reference, native, native].map((solvers, threads) => {
+      const moved = reference.roundToGrid({ w, n, k }, grid);
+      solvers.descend({ target: w, n, k, grid, gram, codes: moved, sweeps: 3, threads: Math.max(threads, 1) });
+      return moved;
+    });
+    for (const other of others) expect(other).toEqual(codes);
+    expect(codes).not.toEqual(reference.roundToGrid({ w, n, k }, grid));
+  });
 });
 
 describe('properties', () => {

@@ -17,6 +17,14 @@ struct FeedbackPanel {
   float* scratch;  // of sgemm
 };
 
+// Column order[s] of `rows` rows -> panel row s; the lanes behind the last row are zero.
+inline void gather_ordered(const float* w, size_t k, const uint32_t* order, size_t rows, float* panel) {
+  const size_t lanes = lanes_of(rows);
+  for (size_t s = 0; s < k; s++) {
+    for (size_t lane = 0; lane < lanes; lane++) panel[s * kPanelRows + lane] = lane < rows ? w[lane * k + order[s]] : 0.0f;
+  }
+}
+
 // Steps [from, to) for the lanes at `lane`; errors and targets go to the panel.
 void feed_steps(const tundish::FeedbackProblem& problem, const FeedbackPanel& panel, size_t from, size_t to, size_t lane, size_t row, size_t rows) {
   Vector target[kSteps];
@@ -41,7 +49,7 @@ void feed_steps(const tundish::FeedbackProblem& problem, const FeedbackPanel& pa
 
 void feed_panel(const tundish::KernelTable& kernels, const tundish::FeedbackProblem& problem, const FeedbackPanel& panel, size_t row, size_t rows) {
   const size_t k = problem.k, lanes = lanes_of(rows);
-  gather_columns(problem.w, k, problem.order, row, rows, panel.target);
+  gather_ordered(problem.w + row * k, k, problem.order, rows, panel.target);
   gather_scales(problem.grid, k, row, rows, panel.scale);
   __builtin_memcpy(panel.weight, panel.target, k * kPanelRows * sizeof(float));
   for (size_t from = 0; from < k; from += kSteps) {

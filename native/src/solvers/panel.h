@@ -20,13 +20,31 @@ inline Vector clamp_round(Vector value, float low, float high) {
   return (clamped + kRoundingMagic) - kRoundingMagic;
 }
 
-// Column order[s] of rows [row, row + rows) -> panel row s; the lanes behind the last row are zero.
-inline void gather_columns(const float* w, size_t k, const uint32_t* order, size_t row, size_t rows, float* panel) {
-  const size_t lanes = lanes_of(rows);
-  for (size_t s = 0; s < k; s++) {
-    const float* from = w + row * k + (order == nullptr ? s : order[s]);
-    for (size_t lane = 0; lane < lanes; lane++) panel[s * kPanelRows + lane] = lane < rows ? from[lane * k] : 0.0f;
+// Rows of a matrix lie far from each other, often at a power of two: a cache line of each is used up before the next.
+constexpr size_t kSquare = 16;
+
+// Calls visit(column, lane) for all columns of all lanes that hold a row.
+template <typename Visit>
+inline void each_in_squares(size_t columns, size_t rows, Visit visit) {
+  for (size_t begin = 0; begin < columns; begin += kSquare) {
+    const size_t end = begin + kSquare < columns ? begin + kSquare : columns;
+    for (size_t lane = 0; lane < rows; lane++) {
+      for (size_t column = begin; column < end; column++) visit(column, lane);
+    }
   }
+}
+
+// Columns of `rows` rows, `stride` apart -> the panel; the lanes behind the last row are zero.
+inline void gather_columns(const float* from, size_t stride, size_t columns, size_t rows, float* panel) {
+  const size_t lanes = lanes_of(rows);
+  each_in_squares(columns, rows, [&](size_t c, size_t lane) { panel[c * kPanelRows + lane] = from[lane * stride + c]; });
+  for (size_t c = 0; c < columns && rows < lanes; c++) {
+    for (size_t lane = rows; lane < lanes; lane++) panel[c * kPanelRows + lane] = 0.0f;
+  }
+}
+
+inline void scatter_columns(const float* panel, size_t columns, size_t rows, float* to, size_t stride) {
+  each_in_squares(columns, rows, [&](size_t c, size_t lane) { to[lane * stride + c] = panel[c * kPanelRows + lane]; });
 }
 
 // The scales of those rows, one panel row for each block; 1 behind the last row.

@@ -67,6 +67,7 @@ export function descend(target: Float32Array, n: number, k: number, scale: Float
         feed(gradient, gram, c * k, changes[c] as number, from, to);
       }
       for (let c = from; c < to; c++) {
+        if (changes[c] === 0) continue;
         feed(gradient, gram, c * k, changes[c] as number, 0, from);
         feed(gradient, gram, c * k, changes[c] as number, to, k);
       }
