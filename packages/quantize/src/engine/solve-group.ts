@@ -8,7 +8,7 @@ import { gptaq } from '../techniques/gptaq/gptaq.js';
 import { type GramFactor, factorGram, solveDamped, stepOrder } from '../techniques/gptq/factor.js';
 import { gptq } from '../techniques/gptq/gptq.js';
 import { polish } from '../techniques/polish/polish.js';
-import { residualProducts } from '../techniques/target-correction/target-correction.js';
+import { correctionOf } from '../techniques/target-correction/target-correction.js';
 import { type Compute, type LayerWeight, dequantize, difference, timesSquare } from '../techniques/weight-matrix.js';
 import { type FoundScales, findScales } from './find-scales.js';
 import type { GroupMoments } from './group-statistics.js';
@@ -66,11 +66,12 @@ export async function solveGroup(request: GroupRequest): Promise<SolvedLayer[]> 
   const { compute: { stack }, options, layers, signal } = request;
   const mark = stack?.mark;
   const factor = needsFactor(options) ? factorOf(request) : undefined;
+  const correct = factor === undefined ? undefined : correctionsOf(request, factor);
   const solved: SolvedLayer[] = [];
   for (const layer of layers) {
     await setImmediate();
     signal.throwIfAborted();
-    solved.push(releasing(stack, () => solveLayer(request, layer, factor)));
+    solved.push(releasing(stack, () => solveLayer(request, layer, factor, correct)));
   }
   stack?.release(mark);
   return solved;
@@ -85,7 +86,7 @@ function factorOf({ compute, options: { rounding }, moments: { k, train } }: Gro
   return factorGram(compute, train.gram, stepOrder(train.gram, k, actOrder), damping);
 }
 
-function solveLayer(request: GroupRequest, { name, weight, scheme }: GroupLayer, factor: GramFactor | undefined): SolvedLayer {
+function solveLayer(request: GroupRequest, { name, weight, scheme }: GroupLayer, factor: GramFactor | undefined, correct: Corrections | undefined): SolvedLayer {
   const { compute, options, moments: { train, judged } } = request;
   const warnings: string[] = [];
   const scales = findScales(compute, options, scheme, weight, request.moments);
@@ -93,7 +94,7 @@ function solveLayer(request: GroupRequest, { name, weight, scheme }: GroupLayer,
   const judge = new Judge(compute, request.moments, weight, grid);
   const nearest = compute.kernels.solvers.roundToGrid({ ...weight, threads: compute.threads }, grid);
   if (needsFactor(options) && factor === undefined) warnings.push('the inputs are all zero, or not finite: rounded to nearest');
-  const target = factor === undefined ? { weight, part: 0 } : correctedTarget(request, weight, factor, judge);
+  const target = correct === undefined ? { weight, part: 0 } : correctedTarget(request, weight, correct, judge);
   let codes = factor === undefined ? nearest : roundedCodes(request, target.weight, grid, factor);
   if (options.polish > 0) polish(compute, target.weight, grid, train.gram, codes = codes.slice(), options.polish);
   if (factor !== undefined && options.rounding.method !== 'nearest' && factor.damping > options.rounding.damping) warnings.push(`damping was raised from ${options.rounding.damping} to ${factor.damping}: the inputs lie in fewer dimensions than they have`);
@@ -107,21 +108,25 @@ function solveLayer(request: GroupRequest, { name, weight, scheme }: GroupLayer,
   return { scales, codes, ...(options.refine.method === 'signround' ? { target: target.weight === weight ? weight.w : target.weight.w.slice() } : {}), report: { name, error: error.rounding, nearestError: nearestError.rounding, ...(options.correction === 0 ? {} : { correction: target.part }), ...(factor === undefined ? {} : { damping: factor.damping }), warnings } };
 }
 
+/** W* - W of a layer of the group, fp32 [n, k]. */
+type Corrections = (weight: LayerWeight) => Float32Array;
+
+/** Target corrections under the damping of the factor; undefined where the chain has none. */
+function correctionsOf({ compute, options, moments: { reference, train: { gram, cross } } }: GroupRequest, factor: GramFactor): Corrections | undefined {
+  if (options.correction === 0 || cross === undefined) return undefined;
+  if (reference.kind === 'outputs') return (weight) => correctionOf(compute, weight, factor, { gram, reference: cross });
+  // W (Xf - X)'X (H + damping)^-1: what follows W is the same for all layers, which have more rows than it.
+  const shared = solveDamped(compute, factor, difference(compute, cross, gram));
+  return ({ w, n, k }) => timesSquare(compute, w, shared, n, k);
+}
+
 /** The weight moved toward what the float model gives: as far as the recipe says, or as held-out tokens like best. */
-function correctedTarget({ compute, options, moments }: GroupRequest, weight: LayerWeight, factor: GramFactor, judge: Judge): { readonly weight: LayerWeight; readonly part: number } {
-  if (options.correction === 0 || moments.train.cross === undefined) return { weight, part: 0 };
-  const correction = solveDamped(compute, factor, residualOf(compute, moments, weight));
+function correctedTarget({ options, moments }: GroupRequest, weight: LayerWeight, correct: Corrections, judge: Judge): { readonly weight: LayerWeight; readonly part: number } {
+  const correction = correct(weight);
   const part = options.correction !== 'heldOut' ? options.correction : moments.judged.heldOut ? judge.bestPart(correction) : CAUTIOUS_PART;
   if (part === 0) return { weight, part };
   for (let i = 0; i < correction.length; i++) correction[i] = (weight.w[i] as number) + part * (correction[i] as number);
   return { weight: { ...weight, w: correction }, part };
-}
-
-/** Yf'X - W X'X: fp32 [n, k]. */
-function residualOf(compute: Compute, { reference, train: { gram, cross } }: GroupMoments, weight: LayerWeight): Float32Array {
-  const { w, n, k } = weight;
-  if (reference.kind === 'outputs') return residualProducts(compute, weight, { gram, reference: cross as Float32Array });
-  return timesSquare(compute, w, difference(compute, cross as Float32Array, gram), n, k);
 }
 
 /** What rounding to nearest makes of a layer on the scales that the chain finds for it: fp32 [n, k]. */

@@ -42,10 +42,10 @@ export function copyRows(from: Float32Array, at: number, stride: number, to: Flo
   }
 }
 
-/** a [n, k] times b [k, k]. */
-export function timesSquare(compute: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
-  const out = takeFloats(compute.stack, n * k);
-  compute.kernels.algebra.multiplyInto(out, a, b, { m: n, n: k, k }, compute.threads);
+/** a [n, k] times b [k, k], with the products of tokens: b is a mean of theirs. */
+export function timesSquare({ kernels, products = kernels.algebra, threads, stack }: Compute, a: Float32Array, b: Float32Array, n: number, k: number): Float32Array {
+  const out = takeFloats(stack, n * k);
+  products.multiplyInto(out, a, b, { m: n, n: k, k }, threads);
   return out;
 }
 
