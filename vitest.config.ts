@@ -18,7 +18,7 @@ const SLOW = Object.entries({
     'bad-checkpoints', 'blocks', 'container', 'custom-stages', 'faults', 'gguf', 'keys', 'memory', 'observe', 'precision',
     'preflight', 'processes', 'quantize-source', 'remote', 'rotation', 'schemes', 'stages',
   ],
-  store: ['gc', 'processes'],
+  store: ['file-digests', 'gc', 'processes'],
   'toolchain-host': ['conformance', 'exact-product', 'htp-numerics'],
   'toolchain-qairt': [
     'child', 'compose-forms', 'compose-llama', 'dlc', 'ep-context', 'ep-peer', 'fidelity', 'genie-runtime', 'graph-sizes',
