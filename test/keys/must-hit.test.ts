@@ -24,6 +24,7 @@ quantize:
   overrides: []
   refine: { method: none }
   polish: 0
+  floatWindows: all
   correction: 0
   rounding: { method: nearest }
   scales: { search: minmax }

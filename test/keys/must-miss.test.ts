@@ -97,6 +97,7 @@ const OPTIONS: Readonly<Record<string, readonly [change: (text: string) => strin
   'quantize.correction': [replaced('quantize: {', 'quantize: { correction: 0.5,'), FROM_QUANTIZE],
   'quantize.refine': [replaced('quantize: {', 'quantize: { refine: { method: signround, iterations: 1 },'), FROM_QUANTIZE],
   'quantize.polish': [replaced('quantize: {', 'quantize: { polish: 1,'), FROM_QUANTIZE],
+  'quantize.floatWindows': 'has a row of its own: only links that compare with the float model read it',
   'quantize.products': [replaced('quantize: {', 'quantize: { polish: 1, products: int16,'), FROM_QUANTIZE],
   'quantize.source.encodings': 'has a row of its own: it stands in place of other options',
   'quantize.source.onnx': 'has a row of its own: it stands beside encodings',
@@ -179,11 +180,11 @@ describe('recipe options', () => {
     model.remove();
     return found;
   });
-  row('must miss', 'option quantize.scales: floatWindows, those of the float model', async () => {
+  row('must miss', 'option quantize.floatWindows, beside a link that compares', async () => {
     const model = base.copy();
     model.edit('recipe.yaml', replaced('quantize: {', 'quantize: { scales: { search: seqmse, inputs: float },'));
     expect(await model.build('quantize')).toEqual(['quantize']);
-    model.edit('recipe.yaml', replaced('inputs: float', 'inputs: float, floatWindows: 1'));
+    model.edit('recipe.yaml', replaced('quantize: {', 'quantize: { floatWindows: 1,'));
     const found = expectRan(await model.build('quantize'), ['quantize']);
     model.remove();
     return found;

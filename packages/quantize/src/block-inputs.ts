@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto';
 import { type Tensor, cloneModel, encodeModel } from '@tundish/graph';
 import type { RangeOptions } from '@tundish/recipe/calibration';
-import { floatEvery, needsReference } from '@tundish/recipe/technique';
+import { needsReference } from '@tundish/recipe/technique';
 import type { FileResolver } from '@tundish/toolchain';
 import type { BlockInputs, JsonValue } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
 import { isCacheOutput } from './encodings-lint/cache-names.js';
+import { floatWindows } from './engine/float-windows.js';
 import { findParameters } from './parameters.js';
 import type { WeightOptions } from './quantize-parameter.js';
 import type { Segment } from './segments.js';
@@ -42,7 +43,7 @@ export function blockInputs(request: BlockInputsRequest): BlockInputs {
     options: {
       ...weightOptions(segment, request.weights, given !== undefined),
       streams,
-      ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) && floatEvery(request.weights.technique, calibration.windows.length) }) }),
+      ...(calibration === undefined ? {} : { windows: calibration.windows.length, ranges: rangeOptions(segment, ranges), ...(segment.output === 'logits' ? {} : { reference: needsReference(request.weights.technique) && floatWindows(request.weights.technique, calibration.windows.length) }) }),
     },
     digests: {
       graph: graphDigest(segment),

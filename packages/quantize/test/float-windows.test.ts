@@ -10,8 +10,8 @@ import { hostReference } from '@tundish/toolchain-host';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type BlockCache, activationsName, referenceName } from '../src/block-cache.js';
 import { floatRange, floatWindows } from '../src/engine/float-windows.js';
-import { GroupStatistics, type Moments } from '../src/engine/group-statistics.js';
-import { isHeldOut } from '../src/engine/held-out.js';
+import { type GroupMoments, GroupStatistics } from '../src/engine/group-statistics.js';
+import { isHeldOut, judgingWindows } from '../src/engine/held-out.js';
 import { type QuantizeRequest, quantizeModel } from '../src/index.js';
 import type { WindowRange } from '../src/live-activations.js';
 import { diagonalBlocks } from '../src/techniques/weight-matrix.js';
@@ -21,11 +21,11 @@ import { crossOf, floats, goldenTensors, layerProblem } from './golden-tensors.j
 const kernels = loadKernels();
 
 function on(floatWindows: FloatWindows, change: Partial<Technique> = {}): Technique {
-  return { ...QUANTIZE_RECIPES.lpbq_seqmse, scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'compressed', floatWindows }, ...change };
+  return { ...QUANTIZE_RECIPES.lpbq_seqmse, scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'compressed' }, floatWindows, ...change };
 }
 
 describe('windows of the float model', () => {
-  it('lie at equal distances, and none is held out', () => {
+  it('lie at equal distances, and none is held out where nothing is judged by them', () => {
     expect(floatWindows(on('all'), 9)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(floatWindows(on(4), 9)).toEqual([0, 2, 4, 6, 8]);
     expect(floatWindows(on(3), 24)).toEqual([0, 8, 16]);
@@ -36,12 +36,13 @@ describe('windows of the float model', () => {
     expect(floatWindows(on(5), 4)).toEqual([0, 1, 2, 3]);
   });
 
-  it('are all where another link reads the float model', () => {
-    const all = [0, 1, 2, 3];
-    expect(floatWindows(on(2, { rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 } }), 4)).toEqual(all);
-    expect(floatWindows(on(2, { correction: 'heldOut' }), 4)).toEqual(all);
-    expect(floatWindows(on(2, { refine: { method: 'signround', iterations: 1, tokens: 8 } }), 4)).toEqual(all);
-    expect(floatWindows(QUANTIZE_RECIPES.lpbq_gptaq, 4)).toEqual(all);
+  it.each<Partial<Technique>>([
+    { rounding: { method: 'gptq', damping: 0.01, actOrder: true } }, { rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 } }, { correction: 'heldOut' },
+  ])('are all that are held out too where choices are judged by the float model: %j', (link) => {
+    expect(floatWindows(on(6, link), 20)).toEqual([0, 3, 6, 7, 9, 12, 15, 18]);
+    expect(floatWindows(on(4, link), 32)).toEqual([0, 7, 8, 15, 16, 23, 24, 31]);
+    // None is held out of so few: they are judged by all.
+    expect(floatWindows(on(2, link), 7)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
   it('lie one behind another in their own stream', () => {
@@ -53,67 +54,92 @@ describe('windows of the float model', () => {
 
 describe('statistics', () => {
   const COUNT = 16;
-  const { x, k, tokens } = layerProblem('p2');
+  const { x, w, n, k, tokens } = layerProblem('p2');
   const float = floats(goldenTensors('p2.gptq').X_fp as never);
-  const window = (tokens * k) / COUNT;
-  const of = (all: Float32Array, indices: readonly number[]): Float32Array => Float32Array.from(indices.flatMap((index) => [...all.subarray(index * window, (index + 1) * window)]));
+  const outputs = kernels.sgemm(float, w, tokens, n, k, { transposeB: true });
+  const of = (values: Float32Array, indices: readonly number[]): Float32Array => {
+    const size = values.length / COUNT;
+    return Float32Array.from(indices.flatMap((index) => [...values.subarray(index * size, (index + 1) * size)]));
+  };
   const all = Array.from({ length: COUNT }, (_, index) => index);
-  const learned = all.filter((index) => !isHeldOut(index, COUNT));
+  const [learned, judging] = [all.filter((index) => !isHeldOut(index, COUNT)), judgingWindows(COUNT)];
+  const INPUTS = { kind: 'inputs', float } as const;
+  const OUTPUTS = { kind: 'outputs', layer: { w, n, k }, float: outputs } as const;
 
-  /** In batches of three windows, so that some hold no float window. */
-  function momentsOf(block: number, windows: readonly number[] | undefined, products: Products = kernels.algebra): Moments & { readonly judged?: Float32Array } {
-    const statistics = new GroupStatistics({ kernels, products, threads: 2 }, k, block, { kind: 'inputs', ...(windows === undefined ? {} : { windows }) }, COUNT);
+  /** In batches of three windows, so that some hold no float window. @param windows of the float model; absent: all */
+  function momentsOf(block: number, windows: readonly number[] | undefined, { float: beside, ...kind }: typeof INPUTS | typeof OUTPUTS = INPUTS, products: Products = kernels.algebra): GroupMoments {
+    const statistics = new GroupStatistics({ kernels, products, threads: 2 }, k, block, { ...kind, ...(windows === undefined ? {} : { windows }) }, COUNT);
     for (let first = 0; first < COUNT; first += 3) {
       const range: WindowRange = { first, count: Math.min(3, COUNT - first) };
       const inside = (windows ?? all).filter((index) => index >= first && index < first + range.count);
-      statistics.add(range, of(x, all.slice(first, first + range.count)), inside.length === 0 ? undefined : of(float, inside));
+      statistics.add(range, of(x, all.slice(first, first + range.count)), inside.length === 0 ? undefined : of(beside, inside));
     }
-    const { train, judged: { reference } } = statistics.finish();
-    return { ...train, ...(reference === undefined ? {} : { judged: reference }) };
+    return statistics.finish();
   }
 
-  /** X'X / T + (Xf - X)'X / Tf, summed in float64. */
-  function expected(windows: readonly number[], block: number): Float32Array {
-    const size = (indices: readonly number[]): number => (indices.length * tokens) / COUNT;
-    const gram = crossOf(of(x, learned), of(x, learned), size(learned), k);
-    const [own, beside] = [of(x, windows), of(float, windows)];
-    const [full, near] = [crossOf(beside, own, size(windows), k), crossOf(own, own, size(windows), k)];
-    return diagonalBlocks(gram.map((value, i) => value + (full[i] as number) - (near[i] as number)), k, block);
-  }
-
+  /** A'X / T over windows, summed in float64. */
+  const meanOf = (values: Float32Array, windows: readonly number[]): Float32Array => crossOf(of(values, windows), of(x, windows), (windows.length * tokens) / COUNT, k);
+  /** (Xf - X)'X / T over windows. */
+  const beyondOf = (windows: readonly number[]): Float32Array => meanOf(float.map((value, i) => value - (x[i] as number)), windows);
   const furthest = (a: Float32Array, b: Float32Array): number => Math.sqrt(a.reduce((sum, value, i) => sum + (value - (b[i] as number)) ** 2, 0) / b.reduce((sum, value) => sum + value ** 2, 0));
 
-  it.each([[8, 32], [4, 32], [2, 16], [8, k], [2, k]])('of %d windows, blocks of %d: those of float64', (few, block) => {
+  it.each([[8, 32], [4, 32], [2, 16], [8, k], [2, k]])('of inputs in %d windows, blocks of %d: those of float64', (few, block) => {
     const windows = floatWindows(on(few), COUNT);
-    const { cross, gram, tokens: count, judged } = momentsOf(block, windows);
+    const { train: { beyond, gram, tokens: count }, judged } = momentsOf(block, windows);
     expect(count).toBe((learned.length * tokens) / COUNT);
-    expect(judged).toBeUndefined();
-    const wanted = expected(windows, block);
-    expect(furthest(cross as Float32Array, wanted)).toBeLessThan(1e-6);
-    // What the windows tell apart is far above that.
-    expect(furthest(gram, wanted)).toBeGreaterThan(1e-3);
+    expect(judged.reference).toBeUndefined();
+    expect(furthest(gram, diagonalBlocks(meanOf(x, learned), k, block))).toBeLessThan(1e-6);
+    expect(furthest(beyond as Float32Array, diagonalBlocks(beyondOf(windows), k, block))).toBeLessThan(3e-6);
+  });
+
+  it.each([8, 4, 'all'] as const)('of outputs in %s windows: those of float64, W times those of inputs', (few) => {
+    const windows = floatWindows(on(few, { correction: 'heldOut' }), COUNT);
+    const { train: { beyond } } = momentsOf(k, few === 'all' ? undefined : windows, OUTPUTS);
+    const inputs = beyondOf(windows.filter((index) => !isHeldOut(index, COUNT)));
+    const wanted = Float32Array.from({ length: n * k }, (_, at) => {
+      let sum = 0;
+      for (let i = 0, row = Math.floor(at / k); i < k; i++) sum += (w[row * k + i] as number) * (inputs[i * k + (at % k)] as number);
+      return sum;
+    });
+    expect(furthest(beyond as Float32Array, wanted)).toBeLessThan(1e-4);
+  });
+
+  it('of windows that are held out are judged by and not learned from', () => {
+    const windows = floatWindows(on(4, { correction: 'heldOut' }), COUNT);
+    expect(windows).toEqual([0, 4, 7, 8, 12, 15]);
+    for (const given of [INPUTS, OUTPUTS]) {
+      const [few, full] = [momentsOf(k, windows, given), momentsOf(k, undefined, given)];
+      expect(few.judged).toEqual(full.judged);
+      expect(few.judged.reference).toHaveLength((judging.length * given.float.length) / COUNT);
+      const learnedAlone = momentsOf(k, windows.filter((index) => !isHeldOut(index, COUNT)), given);
+      expect(few.train).toEqual(learnedAlone.train);
+      expect(learnedAlone.judged.reference).toBeUndefined();
+    }
   });
 
   it('are nearer to those of all windows than what few windows alone tell, with products in int16 too', () => {
     const windows = floatWindows(on(4), COUNT);
-    const truth = diagonalBlocks(crossOf(of(float, learned), of(x, learned), (learned.length * tokens) / COUNT, k), k, 32);
-    const alone = diagonalBlocks(crossOf(of(float, windows), of(x, windows), (windows.length * tokens) / COUNT, k), k, 32);
+    const truth = beyondOf(learned);
+    const gram = meanOf(x, learned);
+    // Xf'X of the few beside X'X of all.
+    const alone = meanOf(float, windows).map((value, i) => value - (gram[i] as number));
     for (const products of [kernels.algebra, kernels.algebra.int16]) {
-      expect(furthest(momentsOf(32, windows, products).cross as Float32Array, truth)).toBeLessThan(0.3 * furthest(alone, truth));
+      expect(furthest(momentsOf(k, windows, INPUTS, products).train.beyond as Float32Array, truth)).toBeLessThan(0.3 * furthest(alone, truth));
     }
   });
 
-  it.each([32, k])('of all windows are sums of Xf\'X as they come, blocks of %d: the same bytes', (block) => {
-    const { cross, judged } = momentsOf(block, undefined);
+  it.each([32, k])('of all windows are sums of Xf\'X as they come without X\'X, blocks of %d: the same bytes', (block) => {
+    const { train: { beyond, gram }, judged } = momentsOf(block, undefined);
     const sums = new Float32Array(k * block);
     for (const [from, to] of [[0, 3], [3, 6], [6, 7], [8, 9], [9, 12], [12, 15]] as const) {
-      const [a, b] = [float, x].map((values) => values.slice(from * window, to * window)) as [Float32Array, Float32Array];
+      const [a, b] = [float, x].map((values) => of(values, all.slice(from, to))) as [Float32Array, Float32Array];
       const rows = (to - from) * (tokens / COUNT);
       if (block === k) kernels.algebra.accumulateCross(sums, a, b, rows, k, k, 1);
       else kernels.algebra.accumulateBlocks(sums, a, b, rows, k, block, 1);
     }
-    expect(cross).toEqual(sums.map((sum) => sum / ((learned.length * tokens) / COUNT)));
-    expect(judged).toBeDefined();
+    const count = (learned.length * tokens) / COUNT;
+    expect(beyond).toEqual(sums.map((sum, i) => Math.fround(sum / count) - (gram[i] as number)));
+    expect(judged.reference).toBeDefined();
   });
 });
 
@@ -194,6 +220,21 @@ describe('a walk', () => {
     expect(await by('int8', { kernels: loadKernels({ allow: 'typescript' }) })).toBe(codes);
   });
 
+  it('corrects targets by few windows, with equal bytes on 1 and 2 threads, in TypeScript and from a cache', async () => {
+    const chain = (floatWindows: FloatWindows): Technique => ({ ...QUANTIZE_RECIPES.lpbq_gptaq, floatWindows });
+    const few = await walk(chain(2));
+    expect(await walk(chain(2), { threads: 1 })).toBe(few);
+    expect(await walk(chain(2), { kernels: loadKernels({ allow: 'typescript' }) })).toBe(few);
+    expect(await walk(chain('all'))).not.toBe(few);
+    expect(await walk({ ...chain(2), correction: 0 })).not.toBe(few);
+    const kept = new Kept();
+    expect(await walk(chain(2), { blocks: kept })).toBe(few);
+    // The same windows but those held out: another stream of the float model leaves the embedding.
+    kept.made.length = 0;
+    expect(await walk(on(2), { blocks: kept })).toBe(await walk(on(2)));
+    expect(kept.made).toEqual(['embedding', 'block-0', 'block-1']);
+  });
+
   it('keeps the float model\'s stream of those windows alone', async () => {
     const kept = new Kept();
     await walk(on(2), { blocks: kept });
@@ -216,7 +257,7 @@ describe('a walk', () => {
   });
 
   it.each([['per_channel', { scheme: 'per_channel', bits: 4 }], ['per_block', { scheme: 'per_block', bits: 4, blockSize: 16 }]] as const)('works for %s, behind smoothing and before sweeps', async (_, scheme) => {
-    const start = (floatWindows: FloatWindows): Technique => ({ ...on(floatWindows), scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'minMax', floatWindows } });
+    const start = (few: FloatWindows): Technique => on(few, { scales: { search: 'seqmse', candidates: 8, inputs: 'float', start: 'minMax' } });
     expect(await walk(start(5), {}, scheme)).not.toBe(await walk(start('all'), {}, scheme));
     const chain: Technique = { ...start(5), smoothing: { method: 'awq', points: 3 }, polish: 1 };
     expect(await walk(chain, { threads: 1 }, scheme)).toBe(await walk(chain, {}, scheme));

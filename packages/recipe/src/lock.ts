@@ -7,7 +7,7 @@ import type { customLock, deviceCompileLock, devicePackageLock, importLock, lock
 export type { CheckpointReference } from './source-reference.js';
 
 /** Version of the form of a lock. */
-export const LOCK_SCHEMA = 6;
+export const LOCK_SCHEMA = 7;
 
 /** A lock file; see the fields' own types below for the slice that each stage reads. */
 export type Lock = z.infer<typeof lockSchema>;

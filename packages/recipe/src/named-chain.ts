@@ -5,7 +5,7 @@ import { type RecipeFile, recipeFileOf } from './recipe-file.js';
 import type { QuantizeRecipeName } from './technique.js';
 
 /**
- * The same recipe with a named chain in place of all that it says of techniques: name, smoothing, scales, rounding, correction, polish, products, refine;
+ * The same recipe with a named chain in place of all that it says of techniques: name, smoothing, scales, rounding, correction, polish, floatWindows, products, refine;
  * and the rotation and the scheme that names of AIMET's stand for.
  *
  * @throws RECIPE_VALUE for a recipe that does not quantize

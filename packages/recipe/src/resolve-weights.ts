@@ -44,7 +44,7 @@ function schemeAt(file: RecipeFile, key: KeyPath, { activations }: QuantizeRecip
 
 function refuseCompressedStart(file: RecipeFile, { scales }: Technique, { scheme }: WeightScheme): void {
   if (scales.search !== 'seqmse' || scales.start === 'minMax' || scheme === 'lpbq') return;
-  throw schemeFault(file, ['quantize', 'weights', 'scheme'], `scheme: ${scheme}`, 'scales: { search: seqmse, start: compressed } starts from compressed LPBQ scales, which this scheme has not (recipe: lpbq_seqmse does that)', `write scales: { search: seqmse, candidates: ${scales.candidates}, inputs: ${scales.inputs}${scales.floatWindows === 'all' ? '' : `, floatWindows: ${scales.floatWindows}`} }`);
+  throw schemeFault(file, ['quantize', 'weights', 'scheme'], `scheme: ${scheme}`, 'scales: { search: seqmse, start: compressed } starts from compressed LPBQ scales, which this scheme has not (recipe: lpbq_seqmse does that)', `write scales: { search: seqmse, candidates: ${scales.candidates}, inputs: ${scales.inputs} }`);
 }
 
 function refuseMixedPrecision(file: RecipeFile, technique: Technique, { bits }: WeightScheme): void {

@@ -17,7 +17,6 @@ const scaleSearch = z.discriminatedUnion('search', [
     candidates: z.int().min(1).max(256).default(20).describe('Parts of the range that are tried.'),
     inputs: z.enum(['quantized', 'float']).default('quantized').describe("Whose inputs the target output has: AIMET's `symqt` or `asym`."),
     start: z.enum(['minMax', 'compressed']).default('minMax').describe("The full range: that of the weight, or of its LPBQ scales, as AIMET's recipe for ONNX begins."),
-    floatWindows: z.union([z.int().min(1).max(1024), z.literal('all')]).default('all').describe('With `inputs: float`: on how many windows of the calibration text the float model runs, about, at equal distances; `all` of them without.'),
   }).describe('SeqMSE of AIMET.'),
 ]);
 
@@ -37,6 +36,7 @@ const smoothing = z.discriminatedUnion('method', [
 
 const correction = z.union([z.number().min(0).max(1), z.literal('heldOut')]);
 const polish = z.int().min(0).max(100);
+const floatWindows = z.union([z.int().min(1).max(1024), z.literal('all')]);
 const products = z.enum(['float32', 'int16', 'int8']);
 
 const tokens = z.int().min(1).max(65_536).default(512).describe('Tokens of an iteration: as many whole calibration windows as they hold, at least one.');
@@ -48,7 +48,7 @@ const refinement = z.discriminatedUnion('method', [
 ]);
 
 /** The chain as the lock holds it: every choice made. */
-export const techniqueLock = z.strictObject({ smoothing, scales: scaleSearch, rounding, correction, polish, products, refine: refinement });
+export const techniqueLock = z.strictObject({ smoothing, scales: scaleSearch, rounding, correction, polish, floatWindows, products, refine: refinement });
 
 const NAMES = Object.keys(QUANTIZE_RECIPES) as [QuantizeRecipeName, ...QuantizeRecipeName[]];
 
@@ -60,6 +60,7 @@ export const techniqueOptions = {
   rounding: rounding.optional().describe('How codes are rounded on them: to nearest, or with error feedback (GPTQ, GPTAQ).'),
   correction: correction.optional().describe('Part of the damped target correction that is taken before rounding, 0 to 1; `heldOut` lets tokens that it was not made from decide for each layer.'),
   polish: polish.optional().describe('Sweeps of coordinate descent after rounding.'),
+  floatWindows: floatWindows.optional().describe('On how many windows of the calibration text the float model runs, about, at equal distances, beside the held-out ones that choices are judged by; or on `all`. Only with links that compare with it, and not with `refine`.'),
   products: products.optional().describe('What inputs of matrix products with calibration tokens are rounded to: `int16` to 13-bit integers with a scale for 128 of them, in two thirds of the time of `float32` or less with AVX2; `int8` the same, but inputs of layers that have 4-bit codes already to 8-bit integers with a scale for 32, which meet the codes themselves, in half the time or less. All give the same bytes on all processors.'),
   refine: refinement.optional().describe('Learning of whole blocks by gradients afterwards: AdaScale (from min-max on, scales too), or SignRound (codes alone, from those of the chain).'),
 };

@@ -1,12 +1,15 @@
 /** How weights get their codes: the choices of a recipe, with every default decided. */
 
-/** How many windows of the calibration text the float model runs on, about. */
+/** Every so-many-th window of the calibration text is held out, where there are as many: choices are judged by it, and it is never learned from. */
+export const HELD_OUT_EVERY = 8;
+
+/** So many windows of the calibration text, about. */
 export type FloatWindows = number | 'all';
 
 export type ScaleSearch =
   | { readonly search: 'minmax' }
   | { readonly search: 'grid'; readonly factors: number; readonly weighting: 'blocks' | 'diagonal' | 'none' }
-  | { readonly search: 'seqmse'; readonly candidates: number; readonly inputs: 'quantized' | 'float'; readonly start: 'minMax' | 'compressed'; readonly floatWindows: FloatWindows };
+  | { readonly search: 'seqmse'; readonly candidates: number; readonly inputs: 'quantized' | 'float'; readonly start: 'minMax' | 'compressed' };
 
 export type Rounding =
   | { readonly method: 'nearest' }
@@ -29,6 +32,8 @@ export interface Technique {
   readonly correction: number | 'heldOut';
   /** Sweeps of coordinate descent after rounding. */
   readonly polish: number;
+  /** How many windows of the calibration text the float model runs on, about, beside those that choices are judged by. */
+  readonly floatWindows: FloatWindows;
   /** What inputs of the products with tokens are rounded to while a technique learns from them. */
   readonly products: 'float32' | 'int16' | 'int8';
   /** What is done to the codes of a whole block at the end. */
@@ -56,16 +61,14 @@ export function needsReferenceInputs({ scales, rounding }: Technique): boolean {
   return (scales.search === 'seqmse' && scales.inputs === 'float') || rounding.method === 'gptaq';
 }
 
-/** Whether what the float model has is needed of all windows: as more than the mean of how it differs. */
-export function needsReferenceEverywhere({ rounding, correction, refine }: Technique): boolean {
-  return rounding.method === 'gptaq' || correction !== 0 || refine.method !== 'none';
+/** Whether choices are judged by what the float model gives, which must then run on all windows that they are judged by. */
+export function judgesByReference({ rounding, correction }: Technique): boolean {
+  return rounding.method !== 'nearest' || correction !== 0;
 }
 
-/** The float model, where it runs on `windows` windows, does so on every so-many-th. */
-export function floatEvery(technique: Technique, windows: number): number {
-  const { scales } = technique;
-  const few = scales.search === 'seqmse' && scales.inputs === 'float' && !needsReferenceEverywhere(technique) ? scales.floatWindows : 'all';
-  return few === 'all' ? 1 : Math.max(1, Math.floor(windows / few));
+/** The float model, where it runs on few of `windows` windows, does so on every so-many-th. */
+export function floatEvery({ floatWindows }: Technique, windows: number): number {
+  return floatWindows === 'all' ? 1 : Math.max(1, Math.floor(windows / floatWindows));
 }
 
 /** Whether it needs the Gram matrix of all inputs of a layer, not only of those of each block. */
@@ -74,15 +77,15 @@ export function needsWholeGram({ rounding, correction, polish }: Technique): boo
 }
 
 /** Min-max and rounding to nearest, from the weights alone. */
-const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, products: 'float32', refine: { method: 'none' } };
+const PLAIN: Technique = { smoothing: { method: 'none' }, scales: { search: 'minmax' }, rounding: { method: 'nearest' }, correction: 0, polish: 0, floatWindows: 'all', products: 'float32', refine: { method: 'none' } };
 
 /** Named chains. What a recipe writes beside the name replaces that link. */
 export const QUANTIZE_RECIPES = {
   minmax: PLAIN,
   fast: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'none' } },
-  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed', floatWindows: 6 }, products: 'int8' },
-  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax', floatWindows: 'all' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'int8' },
-  lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, products: 'int8' },
+  lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, floatWindows: 6, products: 'int8' },
+  gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'int8' },
+  lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, floatWindows: 16, products: 'int8' },
   // With R1 and a scale a channel: model-recipes.ts.
   spinquant: PLAIN,
   spinquant_adascale: { ...PLAIN, refine: { method: 'adascale', iterations: 512, tokens: 512 } },
@@ -98,6 +101,10 @@ export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | 
   const named: Technique = QUANTIZE_RECIPES[keys.recipe ?? DEFAULT_QUANTIZE_RECIPE];
   const written = Object.fromEntries(Object.keys(named).flatMap((link) => (keys[link as keyof Technique] === undefined ? [] : [[link, keys[link as keyof Technique]]])));
   const chain: Technique = { ...named, ...written };
-  // Where no layer is learned from tokens, no product rounds anything: recipes that differ in this alone are one.
-  return needsInputs(chain) ? chain : { ...chain, products: 'float32' };
+  // What changes nothing is one recipe: products that round nothing, and a float model that does not run, or is read everywhere.
+  return {
+    ...chain,
+    products: needsInputs(chain) ? chain.products : 'float32',
+    floatWindows: needsReferenceMoments(chain) && chain.refine.method === 'none' ? chain.floatWindows : 'all',
+  };
 }

@@ -36,6 +36,21 @@ describe('schemes of weights', () => {
     expect(overrides('{ layers: "model.layers.1.*.v_proj", bits: 8 }, { layers: model.layers.1.self_attn.v_proj, scheme: lpbq, bits: 4, blockSize: 16 }')).toEqual({ 'model.layers.1.self_attn.v_proj': { scheme: 'lpbq', bits: 4, blockSize: 16 } });
   });
 
+  it.each([
+    ['recipe: lpbq_gptaq', 16],
+    ['recipe: lpbq_gptaq, floatWindows: all', 'all'],
+    ['recipe: lpbq_seqmse, scales: { search: seqmse, inputs: float }', 6],
+    ['recipe: minmax, correction: 0.5, floatWindows: 3', 3],
+    // Nothing compares with the float model: recipes that differ in such a number alone are one.
+    ['recipe: lpbq_gptaq, correction: 0', 'all'],
+    ['recipe: lpbq_seqmse, scales: { search: seqmse }', 'all'],
+    // A refinement reads it in every window.
+    ['recipe: lpbq_seqmse, refine: { method: signround }', 'all'],
+    ['recipe: lpbq_gptaq, refine: { method: signround }', 'all'],
+  ])('%s runs the float model on %s windows', (given, floatWindows) => {
+    expect(options(given)).toMatchObject({ technique: { floatWindows } });
+  });
+
   it('raises layers by data where the chain reads text and has 4 bits to raise', () => {
     expect(options('recipe: lpbq_gptaq, mixedPrecision: { budget: 1.1 }')).toMatchObject({ mixedPrecision: { budget: 1.1 } });
     const refused = (given: string) => expect(() => options(`${given}, mixedPrecision: { budget: 1.1 }`)).toThrow(expect.objectContaining({ code: 'RECIPE_SCHEME', what: 'quantize.mixedPrecision cannot be built' }) as Error);

@@ -33,7 +33,7 @@ function lpbqScales(compute: Compute, scales: Technique['scales'], blockSize: nu
     case 'grid':
       return searchLpbqGrid(compute, weight, { blockSize, factors: scales.factors, ...weightingOf(scales.weighting, gram) });
     case 'seqmse':
-      return seqMse(compute, weight, { blockSize, candidates: scales.candidates, start: scales.start, gram, ...crossOf(scales.inputs, moments) });
+      return seqMse(compute, weight, { blockSize, candidates: scales.candidates, start: scales.start, gram, ...crossOf(scales.inputs, compute, moments) });
   }
 }
 
@@ -45,7 +45,7 @@ function floatScales(compute: Compute, scales: Technique['scales'], range: Pick<
     case 'grid':
       return searchRangeGrid(compute, weight, { ...range, factors: scales.factors, ...weightingOf(scales.weighting, gram) });
     case 'seqmse': {
-      const options = { candidates: scales.candidates, gram, ...crossOf(scales.inputs, moments) };
+      const options = { candidates: scales.candidates, gram, ...crossOf(scales.inputs, compute, moments) };
       return (range.block === weight.k ? seqMsePerChannel(compute, weight, range.bits, options) : seqMsePerBlock(compute, weight, { ...range, ...options })).grid;
     }
   }
@@ -55,6 +55,10 @@ function weightingOf(weighting: 'blocks' | 'diagonal' | 'none', gram: Float32Arr
   return weighting === 'none' ? { weighting: 'blocks' } : { weighting, gram };
 }
 
-function crossOf(inputs: 'quantized' | 'float', { reference, train: { cross } }: GroupMoments): { readonly cross?: Float32Array } {
-  return inputs === 'float' && reference.kind === 'inputs' && cross !== undefined ? { cross } : {};
+/** Xf'X: what the float model has in all. */
+function crossOf(inputs: 'quantized' | 'float', { kernels, threads }: Compute, { reference, train: { gram, beyond } }: GroupMoments): { readonly cross?: Float32Array } {
+  if (inputs === 'quantized' || reference.kind !== 'inputs' || beyond === undefined) return {};
+  const cross = gram.slice();
+  kernels.decoder.add(cross, beyond, threads);
+  return { cross };
 }

@@ -1,13 +1,15 @@
-/** Which calibration windows the float model runs on: all, or a few where their mean difference is all that is learned from it. */
-import { type Technique, floatEvery } from '@tundish/recipe/technique';
+/** Which calibration windows the float model runs on: all, or a few where what is learned from it is the mean of how it differs. */
+import { type Technique, floatEvery, judgesByReference } from '@tundish/recipe/technique';
 import type { WindowRange } from '../live-activations.js';
-import { isHeldOut } from './held-out.js';
+import { anyHeldOut, isHeldOut } from './held-out.js';
 
-/** Indices of those of `count` windows, rising; none that is held out where they are not all, for nothing is judged by them then. */
+/** Indices of those of `count` windows, rising. Where they are not all, those that are held out are among them if choices are judged by the float model, and else not. */
 export function floatWindows(technique: Technique, count: number): readonly number[] {
   const every = floatEvery(technique, count);
   const all = Array.from({ length: count }, (_, index) => index);
-  return every === 1 ? all : all.filter((index) => index % every === 0 && !isHeldOut(index, count));
+  const judges = judgesByReference(technique);
+  if (every === 1 || (judges && !anyHeldOut(count))) return all;
+  return all.filter((index) => (isHeldOut(index, count) ? judges : index % every === 0));
 }
 
 /** Those of the indices that lie in a range. */

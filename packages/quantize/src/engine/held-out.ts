@@ -1,5 +1,5 @@
-/** Which calibration windows decide choices and are never learned from: every eighth, where there are eight. */
-const HELD_OUT_EVERY = 8;
+/** Which calibration windows decide choices and are never learned from. */
+import { HELD_OUT_EVERY } from '@tundish/recipe/technique';
 
 /** Whether any of `count` windows is held out. */
 export function anyHeldOut(count: number): boolean {

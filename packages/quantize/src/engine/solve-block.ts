@@ -129,7 +129,8 @@ class BlockSolver {
     const roles: readonly LinearRole[] = LINEAR_GROUPS[group];
     const dims = linearDims(roles[0] as LinearRole, context.shape);
     const few = this.#floatWindows.length < windows ? { windows: this.#floatWindows } : {};
-    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : group === 'down' && !needsReferenceInputs(options) ? { kind: 'outputs', outputs: dims.out } : { kind: 'inputs', ...few };
+    const outputs = group === 'down' && !needsReferenceInputs(options);
+    const kind: ReferenceKind = reference === undefined || !needsReferenceMoments(options) ? { kind: 'none' } : outputs ? { kind: 'outputs', layer: { w: weights.linears.down_proj.weight, n: dims.out, k: dims.in }, ...few } : { kind: 'inputs', ...few };
     const statistics = new GroupStatistics({ ...context, stack: workspace.statistics }, dims.in, needsWholeGram(options) ? dims.in : commonBlock(roles.map((role) => schemes[role]), dims.in), kind, windows);
     await this.#windows((i) => {
       const at = reference === undefined ? undefined : floatRange(this.#floatWindows, i);

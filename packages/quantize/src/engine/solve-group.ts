@@ -3,13 +3,12 @@ import { setImmediate } from 'node:timers/promises';
 import type { ScaleGrid } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { releasing } from '../float-stack.js';
+import { releasing, takeFloats } from '../float-stack.js';
 import { gptaq } from '../techniques/gptaq/gptaq.js';
 import { type GramFactor, factorGram, solveDamped, stepOrder } from '../techniques/gptq/factor.js';
 import { gptq } from '../techniques/gptq/gptq.js';
 import { polish } from '../techniques/polish/polish.js';
-import { correctionOf } from '../techniques/target-correction/target-correction.js';
-import { type Compute, type LayerWeight, dequantize, difference, timesSquare } from '../techniques/weight-matrix.js';
+import { type Compute, type LayerWeight, dequantize, timesSquare } from '../techniques/weight-matrix.js';
 import { type FoundScales, findScales } from './find-scales.js';
 import type { GroupMoments } from './group-statistics.js';
 import { Judge } from './judge.js';
@@ -112,12 +111,13 @@ function solveLayer(request: GroupRequest, { name, weight, scheme }: GroupLayer,
 type Corrections = (weight: LayerWeight) => Float32Array;
 
 /** Target corrections under the damping of the factor; undefined where the chain has none. */
-function correctionsOf({ compute, options, moments: { reference, train: { gram, cross } } }: GroupRequest, factor: GramFactor): Corrections | undefined {
-  if (options.correction === 0 || cross === undefined) return undefined;
-  if (reference.kind === 'outputs') return (weight) => correctionOf(compute, weight, factor, { gram, reference: cross });
-  // W (Xf - X)'X (H + damping)^-1: what follows W is the same for all layers, which have more rows than it.
-  const shared = solveDamped(compute, factor, difference(compute, cross, gram));
-  return ({ w, n, k }) => timesSquare(compute, w, shared, n, k);
+function correctionsOf({ compute, options, moments: { reference, train: { beyond } } }: GroupRequest, factor: GramFactor): Corrections | undefined {
+  if (options.correction === 0 || beyond === undefined) return undefined;
+  // W* - W is (Yf - X W')'X (H + damping)^-1, or W (Xf - X)'X (H + damping)^-1: there what follows W is the same for all layers, which have more rows than it.
+  const solved = takeFloats(compute.stack, beyond.length);
+  solved.set(beyond);
+  solveDamped(compute, factor, solved);
+  return reference.kind === 'outputs' ? () => solved : ({ w, n, k }) => timesSquare(compute, w, solved, n, k);
 }
 
 /** The weight moved toward what the float model gives: as far as the recipe says, or as held-out tokens like best. */
@@ -135,10 +135,8 @@ export function nearestValues({ compute, options, moments }: Pick<GroupRequest, 
   return dequantize(compute, compute.kernels.solvers.roundToGrid({ ...weight, threads: compute.threads }, grid), grid);
 }
 
-function roundedCodes({ compute, options: { rounding }, moments: { reference, train: { gram, cross } } }: GroupRequest, target: LayerWeight, grid: ScaleGrid, factor: GramFactor): Int8Array {
+function roundedCodes({ compute, options: { rounding }, moments: { reference, train: { beyond } } }: GroupRequest, target: LayerWeight, grid: ScaleGrid, factor: GramFactor): Int8Array {
   if (rounding.method === 'gptq') return gptq(compute, target, grid, factor);
-  if (rounding.method === 'gptaq' && cross !== undefined && reference.kind === 'inputs') {
-    return gptaq(compute, target, grid, factor, difference(compute, cross, gram), rounding.alpha);
-  }
+  if (rounding.method === 'gptaq' && beyond !== undefined && reference.kind === 'inputs') return gptaq(compute, target, grid, factor, beyond, rounding.alpha);
   return compute.kernels.solvers.roundToGrid({ ...target, threads: compute.threads }, grid);
 }
