@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { type Tensor, cloneModel, encodeModel } from '@tundish/graph';
 import type { RangeOptions } from '@tundish/recipe/calibration';
+import { floatWindows } from '@tundish/recipe/calibration-windows';
 import { needsReference } from '@tundish/recipe/technique';
 import type { FileResolver } from '@tundish/toolchain';
 import type { BlockInputs, JsonValue } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
 import { isCacheOutput } from './encodings-lint/cache-names.js';
-import { floatWindows } from './engine/float-windows.js';
 import { findParameters } from './parameters.js';
 import type { WeightOptions } from './quantize-parameter.js';
 import type { Segment } from './segments.js';

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { type Model, type ParameterEncoding, type PerTensorEncoding, cloneModel, usedOpsets } from '@tundish/graph';
 import type { RangeOptions } from '@tundish/recipe/calibration';
+import { floatWindows } from '@tundish/recipe/calibration-windows';
 import { needsInputs, needsReference } from '@tundish/recipe/technique';
 import { type BlockCache, type BlockFiles, type BlockInputs, activationsName, recordName, referenceName, uncached, weightsName } from './block-cache.js';
 import { blockInputs } from './block-inputs.js';
@@ -16,7 +17,6 @@ import { type Range, representedRange, requireFinite } from './calibration/encod
 import { type ObserveRequest, observeSegment } from './calibration/observe.js';
 import { windowFeeds } from './calibration/windows.js';
 import { BlockWorkspace } from './engine/block-workspace.js';
-import { floatWindows } from './engine/float-windows.js';
 import { requireFoldable } from './engine/fold-smoothing.js';
 import type { LayerReport } from './engine/solve-group.js';
 import { FloatStack } from './float-stack.js';

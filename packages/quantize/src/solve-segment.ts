@@ -1,13 +1,13 @@
 /** A decoder block of the adapted graph, solved with the calibration tokens that reach it. */
 import { join } from 'node:path';
 import type { Kernels } from '@tundish/native';
+import { floatWindows } from '@tundish/recipe/calibration-windows';
 import type { Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import type { FileResolver } from '@tundish/toolchain';
 import { activationsName, referenceName } from './block-cache.js';
 import type { CalibrationInputs } from './calibration/windows.js';
 import type { BlockWorkspace } from './engine/block-workspace.js';
-import { floatWindows } from './engine/float-windows.js';
 import { smoothBlock } from './engine/smooth-block.js';
 import { type BlockRequest, solveBlock } from './engine/solve-block.js';
 import type { SolvedLayer } from './engine/solve-group.js';

@@ -4,14 +4,14 @@ import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { silentReporter } from '@tundish/diagnostics';
 import { type Products, loadKernels } from '@tundish/native';
+import { floatWindows, isHeldOut, judgingWindows } from '@tundish/recipe/calibration-windows';
 import { type FloatWindows, QUANTIZE_RECIPES, type Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import { hostReference } from '@tundish/toolchain-host';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type BlockCache, activationsName, referenceName } from '../src/block-cache.js';
-import { floatRange, floatWindows } from '../src/engine/float-windows.js';
+import { floatRange } from '../src/engine/float-windows.js';
 import { type GroupMoments, GroupStatistics } from '../src/engine/group-statistics.js';
-import { isHeldOut, judgingWindows } from '../src/engine/held-out.js';
 import { type QuantizeRequest, quantizeModel } from '../src/index.js';
 import type { WindowRange } from '../src/live-activations.js';
 import { diagonalBlocks } from '../src/techniques/weight-matrix.js';
@@ -41,7 +41,8 @@ describe('windows of the float model', () => {
   ])('are all that are held out too where choices are judged by the float model: %j', (link) => {
     expect(floatWindows(on(6, link), 20)).toEqual([0, 3, 6, 7, 9, 12, 15, 18]);
     expect(floatWindows(on(4, link), 32)).toEqual([0, 7, 8, 15, 16, 23, 24, 31]);
-    // None is held out of so few: they are judged by all.
+    // None is held out of so few: they are judged by all. And a refinement reads all.
+    expect(floatWindows(on(6, { ...link, refine: { method: 'signround', iterations: 1, tokens: 8 } }), 9)).toHaveLength(9);
     expect(floatWindows(on(2, link), 7)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 

@@ -1,8 +1,5 @@
 /** How weights get their codes: the choices of a recipe, with every default decided. */
 
-/** Every so-many-th window of the calibration text is held out, where there are as many: choices are judged by it, and it is never learned from. */
-export const HELD_OUT_EVERY = 8;
-
 /** So many windows of the calibration text, about. */
 export type FloatWindows = number | 'all';
 
@@ -66,9 +63,9 @@ export function judgesByReference({ rounding, correction }: Technique): boolean 
   return rounding.method !== 'nearest' || correction !== 0;
 }
 
-/** The float model, where it runs on few of `windows` windows, does so on every so-many-th. */
-export function floatEvery({ floatWindows }: Technique, windows: number): number {
-  return floatWindows === 'all' ? 1 : Math.max(1, Math.floor(windows / floatWindows));
+/** Whether the mean of how the float model differs is all that is learned from it, which few windows tell. */
+export function learnsMeanDifference(technique: Technique): boolean {
+  return needsReferenceMoments(technique) && technique.refine.method === 'none';
 }
 
 /** Whether it needs the Gram matrix of all inputs of a layer, not only of those of each block. */
@@ -105,6 +102,6 @@ export function resolveTechnique(keys: { readonly recipe?: QuantizeRecipeName | 
   return {
     ...chain,
     products: needsInputs(chain) ? chain.products : 'float32',
-    floatWindows: needsReferenceMoments(chain) && chain.refine.method === 'none' ? chain.floatWindows : 'all',
+    floatWindows: learnsMeanDifference(chain) ? chain.floatWindows : 'all',
   };
 }

@@ -13,14 +13,15 @@ const GPTQ = { method: 'gptq' };
 const CHAINS = [
   ['minmax', { recipe: 'minmax' }],
   ['lpbq_seqmse', { recipe: 'lpbq_seqmse' }, 0.018],
-  ['lpbq_seqmse-float-everywhere', { recipe: 'lpbq_seqmse', scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' } }],
+  ['lpbq_seqmse-float-everywhere', { recipe: 'lpbq_seqmse', floatWindows: 'all' }],
   ['grid', { recipe: 'minmax', scales: GRID }],
   ['gptq', { recipe: 'minmax', rounding: GPTQ }],
   ['gptaq', { recipe: 'minmax', rounding: { method: 'gptaq' } }],
   ['grid-gptq', { recipe: 'minmax', scales: GRID, rounding: GPTQ }],
   ['grid-gptq-polish', { recipe: 'minmax', scales: GRID, rounding: GPTQ, polish: 2 }],
-  ['grid-gptq-correction', { recipe: 'minmax', scales: GRID, rounding: GPTQ, correction: 'heldOut' }],
+  ['grid-gptq-correction', { recipe: 'minmax', scales: GRID, rounding: GPTQ, correction: 'heldOut', floatWindows: 16 }],
   ['lpbq_gptaq', { recipe: 'lpbq_gptaq' }, 0.0095],
+  ['float-everywhere', { recipe: 'lpbq_gptaq', floatWindows: 'all' }],
   ['float32-products', { recipe: 'lpbq_gptaq', products: 'float32' }],
   ['awq', { recipe: 'lpbq_gptaq', smoothing: { method: 'awq' } }],
 ];

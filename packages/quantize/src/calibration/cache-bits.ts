@@ -1,6 +1,6 @@
 /** Decides how many bits the cache of a layer needs, by what 8 bits do to its attention on windows that nothing was learned from. */
 import { type Graph, type InlineTensor, type Model, type PerTensorEncoding, type Value, cloneModel, floatTensor } from '@tundish/graph';
-import { judgingWindows } from '../engine/held-out.js';
+import { judgingWindows } from '@tundish/recipe/calibration-windows';
 import type { ObserveRequest } from './observe.js';
 
 /**

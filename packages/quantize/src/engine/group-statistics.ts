@@ -1,10 +1,10 @@
 /** What is kept of the inputs of a group of linear layers: second moments to learn from, and a sketch of tokens to judge by. */
+import { anyHeldOut, isHeldOut } from '@tundish/recipe/calibration-windows';
 import { releasing, takeFloats } from '../float-stack.js';
 import type { WindowRange } from '../live-activations.js';
 import { residualProducts } from '../techniques/target-correction/target-correction.js';
 import { type Compute, type LayerWeight, difference, outputsOf } from '../techniques/weight-matrix.js';
 import { windowsWithin } from './float-windows.js';
-import { anyHeldOut, isHeldOut } from './held-out.js';
 import { TokenSketch } from './token-sketch.js';
 
 /** What the float model contributes: the inputs of the group or the outputs of its one `layer`, of all windows or of those with the indices `windows`. */

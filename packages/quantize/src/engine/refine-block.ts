@@ -1,4 +1,5 @@
 /** The last link of a chain: the codes of a solved block are learned together, and kept where held-out tokens like them better. */
+import { isHeldOut } from '@tundish/recipe/calibration-windows';
 import type { Refinement } from '@tundish/recipe/technique';
 import { LINEAR_ROLES, type LinearRole, linearDims, perRole } from '../forward/block-weights.js';
 import { compressScales, lpbqGrid } from '../lpbq/compress-scales.js';
@@ -6,7 +7,6 @@ import { type AdaScaleGrid, adaScale } from '../techniques/adascale/adascale.js'
 import { type BlockTask, type FoldedWeight, blockLoss } from '../techniques/reconstruction/reconstruct-block.js';
 import { type SignRoundStart, signRound } from '../techniques/signround/signround.js';
 import { type Compute, dequantize } from '../techniques/weight-matrix.js';
-import { isHeldOut } from './held-out.js';
 import type { SolvedLayer } from './solve-group.js';
 
 type Layers = Readonly<Record<LinearRole, SolvedLayer>>;

@@ -4,6 +4,7 @@
  * techniques ask: so only its residual stream waits on disk, and its widest values never do.
  */
 import { setImmediate } from 'node:timers/promises';
+import { floatWindows, judgingWindows } from '@tundish/recipe/calibration-windows';
 import { type Technique, needsReferenceInputs, needsReferenceMoments, needsWholeGram } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
 import { type BlockContext, LINEAR_GROUPS, type LinearGroup, afterAttention, applyLinear, attend, attentionInput, blockOutput, forwardBlock, gatedInput, mlpInput, multipliesCodes } from '../forward/block-forward.js';
@@ -13,9 +14,8 @@ import { type Compute, dequantize } from '../techniques/weight-matrix.js';
 import { blockOf, commonBlock } from '../weight-scheme.js';
 import { batchesOf } from './batches.js';
 import type { BlockWorkspace } from './block-workspace.js';
-import { floatRange, floatWindows } from './float-windows.js';
+import { floatRange } from './float-windows.js';
 import { GroupStatistics, type ReferenceKind } from './group-statistics.js';
-import { judgingWindows } from './held-out.js';
 import { LayerSensitivity } from './layer-sensitivity.js';
 import { refineBlock } from './refine-block.js';
 import { type SolvedLayer, solveGroup } from './solve-group.js';

@@ -1,6 +1,7 @@
 /** What each stage will need of memory and disk, from shapes and options alone: upper estimates, which docs/commands.md calls declared. */
+import { floatWindows } from '@tundish/recipe/calibration-windows';
 import type { Lock, LockStages, StageName } from '@tundish/recipe/lock';
-import { HELD_OUT_EVERY, QUANTIZE_RECIPES, type Technique, floatEvery, judgesByReference, needsInputs, needsReference } from '@tundish/recipe/technique';
+import { QUANTIZE_RECIPES, type Technique, needsInputs, needsReference } from '@tundish/recipe/technique';
 import { planParts } from '@tundish/transform/plan-parts';
 import { blockBytes } from './scheme-bytes.js';
 import type { ModelShapes } from './shapes.js';
@@ -152,7 +153,7 @@ function solvingNeeds(technique: Technique, windows: number, block: number, { hi
   // A refinement holds values, their gradient and the best of a block, with its parameters.
   const learned = { none: 0, signround: 5, adascale: 6 }[technique.refine.method];
   // Of the float model, the windows that it runs on.
-  const beside = needsReference(technique) ? Math.min(1, 1 / floatEvery(technique, windows) + (judgesByReference(technique) ? 1 / HELD_OUT_EVERY : 0)) : 0;
+  const beside = needsReference(technique) ? floatWindows(technique, windows).length / windows : 0;
   return { memory: FLOAT32 * (matrices * widest * widest + (copies + learned) * block), streams: 1 + beside, scratch: 2 + beside + widest / hiddenSize };
 }
 
