@@ -82,7 +82,7 @@ export const QUANTIZE_RECIPES = {
   fast: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'none' } },
   lpbq_seqmse: { ...PLAIN, scales: { search: 'seqmse', candidates: 30, inputs: 'float', start: 'compressed' }, floatWindows: 6, products: 'int8' },
   gptaq: { ...PLAIN, scales: { search: 'seqmse', candidates: 20, inputs: 'quantized', start: 'minMax' }, rounding: { method: 'gptaq', damping: 0.01, actOrder: true, alpha: 0.25 }, products: 'int8' },
-  lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, floatWindows: 16, products: 'int8' },
+  lpbq_gptaq: { ...PLAIN, scales: { search: 'grid', factors: 9, weighting: 'blocks' }, rounding: { method: 'gptq', damping: 0.01, actOrder: true }, correction: 'heldOut', polish: 2, floatWindows: 20, products: 'int8' },
   // With R1 and a scale a channel: model-recipes.ts.
   spinquant: PLAIN,
   spinquant_adascale: { ...PLAIN, refine: { method: 'adascale', iterations: 512, tokens: 512 } },

@@ -37,7 +37,7 @@ describe('schemes of weights', () => {
   });
 
   it.each([
-    ['recipe: lpbq_gptaq', 16],
+    ['recipe: lpbq_gptaq', 20],
     ['recipe: lpbq_gptaq, floatWindows: all', 'all'],
     ['recipe: lpbq_seqmse, scales: { search: seqmse, inputs: float }', 6],
     ['recipe: minmax, correction: 0.5, floatWindows: 3', 3],

@@ -19,9 +19,8 @@ const CHAINS = [
   ['gptaq', { recipe: 'minmax', rounding: { method: 'gptaq' } }],
   ['grid-gptq', { recipe: 'minmax', scales: GRID, rounding: GPTQ }],
   ['grid-gptq-polish', { recipe: 'minmax', scales: GRID, rounding: GPTQ, polish: 2 }],
-  ['grid-gptq-correction', { recipe: 'minmax', scales: GRID, rounding: GPTQ, correction: 'heldOut', floatWindows: 16 }],
+  ['grid-gptq-correction', { recipe: 'minmax', scales: GRID, rounding: GPTQ, correction: 'heldOut' }],
   ['lpbq_gptaq', { recipe: 'lpbq_gptaq' }, 0.0095],
-  ['float-everywhere', { recipe: 'lpbq_gptaq', floatWindows: 'all' }],
   ['float32-products', { recipe: 'lpbq_gptaq', products: 'float32' }],
   ['awq', { recipe: 'lpbq_gptaq', smoothing: { method: 'awq' } }],
 ];
