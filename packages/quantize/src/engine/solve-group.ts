@@ -114,6 +114,7 @@ type Corrections = (weight: LayerWeight) => Float32Array;
 function correctionsOf({ compute, options, moments: { reference, train: { beyond } } }: GroupRequest, factor: GramFactor): Corrections | undefined {
   if (options.correction === 0 || beyond === undefined) return undefined;
   // W* - W is (Yf - X W')'X (H + damping)^-1, or W (Xf - X)'X (H + damping)^-1: there what follows W is the same for all layers, which have more rows than it.
+  // Solved in place, and GPTAQ reads what the float model has beyond once more.
   const solved = takeFloats(compute.stack, beyond.length);
   solved.set(beyond);
   solveDamped(compute, factor, solved);
