@@ -2,6 +2,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CreateNodesResult, ProjectConfiguration } from '@nx/devkit';
+import { encodeLock } from '@tundish/recipe/lock';
+import { resolveLock } from '@tundish/stages/lock';
 import { describe, expect, it } from 'vitest';
 import { createNodes, createNodesV2, preTasksExecution } from '../src/plugin.js';
 import { emptyFolder, workspaceWithModel, writeFiles } from './temporary-workspace.js';
@@ -44,7 +46,11 @@ describe('createNodes', () => {
   });
 
   it('gives a model for a device targets that export what its graphs and parts have become', async () => {
-    const { targets = {} } = (await infer(workspaceWithModel('graphs: { ar: [1], cl: [512], parts: 2 }\ntoolchain: qairt\nchipset: sm8750\n')))['models/tiny'] ?? {};
+    const root = workspaceWithModel('graphs: { ar: [1], cl: [512], parts: 2 }\ntoolchain: qairt\nchipset: sm8750\n');
+    // A lock as one checks it out: machines without the vendor's libraries cannot make their own, and show the same targets.
+    const lock = await resolveLock({ workspaceRoot: root, modelRoot: 'models/tiny', cacheRoot: join(root, 'cache'), hubCache: join(root, 'hub'), hub: { offline: true }, toolchainVersion: () => Promise.resolve('2.51.0') });
+    writeFiles(root, { 'models/tiny/recipe.lock.json': new TextDecoder().decode(encodeLock(lock)) });
+    const { targets = {} } = (await infer(root))['models/tiny'] ?? {};
     expect(targets['export-dlc']).toMatchObject({ executor: '@tundish/nx:export-dlc', cache: false, dependsOn: [{ projects: ['tiny/ar1-cl512-1of2', 'tiny/ar1-cl512-2of2'], target: 'convert' }] });
     expect(targets['export-epcontext']).toMatchObject({ executor: '@tundish/nx:export-epcontext', cache: false, dependsOn: [{ projects: ['tiny/part1of2-sm8750', 'tiny/part2of2-sm8750'], target: 'compile' }] });
   });
