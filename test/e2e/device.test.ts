@@ -6,7 +6,7 @@ import { type Manifest, readContainer } from '@tundish/container';
 import { readSidecar } from '@tundish/store';
 import { inspectContextBinary, lintBundle, readBundle, bundleBinary } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { realLibraries } from '../../packages/toolchain-qairt/test/real-libraries.js';
+import { describeWith, realLibraries } from '../../packages/toolchain-qairt/test/real-libraries.js';
 import { CHECKPOINT, type Finished, NxWorkspace, REPOSITORY } from './nx-workspace.js';
 
 const real = realLibraries();
@@ -21,7 +21,7 @@ interface Generated {
   readonly text: string;
 }
 
-describe.skipIf(real.length === 0)('a model for a device', () => {
+describeWith(real.slice(0, 1), 'a model for a device, with %s', (_title, libraries) => {
   const workspace = new NxWorkspace({
     'nx.json': '{ "analytics": false, "neverConnectToCloud": true, "parallel": 2, "plugins": ["@tundish/nx/plugin"] }\n',
     'package-lock.json': '{ "name": "e2e", "lockfileVersion": 3, "packages": {} }\n',
@@ -29,7 +29,6 @@ describe.skipIf(real.length === 0)('a model for a device', () => {
     'models/phone/project.json': '{ "name": "phone" }\n',
   });
   const path = (...steps: string[]): string => join(workspace.root, ...steps);
-  const [, libraries] = real[0] as (typeof real)[number];
 
   let built: Finished;
   beforeAll(async () => {

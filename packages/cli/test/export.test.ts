@@ -5,10 +5,10 @@ import { summarizeOnnx } from '@tundish/graph/summary';
 import { encodeLock } from '@tundish/recipe';
 import { resolveLock } from '@tundish/stages';
 import { dlcGraphs } from '@tundish/toolchain-qairt';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { CHECKPOINT } from '../../toolchain-qairt/test/llama-parts.js';
-import { realLibraries } from '../../toolchain-qairt/test/real-libraries.js';
+import { describeWith, realLibraries } from '../../toolchain-qairt/test/real-libraries.js';
 import { Workspace, temporaryFolder } from '../../stages/test/workspace.js';
 import { programSetup } from '../src/program-setup.js';
 import { builtModel, json, main } from './built-model.js';
@@ -34,7 +34,7 @@ it('refuse a model that is built for this machine', async () => {
   expect(existsSync(join(workspace.root, 'exported'))).toBe(false);
 });
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, libraries) => {
+describeWith(real.slice(0, 1), '%s', (_title, libraries) => {
   let workspace: Workspace;
   beforeAll(async () => {
     ensureAddon();

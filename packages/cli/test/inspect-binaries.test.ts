@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeModel } from '@tundish/graph';
 import { ELEMENT_CODES, type QairtLibraries, type QnnGraphPlan, TENSOR_KINDS, writeDlc } from '@tundish/toolchain-qairt';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
-import { realLibraries } from '../../toolchain-qairt/test/real-libraries.js';
+import { describeWith, realLibraries } from '../../toolchain-qairt/test/real-libraries.js';
 import { repositoryPath, temporaryFolder } from '../../stages/test/workspace.js';
 import { json, main } from './built-model.js';
 
@@ -41,7 +41,7 @@ it('draws nothing of what has no compiled graphs', async () => {
   expect(existsSync(target)).toBe(false);
 });
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, libraries) => {
+describeWith(real.slice(0, 1), '%s', (_title, libraries) => {
   it('names the chip of a binary that another compiler made, and draws its graphs', async () => {
     const found = json<Found>(await main(here, 'inspect', fixture('stories260k_context.bin'), '--json'));
     expect([found.chip, found.hexagon]).toEqual(['SM8650', 75]);

@@ -5,14 +5,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { type Comparison, compareWithEmulator, runEmulator } from './compare-with-emulator.js';
 import { type LlamaPart, evaluationTokens, llamaParts } from './llama-parts.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 
 const real = realLibraries();
 const LPBQ = (blockSize: number): string => `weights: { scheme: lpbq, bits: 4, blockSize: ${blockSize} }`;
 
 beforeAll(ensureAddon);
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, libraries) => {
+describeWith(real.slice(0, 1), '%s', (_title, libraries) => {
   it.each([
     ['LPBQ in blocks of 16', LPBQ(16), 0.0003],
     ['LPBQ in blocks of 64', LPBQ(64), 0.0003],

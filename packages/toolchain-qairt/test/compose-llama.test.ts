@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { compareWithEmulator } from './compare-with-emulator.js';
 import { type LlamaPart, evaluationTokens, llamaParts } from './llama-parts.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 
 const [AR, CL] = [32, 128];
 const real = realLibraries();
@@ -137,7 +137,7 @@ function insideOf(plan: QnnGraphPlan, names: readonly string[]): QnnGraphPlan['o
   return [...found.values()];
 }
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('composed by %s', (_title, libraries) => {
+describeWith(real.slice(0, 1), 'composed by %s', (_title, libraries) => {
   it('computes what the simulation of the host computes', async () => {
     const chosen = parts.filter(({ cell }) => cell.ar === AR);
     const tokens = await evaluationTokens(CL);

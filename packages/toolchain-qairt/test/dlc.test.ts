@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { chipByName } from '@tundish/recipe/chips';
 import { type Precision, type QairtLibraries, type QnnGraphPlan, compareDlc, composeGraph, describeLibraries, exportDlc, inspectDlc, writeDlc } from '@tundish/toolchain-qairt';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { type LlamaPart, llamaParts } from './llama-parts.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 import { onSmallDisk } from './small-disk.js';
 
 const real = realLibraries();
@@ -44,9 +44,7 @@ async function written(libraries: QairtLibraries, { plan, paths }: Planned): Pro
   return target;
 }
 
-if (real.length === 0) it.skip('needs the vendor\'s libraries', () => undefined);
-
-describe.each(real)('%s', (_title, libraries) => {
+describeWith(real, '%s', (_title, libraries) => {
   it('writes weights of 4 bits so that both parts compute the same codes, or says that it cannot', async () => {
     const isOld = (await describeLibraries(libraries)).release === '2.47';
     for (const { plan, paths } of [...lpbq, ...narrow]) {
@@ -90,7 +88,7 @@ describe.each(real)('%s', (_title, libraries) => {
   });
 });
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('a container of another graph, with %s,', (_title, libraries) => {
+describeWith(real.slice(0, 1), 'a container of another graph, with %s,', (_title, libraries) => {
   it('is told from the one that was written by its name and its tensors', async () => {
     const [first, second] = wide as [Planned, Planned];
     const dlc = await written(libraries, first);

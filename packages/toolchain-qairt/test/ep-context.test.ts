@@ -10,7 +10,7 @@ import { type ContextBinary, childOptionsOf, epContextModel, inspectContextBinar
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { pythonWith } from './python-packages.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 import { readExecution } from './safetensors-execution.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../../test/fixtures/qnn/${name}`, import.meta.url));
@@ -73,7 +73,7 @@ describe('a sketch', () => {
   });
 });
 
-describe.skipIf(newest.length === 0).each(newest)('%s', (_title, libraries) => {
+describeWith(newest, '%s', (_title, libraries) => {
   it('computes in ONNX Runtime what the binary does in the emulator', async ({ skip }) => {
     const python = pythonWith(join(scratch, 'venv'), ['onnxruntime==1.31.1', 'numpy', 'onnx']);
     if (python === undefined) return skip('no Python with ONNX Runtime');

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { libraryPath } from '@tundish/toolchain-qairt';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { evaluationTokens, llamaParts } from './llama-parts.js';
 import { onnxOf } from './plan-onnx.js';
 import { pythonWith } from './python-packages.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 import { type TappedRun, runTapped } from './tapped-run.js';
 
 const newest = realLibraries().filter(([, { installation }]) => installation?.version === '2.7.0').slice(0, 1);
@@ -18,9 +18,7 @@ const newest = realLibraries().filter(([, { installation }]) => installation?.ve
 const [FROM, TO] = ['_model_layers_1_Add_output_0', '_model_layers_1_Add_1_output_0'];
 
 // A file without any test would be an error.
-if (newest.length === 0) it.skip('needs the vendor\'s libraries', () => undefined);
-
-describe.each(newest)('%s', (_title, libraries) => {
+describeWith(newest, '%s', (_title, libraries) => {
   let scratch: string;
   beforeAll(() => {
     ensureAddon();

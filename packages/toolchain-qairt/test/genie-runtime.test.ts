@@ -9,7 +9,7 @@ import { ensureAddon } from '../../../native/test/built-addon.js';
 import { generateOnCodes } from './code-runner.js';
 import { BOS, EOS, type WrittenBundle, compilePart, withEmulator, writeGenieBundle } from './genie-bundle.js';
 import { CHECKPOINT, type LlamaPart, evaluationTokens, llamaParts } from './llama-parts.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 
 const [AR, CL] = [32, 128];
 const WEIGHTS = 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }';
@@ -24,9 +24,7 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 // A file without any test would be an error.
-if (real.length === 0) it.skip('needs the vendor\'s libraries', () => undefined);
-
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('Genie of %s', (_title, libraries) => {
+describeWith(real.slice(0, 1), 'Genie of %s', (_title, libraries) => {
   let parts: LlamaPart[];
   let bundle: WrittenBundle;
   beforeAll(async () => {

@@ -2,14 +2,14 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type QairtLibraries, composeGraph, elementsOf, openBinary, tapPlan, withEmulator } from '@tundish/toolchain-qairt';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { composeGraph, elementsOf, openBinary, tapPlan, withEmulator } from '@tundish/toolchain-qairt';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { type Codes, runOnCodes } from './code-runner.js';
 import { ioOf } from './compare-with-emulator.js';
 import { compilePart } from './genie-bundle.js';
 import { type LlamaPart, evaluationTokens, llamaParts } from './llama-parts.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 
 const real = realLibraries();
 /** Two passes of the largest graph: the second reads a cache. */
@@ -17,8 +17,7 @@ const TOKENS = 256;
 
 type Way = 'composed' | 'tapped' | 'loaded';
 
-describe.skipIf(real.length === 0)('graphs of all sizes', () => {
-  const [, libraries] = real[0] as [string, QairtLibraries];
+describeWith(real.slice(0, 1), 'graphs of all sizes, with %s', (_title, libraries) => {
   let scratch: string;
   let parts: LlamaPart[];
   let tokens: Int32Array;

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { type LlamaPart, evaluationTokens, llamaParts } from './llama-parts.js';
 import { agreement } from './logit-agreement.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 import { type Logits, compareTexts, emulatorLogits, hostLogits } from './runtime-logits.js';
 
 const real = realLibraries();
@@ -19,7 +19,7 @@ async function weightsOnly(bits: number, more = '', optimize = ''): Promise<Llam
   return parts.map((part) => ({ ...part, encodings: { ...part.encodings, activations: new Map() } }));
 }
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, libraries) => {
+describeWith(real.slice(0, 1), '%s', (_title, libraries) => {
   it.each([
     ['4 bits a channel', 4, '', ''],
     ['8 bits a channel, and an embedding of 8 bits', 8, ', embedding: { bits: 8 }', ''],

@@ -6,10 +6,10 @@ import { silentReporter } from '@tundish/diagnostics';
 import { type Attribute, DataType, type Encodings, Graph, type Model, type PerTensorEncoding, type Value, bytesOf, floatTensor, inferShapes, inlineTensor } from '@tundish/graph';
 import { hostToolchain } from '@tundish/toolchain-host';
 import { type QairtLibraries, childOptionsOf, composeGraph, elementsOf, libraryPath, withChild } from '@tundish/toolchain-qairt';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import type { Codes } from './code-runner.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 
 const real = realLibraries();
 const folder = mkdtempSync(join(tmpdir(), 'tundish-operations-'));
@@ -130,7 +130,7 @@ async function simulated(model: Model, encodings: Encodings, feeds: Record<strin
   return ((await opened.run(io.name, new Map(Object.entries(feeds))).finally(() => opened.close())).get('y')) as Codes;
 }
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, libraries) => {
+describeWith(real.slice(0, 1), '%s', (_title, libraries) => {
   // The share of codes that differ, and by how many at most; docs/numerics-htp.md has what was measured.
   it.each<[string, Case, share: number, most: number]>([
     ['a projection with 8 bits a channel', projection(8), 0.002, 1],

@@ -1,10 +1,10 @@
 /** The mini-llama with `numerics: htp` predicts the emulator, and better than exact sums do. */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { compareLogits, withEmulator, withHost } from './compare-with-emulator.js';
 import { type LlamaPart, evaluationTokens, llamaParts } from './llama-parts.js';
 import { type Agreement, agreement } from './logit-agreement.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 
 const real = realLibraries();
 const [AR, CL] = [32, 256];
@@ -18,7 +18,7 @@ async function texts(): Promise<Int32Array[]> {
   return Array.from({ length: TEXTS }, (_, i) => Int32Array.from([bos, ...tokens.slice(4 * i * (CL - 1), (4 * i + 1) * (CL - 1))]));
 }
 
-describe.skipIf(real.length === 0).each(real.slice(0, 1))('%s', (_title, libraries) => {
+describeWith(real.slice(0, 1), '%s', (_title, libraries) => {
   it.each([
     ['LPBQ', 'weights: { scheme: lpbq, bits: 4, blockSize: 32 }', { kl: 0.00016, p99: 0.0014, top1: 0.98, perplexity: 0.001 }],
     ['4 bits a channel', 'weights: { scheme: per_channel, bits: 4 }', { kl: 0.00025, p99: 0.002, top1: 0.975, perplexity: 0.001 }],

@@ -7,7 +7,7 @@ import { summarizeOnnx } from '@tundish/graph/summary';
 import { ELEMENT_CODES, childOptionsOf, elementName, elementsOf, inspectContextBinary, inspectDlc, libraryPath, openBinary, withChild } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 import { readExecution } from './safetensors-execution.js';
 import { writeWheel } from './wheel-file.js';
 
@@ -41,9 +41,7 @@ interface ExpectedTensor {
 
 const asFound = ({ name, dims, dtype, quant }: ExpectedTensor): object => ({ name, shape: dims, dtype, quantization: quant === undefined ? null : { kind: 'scale_offset', scale: quant.scale, offset: quant.offset } });
 
-if (real.length === 0) it.skip('needs the vendor\'s libraries', () => undefined);
-
-describe.each(real)('%s', (_, libraries) => {
+describeWith(real, '%s', (_, libraries) => {
   it('says of a binary of ours what its maker says', async () => {
     const expected = JSON.parse(readFileSync(fixture('mini-llama-part1-ar1-cl256-v79.json'), 'utf8')) as Expected;
     const found = await inspectContextBinary(MINI_LLAMA, libraries);
@@ -73,7 +71,7 @@ describe.each(real)('%s', (_, libraries) => {
 });
 
 const newest = real.filter(([, { installation }]) => installation?.version === '2.7.0').slice(0, 1);
-describe.each(newest)('%s', (_, libraries) => {
+describeWith(newest, '%s', (_, libraries) => {
   it('executes a binary of ours to the bytes that were kept', async () => {
     const { input, output } = readExecution(fixture('mini-llama-part1-ar1-cl256-v79.io.safetensors'));
     const results = await withChild(childOptionsOf(libraries), async (child) => {

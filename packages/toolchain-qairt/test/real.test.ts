@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Calls, type Child, ELEMENT_CODES, type QairtLibraries, childOptionsOf, describeLibraries, elementsOf, inspectContextBinary, inspectDlc, libraryPath, openBinary, withChild } from '@tundish/toolchain-qairt';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { K, N, additionGraph, longGraph, projectionGraph, projectionWeights } from './graphs.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 import { onSmallDisk } from './small-disk.js';
 
 const real = realLibraries();
@@ -40,9 +40,7 @@ async function finalized(child: Child, graphs: readonly Omit<Calls['composeGraph
 }
 
 // A file without any test would be an error.
-if (real.length === 0) it.skip('needs the vendor\'s libraries', () => undefined);
-
-describe.each(real)('%s', (title, libraries) => {
+describeWith(real, '%s', (title, libraries) => {
   const file = (name: string): string => join(scratch, `${title.replaceAll(/\W/g, '_')}-${name}`);
 
   it('says what it is', async () => {

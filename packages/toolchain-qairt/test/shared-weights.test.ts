@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Calls, type QairtLibraries, ELEMENT_CODES, TENSOR_KINDS, inspectContextBinary, withEmulator } from '@tundish/toolchain-qairt';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Calls, ELEMENT_CODES, TENSOR_KINDS, inspectContextBinary, withEmulator } from '@tundish/toolchain-qairt';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
 import { integers, list, scalar } from './op-matrix/tensors.js';
-import { realLibraries } from './real-libraries.js';
+import { describeWith, realLibraries } from './real-libraries.js';
 
 const real = realLibraries();
 /** LPBQ matrices [WIDTH, WIDTH] behind each other: 12.6 MB in 4 bits. */
@@ -29,8 +29,7 @@ function stacked(ar: number): Omit<Calls['composeGraph']['input'], 'context'> {
   };
 }
 
-describe.skipIf(real.length === 0)('two graphs of one part', () => {
-  const [, libraries] = real[0] as [string, QairtLibraries];
+describeWith(real.slice(0, 1), 'two graphs of one part, with %s', (_title, libraries) => {
   let scratch: string;
   beforeAll(() => {
     ensureAddon();
