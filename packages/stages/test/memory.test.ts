@@ -53,7 +53,8 @@ describe('a stage that goes over --max-memory', () => {
     expect(message).toMatch(/greedy went over the memory that this build may have: 600 MB\n.*why: what this stage needs cannot be known before it runs\n[^]*fix: raise --max-memory, or let the stage hold less at once/);
     const [, size, unit] = /([\d.]+) (MB|GB) resident in the process and what it started, nothing declared/.exec(message) ?? [];
     const bytes = Number(size) * (unit === 'GB' ? 1e9 : 1e6);
-    expect(bytes).toBeGreaterThan(LIMIT);
+    // Printed in three digits: a hair more than the limit reads as the limit.
+    expect(bytes).toBeGreaterThanOrEqual(LIMIT);
     expect(bytes).toBeLessThan(2e9);
   });
 
