@@ -2,9 +2,9 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { ensureAddon } from '../../native/test/built-addon.js';
-import { realLibraries } from '../../packages/toolchain-qairt/test/real-libraries.js';
+import { describeWith, realLibraries } from '../../packages/toolchain-qairt/test/real-libraries.js';
 import { Installation, Model } from './model.js';
 import { expectRan, row } from './row.js';
 
@@ -21,7 +21,7 @@ const PART = ['compile', 'package'];
 
 const real = realLibraries();
 
-describe.skipIf(real.length === 0)('a build for a device', () => {
+describeWith(real.slice(0, 1), 'a build for a device, with %s', (_title, { folder }) => {
   let installation: Installation;
   let base: Model;
   beforeAll(async () => {
@@ -72,8 +72,7 @@ describe.skipIf(real.length === 0)('a build for a device', () => {
   if (other !== undefined) {
     row('must miss', 'build of the libraries', async () => {
       const model = base.copy();
-      const { folder } = other[1];
-      process.env['QAIRT_LIB_DIR'] = folder;
+      process.env['QAIRT_LIB_DIR'] = other[1].folder;
       const ran = await model.build().finally(() => delete process.env['QAIRT_LIB_DIR']);
       model.remove();
       return expectRan(ran, ['convert', 'compile', 'package']);
@@ -98,7 +97,6 @@ describe.skipIf(real.length === 0)('a build for a device', () => {
   });
   row('must hit', 'the folder of the libraries', async () => {
     const model = base.copy();
-    const [, { folder }] = real[0] as (typeof real)[number];
     const moved = mkdtempSync(join(tmpdir(), 'tundish-libraries-'));
     for (const name of ['onnxruntime_qnn', 'onnxruntime_qnn.libs']) cpSync(join(dirname(folder), name), join(moved, name), { recursive: true });
     process.env['QAIRT_LIB_DIR'] = join(moved, 'onnxruntime_qnn');

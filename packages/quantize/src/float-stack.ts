@@ -71,6 +71,13 @@ export function takeBytes(stack: FloatStack | undefined, length: number): Uint8A
   return new Uint8Array(buffer, byteOffset, length);
 }
 
+/** A copy of its own, until a mark of the stack from before is released. */
+export function copyFloats(stack: FloatStack | undefined, from: Float32Array): Float32Array {
+  const copy = takeFloats(stack, from.length);
+  copy.set(from);
+  return copy;
+}
+
 /** The bytes of `view` as codes. */
 export function int8Of({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array): Int8Array {
   return new Int8Array(buffer, byteOffset, byteLength);

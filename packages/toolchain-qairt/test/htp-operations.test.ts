@@ -8,6 +8,7 @@ import { hostToolchain } from '@tundish/toolchain-host';
 import { type QairtLibraries, childOptionsOf, composeGraph, elementsOf, libraryPath, withChild } from '@tundish/toolchain-qairt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensureAddon } from '../../../native/test/built-addon.js';
+import { roundHalfEven } from '../../toolchain-host/test/small-graph.js';
 import type { Codes } from './code-runner.js';
 import { describeWith, realLibraries } from './real-libraries.js';
 
@@ -22,7 +23,7 @@ const grid = (scale: number, zeroPoint: number, dtype: PerTensorEncoding['dtype'
 let state = 9;
 const random = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
 /** Codes that lie in a bell around the middle, as activations do. */
-const bell = (length: number, middle: number, spread: number): number[] => Array.from({ length }, () => Math.min(65_535, Math.max(0, Math.round(middle + spread * (random() + random() + random() + random() - 2)))));
+const bell = (length: number, middle: number, spread: number): number[] => Array.from({ length }, () => Math.min(65_535, Math.max(0, roundHalfEven(middle + spread * (random() + random() + random() + random() - 2)))));
 
 interface Case {
   readonly shapes: Readonly<Record<string, readonly number[]>>;

@@ -39,7 +39,6 @@ async function finalized(child: Child, graphs: readonly Omit<Calls['composeGraph
   return { context, graphs: handles };
 }
 
-// A file without any test would be an error.
 describeWith(real, '%s', (title, libraries) => {
   const file = (name: string): string => join(scratch, `${title.replaceAll(/\W/g, '_')}-${name}`);
 

@@ -2,7 +2,7 @@
 import type { LpbqScales, ScaleGrid } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { takeFloats } from '../float-stack.js';
+import { copyFloats } from '../float-stack.js';
 import { lpbqGrid } from '../lpbq/compress-scales.js';
 import { searchLpbqGrid } from '../techniques/lpbq-grid/lpbq-grid.js';
 import { minMaxGrid, searchRangeGrid } from '../techniques/range-grid/range-grid.js';
@@ -59,8 +59,7 @@ function weightingOf(weighting: 'blocks' | 'diagonal' | 'none', gram: Float32Arr
 /** Xf'X: what the float model has in all. */
 function crossOf(inputs: 'quantized' | 'float', { kernels, threads, stack }: Compute, { reference, train: { gram, beyond } }: GroupMoments): { readonly cross?: Float32Array } {
   if (inputs === 'quantized' || reference.kind !== 'inputs' || beyond === undefined) return {};
-  const cross = takeFloats(stack, gram.length);
-  cross.set(gram);
+  const cross = copyFloats(stack, gram);
   kernels.decoder.add(cross, beyond, threads);
   return { cross };
 }

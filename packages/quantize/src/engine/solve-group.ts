@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ScaleGrid } from '@tundish/native';
 import type { Technique } from '@tundish/recipe/technique';
 import type { WeightScheme } from '@tundish/recipe/weight-scheme';
-import { releasing, takeFloats } from '../float-stack.js';
+import { copyFloats, releasing } from '../float-stack.js';
 import { gptaq } from '../techniques/gptaq/gptaq.js';
 import { type GramFactor, factorGram, solveDamped, stepOrder } from '../techniques/gptq/factor.js';
 import { gptq } from '../techniques/gptq/gptq.js';
@@ -115,8 +115,7 @@ function correctionsOf({ compute, options, moments: { reference, train: { beyond
   if (options.correction === 0 || beyond === undefined) return undefined;
   // W* - W is (Yf - X W')'X (H + damping)^-1, or W (Xf - X)'X (H + damping)^-1: there what follows W is the same for all layers, which have more rows than it.
   // Solved in place, and GPTAQ reads what the float model has beyond once more.
-  const solved = takeFloats(compute.stack, beyond.length);
-  solved.set(beyond);
+  const solved = copyFloats(compute.stack, beyond);
   solveDamped(compute, factor, solved);
   return reference.kind === 'outputs' ? () => solved : ({ w, n, k }) => timesSquare(compute, w, solved, n, k);
 }

@@ -2,6 +2,7 @@
 import { encodeFloat16 } from '@tundish/graph';
 import type { QnnData, QnnParameter } from '@tundish/native/qnn';
 import { ELEMENT_CODES, TENSOR_KINDS } from '@tundish/toolchain-qairt';
+import { roundHalfEven } from '../../../toolchain-host/test/small-graph.js';
 import type { OpInput, OpTensor } from './one-op.js';
 
 const { UFIXED_POINT_8, UFIXED_POINT_16, SFIXED_POINT_8, SFIXED_POINT_16, FLOAT_16, FLOAT_32, UINT_32, INT_32 } = ELEMENT_CODES;
@@ -35,7 +36,7 @@ const WIDTHS: Readonly<Record<Width, WidthFacts>> = {
 export function gridded(width: Width, dims: readonly number[], low: number, high: number): OpTensor {
   const { element, low: first, high: last } = WIDTHS[width];
   const scale = Math.fround((high - low) / (last - first));
-  return { dims, element, quantization: { kind: 'scale_offset', scale, offset: Math.round(low / scale) - first } };
+  return { dims, element, quantization: { kind: 'scale_offset', scale, offset: roundHalfEven(low / scale) - first } };
 }
 
 /** An input that has every code of its grid alike; with `least`, none below that real. */
